@@ -1,0 +1,42 @@
+"""The budget of a search: multiply-accumulates x images x epochs, so that it is reproducible on any machine."""
+
+from typing import Any
+
+
+class BudgetMeter:
+    """Adds up what a search spends; a forward pass counts once, its backward pass twice.
+
+    Args:
+        limit_macs: what may be spent, or None for no limit (the meter only measures).
+    """
+
+    def __init__(self, limit_macs: float | None = None) -> None:
+        self.limit_macs = limit_macs
+        self.spent_macs = 0.0
+
+    @property
+    def spent(self) -> float:
+        """Multiply-accumulates spent so far."""
+        return self.spent_macs
+
+    @property
+    def remaining(self) -> float:
+        """Multiply-accumulates left; infinite without a limit."""
+        return float("inf") if self.limit_macs is None else max(0.0, self.limit_macs - self.spent_macs)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing is left."""
+        return self.remaining <= 0
+
+    def spend(self, macs_per_image: float, images: int, backward: bool = True) -> None:
+        """Record `images` passes of a network of `macs_per_image`, with or without the backward pass."""
+        self.spent_macs += macs_per_image * images * (3 if backward else 1)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs."""
+        return {"limit_macs": self.limit_macs, "spent_macs": self.spent_macs}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over the state of a checkpoint; the limit stays that of this meter."""
+        self.spent_macs = float(state["spent_macs"])

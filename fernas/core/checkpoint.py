@@ -1,0 +1,62 @@
+"""Checkpoints of long jobs, outside the declared outputs (Snakemake removes those before a job and when it fails)."""
+
+import logging
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from fernas.core.io import atomic_path
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointStore:
+    """One checkpoint file under `folder`/`run_key`; a checkpoint of another key is never read.
+
+    Args:
+        folder: the root of checkpoints (`results/.work`).
+        run_key: the key of the job; part of the path.
+        every_s: `due()` is true when this many seconds have passed since the last save.
+    """
+
+    def __init__(self, folder: Path | str, run_key: str, every_s: float = 60.0) -> None:
+        self.folder = Path(folder) / run_key
+        self.path = self.folder / "checkpoint.pt"
+        self.every_s = every_s
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self._last >= self.every_s
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the state (tensors, containers, numbers, strings) atomically."""
+        import torch
+
+        with atomic_path(self.path) as temporary:
+            torch.save(state, temporary)
+        self._last = time.monotonic()
+
+    def load(self) -> dict[str, Any] | None:
+        """The last state, or None; a truncated or corrupted file is reported and treated as absent."""
+        import pickle
+
+        import torch
+
+        if not self.path.exists():
+            return None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            logger.warning("%s: unreadable checkpoint (%s); starting from the beginning", self.path, error)
+            return None
+        if not isinstance(state, dict):
+            logger.warning("%s: not a checkpoint (got %s); starting from the beginning", self.path, type(state).__name__)
+            return None
+        logger.info("continuing from %s", self.path)
+        return state
+
+    def clear(self) -> None:
+        """Remove the checkpoint and its folder (after the job's outputs are complete)."""
+        shutil.rmtree(self.folder, ignore_errors=True)
