@@ -1,0 +1,325 @@
+"""The study's configuration: every key, its type, its default and what it means; unknown keys are errors."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from fernas.core import plugins
+from fernas.core.errors import ConfigError, did_you_mean, unknown
+
+NAME = r"^[a-z0-9][a-z0-9_\-]*$"
+
+
+class Strict(BaseModel):
+    """Base of all config sections: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetConfig(Strict):
+    """Where a corpus comes from."""
+
+    source: Literal["rendered", "real"] = Field("rendered", description="rendered faces, or a real copy under root")
+    root: str | None = Field(None, description="folder (or file) of the real copy; needed when source is real")
+    rendered: dict[str, Any] = Field(default_factory=dict, description="options of the renderer's layout writer")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the adapter")
+
+
+class FacesConfig(Strict):
+    """Face detection and alignment."""
+
+    detectors: tuple[Literal["dlib", "haar", "dataset_box"], ...] = Field(
+        ("dlib", "haar", "dataset_box"), description="tried in this order"
+    )
+    landmarkers: tuple[Literal["dlib5", "eye_cascades", "dataset"], ...] = Field(
+        ("dlib5", "eye_cascades", "dataset"), description="tried in this order inside the box"
+    )
+    landmark_model: str | None = Field(None, description="a dlib shape predictor file to use instead of the five-point one")
+    upsample_below_px: int = Field(300, ge=0, description="pictures with a shorter side below this are upsampled once")
+    max_tries: int = Field(5, ge=1, description="frames of a clip that are tried before it counts as faceless")
+    eye_line: float = Field(0.38, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom")
+    eye_distance: float = Field(0.44, gt=0, lt=1, description="distance between the eye centres, fraction of the width")
+    box_margin: float = Field(0.1, ge=0, description="margin around the box where only a box is known")
+    preview_px: int = Field(64, ge=16, description="size of the small previews")
+
+
+class AuditConfig(Strict):
+    """Duplicate search of the audit."""
+
+    hash_distance: int = Field(4, ge=0, le=16, description="largest perceptual-hash distance of a near-duplicate")
+    correlation: float = Field(0.98, gt=0, le=1, description="pixel correlation that confirms a near-duplicate")
+
+
+class FrameRule(Strict):
+    """Which frames of a sample become inputs."""
+
+    kind: Literal["still", "peak", "clip"] = Field("still", description="still pictures, peak frames, or whole clips")
+    peak: int = Field(3, ge=1, description="peak frames per sequence")
+    neutral: int = Field(1, ge=0, description="first frames per sequence taken as neutral, where neutral is a class")
+
+
+class TaskConfig(Strict):
+    """Dataset + class set + frame rule: one block of the tables."""
+
+    dataset: str
+    classes: tuple[str, ...] = Field(min_length=2)
+    label_map: dict[str, str] = Field(default_factory=dict, description="canonical label -> class of this task")
+    frames: FrameRule = FrameRule()
+    view: str = Field(description="what the networks see, a name of `views`")
+    rare: Literal["error", "drop", "keep"] = Field("drop", description="what happens to classes below the minimum")
+    min_subjects: int = Field(2, ge=1, description="fewest subjects of a class")
+    min_samples: int = Field(5, ge=1, description="fewest samples of a class")
+    no_face: Literal["centre_crop", "exclude"] = Field("centre_crop", description="samples in which no face was found")
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("class names must differ")
+        return value
+
+
+class ViewConfig(Strict):
+    """What a network sees."""
+
+    kind: Literal["still", "dynamic", "apex", "apex_minus_onset"] = "still"
+    size: int = Field(48, ge=8, le=512, description="side of the square picture in pixels")
+    colour: Literal["rgb", "grey"] = "rgb"
+    weights: Literal["bilen", "learnet", "exact"] = Field("bilen", description="dynamic images: how frames are weighted")
+    span: Literal["onset_apex", "onset_offset", "all"] = Field("onset_apex", description="dynamic images: which frames")
+
+
+class PartsConfig(Strict):
+    """Shares of a training side, by subject."""
+
+    weights: float = Field(0.45, gt=0)
+    selection: float = Field(0.35, gt=0)
+    inner_validation: float = Field(0.2, gt=0)
+
+    @model_validator(mode="after")
+    def _sum(self) -> "PartsConfig":
+        total = self.weights + self.selection + self.inner_validation
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"weights + selection + inner_validation must be 1, got {total:g}")
+        return self
+
+
+class ProtocolConfig(Strict):
+    """How samples are split into folds."""
+
+    kind: str = Field(description="plug-in of fernas/protocols")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the plug-in")
+    groups: int = Field(2, ge=1, description="G: searches per dataset in scope per_group")
+    fold_count: int | None = Field(None, ge=2, description="number of folds, needed by scope per_fold")
+    shards: int = Field(2, ge=1, description="training jobs per run; shard j holds the folds k with k mod shards = j")
+    parts: PartsConfig = PartsConfig()
+    duplicates: Literal["report", "drop_train", "fail"] = Field("drop_train", description="duplicates across sides")
+
+
+class NetworkConfig(Strict):
+    """Size of a searched network."""
+
+    cells: int = Field(8, ge=1)
+    channels: int = Field(24, ge=1)
+    stem: Literal["plain", "stride2"] = "plain"
+    aux: bool = False
+
+
+class MethodConfig(Strict):
+    """Search x space x recipe."""
+
+    search: str = Field(description="plug-in of fernas/search")
+    space: str | None = Field(None, description="plug-in of fernas/spaces; none for fixed networks")
+    recipe: str = Field("plain", description="plug-in of fernas/training")
+    search_options: dict[str, Any] = Field(default_factory=dict)
+    recipe_options: dict[str, Any] = Field(default_factory=dict)
+    network: NetworkConfig = NetworkConfig()
+    scopes: tuple[Literal["per_group", "per_fold", "whole_dataset", "published"], ...] = ("per_group",)
+    search_seeds: int = Field(1, ge=1)
+    train_seeds: int = Field(1, ge=1)
+    budget_from: str | None = Field(None, description="method whose search budget limits this one")
+    extra_data: bool = Field(False, description="whether the method uses data beyond its dataset")
+    mem_mb: int = Field(1500, ge=100, description="memory of one search or training job")
+
+
+class StudyEntry(Strict):
+    """Methods to run on a task under a protocol."""
+
+    task: str
+    protocol: str
+    methods: tuple[str, ...] = Field(min_length=1)
+
+
+class TrackingConfig(Strict):
+    """The MLflow mirror."""
+
+    enabled: bool = True
+    uri: str | None = Field(None, description="store; default sqlite:///<results>/mlflow.db")
+    every_s: float = Field(5.0, gt=0, description="seconds between two looks for news")
+    real_faces: bool = Field(False, description="allow pictures of real people in the store and in reports")
+
+
+class ScoringConfig(Strict):
+    """Intervals."""
+
+    resamples: int = Field(2000, ge=100)
+    level: float = Field(0.95, gt=0.5, lt=1)
+
+
+class CheckpointConfig(Strict):
+    """How often long jobs save."""
+
+    every_s: float = Field(60.0, gt=0, description="at most this many seconds of work are lost by a kill")
+
+
+class StudyConfig(Strict):
+    """A whole study."""
+
+    results: str = Field("results", description="folder of all results")
+    seed: int = Field(1, description="base of all seeds")
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    threads: int = Field(1, ge=1, description="threads of a search or training job; results are kept per thread count")
+    code_digest: Literal["strict", "frozen"] = Field("strict", description="frozen: code changes rerun nothing")
+    keep_models: bool = Field(False, description="keep trained weights after prediction")
+    tracking: TrackingConfig = TrackingConfig()
+    scoring: ScoringConfig = ScoringConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    faces: FacesConfig = FacesConfig()
+    audit: AuditConfig = AuditConfig()
+    datasets: dict[str, DatasetConfig]
+    views: dict[str, ViewConfig]
+    tasks: dict[str, TaskConfig]
+    protocols: dict[str, ProtocolConfig]
+    methods: dict[str, MethodConfig]
+    study: tuple[StudyEntry, ...]
+
+
+def load_config(path: Path | str) -> StudyConfig:
+    """Read and check a config file; a ConfigError names the key, what it holds and what is expected."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from error
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid yaml ({error})") from error
+    return parse_config(document, str(path))
+
+
+def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
+    """Check a config document (a mapping as yaml gives it)."""
+    if not isinstance(document, dict):
+        raise ConfigError(f"{where}: expected a mapping of sections, got {type(document).__name__}")
+    config = validate_section(StudyConfig, document, where)
+    _check_references(config, where)
+    _check_plugins(config, where)
+    return config
+
+
+def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:
+    """Validate one section; the first error becomes a ConfigError with the key's path."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_message(model, item, where) for item in error.errors()[:5])) from error
+
+
+def _message(model: type[BaseModel], item: Any, where: str) -> str:
+    place = ".".join(str(part) for part in item["loc"]) or "document"
+    if item["type"] == "extra_forbidden":
+        known = _fields_at(model, item["loc"][:-1])
+        return f"{where}: {place}: unknown key{did_you_mean(str(item['loc'][-1]), known)}"
+    if item["type"] == "missing":
+        return f"{where}: {place}: missing, expected a value"
+    return f"{where}: {place}: {item['msg']}, got {item['input']!r:.100}"
+
+
+def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """The field names of the model that stands at a location of the document."""
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            field = current.model_fields.get(str(part))
+            current = _inner_model(field.annotation) if field else None
+    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _inner_model(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _check_references(config: StudyConfig, where: str) -> None:
+    for section in ("datasets", "views", "tasks", "protocols", "methods"):
+        for name in getattr(config, section):
+            if not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-"):
+                raise ConfigError(f"{where}: {section}.{name}: names are made of a-z, 0-9, _ and -")
+    for name, task in config.tasks.items():
+        if task.dataset not in config.datasets:
+            raise unknown(f"{where}: tasks.{name}.dataset", task.dataset, config.datasets)
+        if task.view not in config.views:
+            raise unknown(f"{where}: tasks.{name}.view", task.view, config.views)
+        for label, target in task.label_map.items():
+            if target not in task.classes:
+                raise unknown(f"{where}: tasks.{name}.label_map.{label}", target, task.classes)
+    for name, method in config.methods.items():
+        if method.budget_from is not None and method.budget_from not in config.methods:
+            raise unknown(f"{where}: methods.{name}.budget_from", method.budget_from, config.methods)
+    seen: set[tuple[str, str, str]] = set()
+    for position, entry in enumerate(config.study):
+        place = f"{where}: study.{position}"
+        if entry.task not in config.tasks:
+            raise unknown(f"{place}.task", entry.task, config.tasks)
+        if entry.protocol not in config.protocols:
+            raise unknown(f"{place}.protocol", entry.protocol, config.protocols)
+        for method_name in entry.methods:
+            if method_name not in config.methods:
+                raise unknown(f"{place}.methods", method_name, config.methods)
+            key = (entry.task, entry.protocol, method_name)
+            if key in seen:
+                raise ConfigError(f"{place}: {method_name} on {entry.task} under {entry.protocol} stands there twice")
+            seen.add(key)
+
+
+def _check_plugins(config: StudyConfig, where: str) -> None:
+    for name, dataset in config.datasets.items():
+        adapter = _load(f"{where}: datasets.{name}", "datasets", name)
+        validate_section(adapter.Config, dataset.options, f"{where}: datasets.{name}.options")
+        parts = tuple(getattr(adapter.spec, "parts", ()))
+        for part in parts:
+            if part not in config.datasets:
+                raise ConfigError(f"{where}: datasets.{name}: is made of {', '.join(parts)}; {part} is not configured")
+        if parts:
+            sources = {config.datasets[part].source for part in parts} | {dataset.source}
+            if len(sources) > 1:
+                raise ConfigError(f"{where}: datasets.{name}: it and its parts must have one source, got {sorted(sources)}")
+        elif dataset.source == "rendered":
+            layout = _load(f"{where}: datasets.{name}", "synth/layouts", name)
+            validate_section(layout.Config, dataset.rendered, f"{where}: datasets.{name}.rendered")
+    for name, protocol in config.protocols.items():
+        plugin = _load(f"{where}: protocols.{name}.kind", "protocols", protocol.kind)
+        validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")
+    for name, method in config.methods.items():
+        place = f"{where}: methods.{name}"
+        search = _load(f"{place}.search", "search", method.search)
+        validate_section(search.Config, method.search_options, f"{place}.search_options")
+        if method.space is not None and method.space not in plugins.available("spaces"):
+            raise unknown(f"{place}.space", method.space, plugins.available("spaces"))
+        recipe = _load(f"{place}.recipe", "training", method.recipe)
+        validate_section(recipe.Config, method.recipe_options, f"{place}.recipe_options")
+        if method.space is not None and (reason := search.skip(method.space)):
+            raise ConfigError(f"{place}: {method.search} cannot run on the space {method.space}: {reason}")
+
+
+def _load(where: str, kind: str, name: str) -> Any:
+    if name not in plugins.available(kind):
+        raise unknown(where, name, plugins.available(kind))
+    return plugins.load(kind, name)

@@ -1,0 +1,204 @@
+"""What runs: the study's grid of runs, their paths, and the targets of the workflow; pure functions of the config."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fernas.core import plugins
+from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, TaskConfig
+from fernas.core.errors import ConfigError, unknown
+
+RENDERED = "-rendered"
+DATASET_TARGETS = (
+    "ckplus", "ck48", "mug", "ised", "disfa", "oulu", "fer2013", "rafdb", "jaffe",
+    "casme", "casme2", "casme_sq", "samm", "smic", "megc2019",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one task under one protocol in one scope: a row of the comparison."""
+
+    task: str
+    protocol: str
+    method: str
+    scope: str
+    groups: int
+    shards: int
+    search_seeds: int
+    train_seeds: int
+    folder: Path
+    task_folder: Path
+    rendered: bool
+
+    def search_folder(self, search_seed: int, group: int) -> Path:
+        """The folder of one search."""
+        return self.folder / f"s{search_seed}" / f"g{group}"
+
+    def train_folder(self, search_seed: int, train_seed: int) -> Path:
+        """The folder of one trained and scored repetition."""
+        return self.folder / f"s{search_seed}" / f"t{train_seed}"
+
+    def shard_folder(self, search_seed: int, train_seed: int, shard: int) -> Path:
+        """The folder of one shard of folds."""
+        return self.train_folder(search_seed, train_seed) / f"shard{shard}"
+
+    @property
+    def seeds(self) -> list[tuple[int, int]]:
+        """All (search seed, training seed) pairs."""
+        return [(s, t) for s in range(self.search_seeds) for t in range(self.train_seeds)]
+
+
+def is_rendered(config: StudyConfig, dataset: str) -> bool:
+    """Whether a dataset of the study is rendered."""
+    return config.datasets[dataset].source == "rendered"
+
+
+def data_name(config: StudyConfig, dataset: str) -> str:
+    """The folder name of a dataset under results/data."""
+    return dataset + (RENDERED if is_rendered(config, dataset) else "")
+
+
+def task_name(config: StudyConfig, task: str) -> str:
+    """The folder name of a task under results/tasks and results/runs."""
+    return task + (RENDERED if is_rendered(config, config.tasks[task].dataset) else "")
+
+
+def plain_name(folder: str) -> str:
+    """The name of a dataset or a task without the rendered suffix."""
+    return folder.removesuffix(RENDERED)
+
+
+def parts_of(dataset: str) -> tuple[str, ...]:
+    """The datasets a composite is made of; empty for an ordinary dataset."""
+    return tuple(plugins.load("datasets", dataset).spec.parts)
+
+
+def sources_of(dataset: str) -> tuple[str, ...]:
+    """The datasets whose frames a dataset reads: itself, or the parts of a composite."""
+    return parts_of(dataset) or (dataset,)
+
+
+def corpus_root(config: StudyConfig, dataset: str) -> str:
+    """The root folder of a corpus: rendered below results, or the configured root of the real copy."""
+    if is_rendered(config, dataset):
+        return f"{config.results}/rendered/{dataset}/corpus"
+    root = config.datasets[dataset].root
+    if root is None:
+        raise ConfigError(f"datasets.{dataset}.root: missing, expected the folder of your copy (source is real)")
+    return root
+
+
+def roots_of(config: StudyConfig, dataset: str) -> dict[str, str]:
+    """Dataset -> root, for all datasets whose frames a dataset reads."""
+    return {source: corpus_root(config, source) for source in sources_of(dataset)}
+
+
+def missing_roots(config: StudyConfig, dataset: str) -> list[str]:
+    """The real corpora that a dataset needs and that have no root in the config."""
+    return [s for s in sources_of(dataset) if not is_rendered(config, s) and config.datasets[s].root is None]
+
+
+def groups_of(method: MethodConfig, protocol: ProtocolConfig, scope: str, name: str = "") -> int:
+    """How many searches a scope needs."""
+    if scope == "no_data" or scope in ("whole_dataset", "published"):
+        return 1
+    if scope == "per_group":
+        return protocol.groups
+    if protocol.fold_count is None:
+        raise ConfigError(f"protocols.{name}.fold_count: missing, expected the number of folds (scope per_fold needs it)")
+    return protocol.fold_count
+
+
+def scopes_of(method: MethodConfig) -> tuple[str, ...]:
+    """The scopes of a method; a method whose search reads no data has one, `no_data`."""
+    return tuple(method.scopes) if plugins.load("search", method.search).uses_data else ("no_data",)
+
+
+def runs(config: StudyConfig, dataset: str | None = None) -> Iterator[Run]:
+    """All runs of the study whose corpora have roots, or those of one dataset (which must have its roots)."""
+    for entry in config.study:
+        task = config.tasks[entry.task]
+        if dataset is not None and task.dataset != dataset:
+            continue
+        if missing_roots(config, task.dataset):
+            continue
+        for method_name in entry.methods:
+            yield from _runs_of(config, entry.task, task, entry.protocol, method_name)
+
+
+def _runs_of(config: StudyConfig, task_key: str, task: TaskConfig, protocol_name: str, method_name: str) -> Iterator[Run]:
+    method, protocol = config.methods[method_name], config.protocols[protocol_name]
+    name = task_name(config, task_key)
+    results = Path(config.results)
+    for scope in scopes_of(method):
+        yield Run(
+            task=task_key,
+            protocol=protocol_name,
+            method=method_name,
+            scope=scope,
+            groups=groups_of(method, protocol, scope, protocol_name),
+            shards=protocol.shards,
+            search_seeds=method.search_seeds,
+            train_seeds=method.train_seeds,
+            folder=results / "runs" / name / protocol_name / method_name / scope,
+            task_folder=results / "tasks" / name,
+            rendered=is_rendered(config, task.dataset),
+        )
+
+
+def skipped(config: StudyConfig) -> list[tuple[str, str]]:
+    """(task, reason) for tasks of the study whose corpora have no root."""
+    found = []
+    for task in dict.fromkeys(entry.task for entry in config.study):
+        missing = missing_roots(config, config.tasks[task].dataset)
+        if missing:
+            found.append((task, f"datasets.{', datasets.'.join(missing)}: source is real and root is not set"))
+    return found
+
+
+def score_files(config: StudyConfig, dataset: str | None = None) -> list[str]:
+    """The scores.json of all runs of the study, or of one dataset."""
+    return [
+        str(run.train_folder(s, t) / "scores.json") for run in runs(config, dataset) for s, t in run.seeds
+    ]
+
+
+def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
+    """What a dataset's own target asks for; a ConfigError when it cannot run."""
+    if dataset not in config.datasets:
+        raise unknown("config.yaml: datasets", dataset, config.datasets)
+    missing = missing_roots(config, dataset)
+    if missing:
+        raise ConfigError(
+            f"config.yaml: datasets.{missing[0]}.root: missing, expected the folder of your copy "
+            f"(the target {dataset} was asked for and its source is real)"
+        )
+    files = score_files(config, dataset)
+    if not files:
+        raise ConfigError(f"config.yaml: study: no entry has a task of {dataset}; add one to run this target")
+    return files
+
+
+def count_jobs(config: StudyConfig) -> dict[str, int]:
+    """Jobs per rule that the whole study needs."""
+    grid = list(runs(config))
+    tasks = {(run.task, run.protocol) for run in grid}
+    data = {config.tasks[task].dataset for task, _ in tasks}
+    sources = {source for dataset in data for source in sources_of(dataset)}
+    every = data | sources
+    return {
+        "synthesize": sum(is_rendered(config, s) for s in sources),
+        "build_manifest": len(every),
+        "audit_dataset": len(every),
+        "align_faces": len(every),
+        "make_inputs": len({task for task, _ in tasks}),
+        "make_folds": len(tasks),
+        "audit_folds": len(tasks),
+        "search": sum(run.groups * run.search_seeds for run in grid),
+        "train": sum(run.shards * len(run.seeds) for run in grid),
+        "predict": sum(len(run.seeds) for run in grid),
+        "score": sum(len(run.seeds) for run in grid),
+        "compare": 1,
+        "report": 1,
+    }
