@@ -1,0 +1,187 @@
+"""What an architecture costs: parameters, multiply-adds, bytes, latency.
+
+MACs are counted by forward hooks on convolutions and linear layers at the given resolution, on torch's meta device, so
+nothing is allocated: a convolution costs output elements x kernel elements x input channels per group. BatchNorm,
+pools, activations and sums count nothing, as in the papers' tables. One image, evaluation mode, without auxiliary head.
+"""
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fernas.core.architecture import Architecture
+from fernas.core.errors import ConfigError
+from fernas.spaces.cell_space import CellSpace, space_of
+from fernas.spaces.networks import build_network, network_shape
+
+FLOAT_BYTES = 4
+
+
+def count_parameters(net: nn.Module) -> tuple[int, int]:
+    """(parameters without the auxiliary head, parameters of the auxiliary head)."""
+    aux = sum(p.numel() for name, p in net.named_parameters() if name.startswith("aux."))
+    return sum(p.numel() for p in net.parameters()) - aux, aux
+
+
+@contextmanager
+def _counted(net: nn.Module) -> Iterator[list[int]]:
+    """Collects the MACs of every convolution and linear layer that runs inside the block."""
+    counts: list[int] = []
+
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(module, nn.Conv2d):
+            counts.append(output.numel() * module.weight[0].numel())
+        elif isinstance(module, nn.Linear):
+            counts.append(output.numel() * module.in_features)
+
+    handles = [m.register_forward_hook(hook) for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    try:
+        yield counts
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def count_macs(net: nn.Module, input_shape: tuple[int, int, int]) -> int:
+    """Multiply-adds of one forward pass of one image (C, H, W); `net` may live on the meta device."""
+    device = next(net.parameters()).device
+    was_training = net.training
+    net.eval()
+    with _counted(net) as counts, torch.no_grad():
+        net(torch.zeros(1, *input_shape, device=device))
+    net.train(was_training)
+    return sum(counts)
+
+
+def _on_meta(build: Callable[[], nn.Module]) -> nn.Module:
+    with torch.device("meta"):
+        return build()
+
+
+def params(arch: Architecture, **overrides: Any) -> int:
+    """Parameters of the network without auxiliary head; overrides as in `build_network`."""
+    return count_parameters(_on_meta(lambda: build_network(arch, **overrides)))[0]
+
+
+def macs(arch: Architecture, **overrides: Any) -> int:
+    """Multiply-adds per image of a forward pass; overrides as in `build_network`."""
+    shape = network_shape(arch, input=overrides.get("input_shape"))
+    return count_macs(_on_meta(lambda: build_network(arch, **overrides)), shape.need("input"))
+
+
+def saved_bytes(net: nn.Module) -> int:
+    """Size of the network's safetensors file: 8 bytes of length, a json header, then all parameters and buffers."""
+    header, offset = {}, 0
+    names = {torch.float32: "F32", torch.float64: "F64", torch.int64: "I64"}
+    tensors = sorted(net.state_dict().items(), key=lambda item: (-item[1].element_size(), item[0]))
+    for name, tensor in tensors:
+        end = offset + tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
+        offset = end
+    length = len(json.dumps(header, separators=(",", ":")))
+    return 8 + length + -length % 8 + offset
+
+
+def complexity(
+    arch: Architecture,
+    cells: int | None = None,
+    channels: int | None = None,
+    classes: int | None = None,
+    input: tuple[int, int, int] | None = None,  # noqa: A002  the name of the network block's field
+    stem: str | None = None,
+) -> dict[str, Any]:
+    """Parameters and costs of an architecture; arguments override the file's `network` block.
+
+    Returns:
+        params: without auxiliary head; params_aux: what a head adds where the architecture can carry one (else 0);
+        macs: per image; weight_bytes: 4 x params; saved_bytes: of the safetensors file with BatchNorm statistics and
+        without head; and the network block used: cells, channels, classes, input, stem.
+
+    Raises:
+        ConfigError: a value is given neither in the file nor here.
+    """
+    over = {"cells": cells, "channels": channels, "classes": classes, "stem": stem}
+    shape = network_shape(arch, input=input, **over)
+    net = _on_meta(lambda: build_network(arch, input_shape=input, aux=False, **over))
+    count, _ = count_parameters(net)
+    head = 0
+    if arch.kind == "cells":
+        head = count_parameters(_on_meta(lambda: build_network(arch, input_shape=input, aux=True, **over)))[1]
+    return {
+        "params": count,
+        "params_aux": head,
+        "macs": count_macs(net, shape.need("input")),
+        "weight_bytes": FLOAT_BYTES * count,
+        "saved_bytes": saved_bytes(net),
+        "cells": shape.cells,
+        "channels": shape.channels,
+        "classes": shape.classes,
+        "input": list(shape.need("input")),
+        "stem": shape.stem,
+    }
+
+
+def latency(
+    net: nn.Module, input_shape: tuple[int, int, int], batch: int = 1, repeats: int = 20, threads: int | None = None
+) -> dict[str, float]:
+    """Wall time of one forward pass in evaluation mode, on the network's own device, in milliseconds.
+
+    Returns:
+        latency_ms (median), latency_ms_min, latency_ms_max, latency_batch, latency_threads. The number of threads is
+        put back afterwards; the first two passes are not counted.
+    """
+    if repeats < 1:
+        raise ConfigError(f"latency: repeats must be >= 1, got {repeats}")
+    before, was_training = torch.get_num_threads(), net.training
+    parameter = next(net.parameters())
+    x = torch.zeros(batch, *input_shape, device=parameter.device, dtype=parameter.dtype)
+    x = x.contiguous(memory_format=torch.channels_last)
+    torch.set_num_threads(threads or before)
+    net.eval()
+    times = []
+    try:
+        with torch.inference_mode():
+            for i in range(repeats + 2):
+                start = time.perf_counter()
+                net(x)
+                if x.is_cuda:
+                    torch.cuda.synchronize()
+                if i > 1:
+                    times.append(1e3 * (time.perf_counter() - start))
+        used = torch.get_num_threads()
+    finally:
+        torch.set_num_threads(before)
+        net.train(was_training)
+    return {
+        "latency_ms": statistics.median(times),
+        "latency_ms_min": min(times),
+        "latency_ms_max": max(times),
+        "latency_batch": batch,
+        "latency_threads": used,
+    }
+
+
+def supernet_macs(
+    space: str | CellSpace,
+    cells: int,
+    channels: int,
+    input: tuple[int, int, int],  # noqa: A002  as above
+    classes: int = 7,
+    nodes: int | None = None,
+    stem: str = "plain",
+    decisions: dict[str, dict[int, str | None]] | None = None,
+) -> int:
+    """Multiply-adds per image of a forward pass of the plain supernet; `decisions` by cell kind as `set_decisions` takes."""
+    from fernas.spaces.supernet.plain import Network
+
+    net = _on_meta(lambda: Network(space_of(space), cells, channels, input[0], classes, nodes, stem))
+    assert isinstance(net, Network)
+    for kind, decided in (decisions or {}).items():
+        net.set_decisions(kind, decided)
+    return count_macs(net, input)

@@ -1,0 +1,90 @@
+"""From alphas to an architecture: the rule of DARTS, and the one for edges that a greedy search has decided."""
+
+import torch
+from torch import Tensor
+
+from fernas.core.architecture import CellsArchitecture, Network
+from fernas.core.errors import ContractError
+from fernas.spaces.cell_space import CellSpace, edge_list, space_of
+
+KEPT = 2  # edges that remain of those that enter a node
+
+
+def nodes_of(edges: int) -> int:
+    """The number of inner nodes that gives so many edges: edges = nodes * (nodes + 3) / 2."""
+    nodes = 0
+    while len(edge_list(nodes)) < edges:
+        nodes += 1
+    if len(edge_list(nodes)) != edges:
+        raise ContractError(f"alphas: {edges} edges belong to no number of nodes, expected 2, 5, 9, 14, 20, ...")
+    return nodes
+
+
+def strongest(space: CellSpace, alpha: Tensor) -> tuple[tuple[str, int], ...]:
+    """Per node the two incoming edges with the largest softmax over o != none, each with that operation.
+
+    alpha: raw (edges, operations). Of equals the lower input and the earlier operation win; pairs come in the order
+    of their inputs.
+    """
+    if alpha.ndim != 2 or alpha.shape[1] != len(space.operations):
+        raise ContractError(f"alphas: shape {tuple(alpha.shape)}, expected (edges, {len(space.operations)})")
+    weights = torch.softmax(alpha.detach().double().cpu(), -1).tolist()
+    best = [_best(space, row) for row in weights]
+    nodes = nodes_of(len(weights))
+    pairs: list[tuple[str, int]] = []
+    for node in range(nodes):
+        entering = [(edge, source) for edge, (target, source) in enumerate(edge_list(nodes)) if target == node]
+        kept = sorted(entering, key=lambda pair: (-best[pair[0]][0], pair[1]))[:KEPT]
+        pairs += [(best[edge][1], source) for edge, source in sorted(kept, key=lambda pair: pair[1])]
+    return tuple(pairs)
+
+
+def _best(space: CellSpace, row: list[float]) -> tuple[float, str]:
+    """The largest weight of an edge over o != none, and its operation (the first of equals)."""
+    weight, name = max(
+        ((w, name) for w, name in zip(row, space.operations, strict=True) if name != "none"), key=lambda pair: pair[0]
+    )
+    return weight, name
+
+
+def discretise(
+    space: str | CellSpace, normal: Tensor, reduce: Tensor, network: Network | None = None
+) -> CellsArchitecture:
+    """DARTS' rule on raw alphas (edges, operations) of normal and reduction cells."""
+    space = space_of(space)
+    return _architecture(space, strongest(space, normal), strongest(space, reduce), network)
+
+
+def architecture_of(
+    space: str | CellSpace,
+    normal: dict[int, str | None],
+    reduce: dict[int, str | None],
+    network: Network | None = None,
+    nodes: int | None = None,
+) -> CellsArchitecture:
+    """The architecture of decided edges {edge: operation or None}: exactly two operations must enter every node."""
+    space = space_of(space)
+    nodes = space.nodes if nodes is None else nodes
+    cells = []
+    for kind, decided in (("normal", normal), ("reduce", reduce)):
+        pairs: list[tuple[str, int]] = []
+        for node in range(nodes):
+            kept = [
+                (name, source)
+                for edge, (target, source) in enumerate(edge_list(nodes))
+                if target == node and (name := decided.get(edge)) is not None
+            ]
+            if len(kept) != KEPT:
+                raise ContractError(f"{kind} cell: node {node} has {len(kept)} decided edges, expected {KEPT}")
+            pairs += kept
+        cells.append(tuple(pairs))
+    return _architecture(space, *cells, network)
+
+
+def _architecture(
+    space: CellSpace, normal: tuple[tuple[str, int], ...], reduce: tuple[tuple[str, int], ...], network: Network | None
+) -> CellsArchitecture:
+    concat = space.concat(len(normal) // 2)
+    return CellsArchitecture(
+        space=space.name, normal=normal, normal_concat=concat, reduce=reduce, reduce_concat=concat, network=network
+    )

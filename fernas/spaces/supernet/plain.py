@@ -1,0 +1,184 @@
+"""The supernet in its plain form: one module per operation and per edge, NCHW, nothing shared.
+
+This is the reference. It follows the cell-based search space of DARTS and its relatives word for word, and it is
+written for being read, not for speed. `fast` computes the same function from the same parameters.
+
+Shapes: images (N, in_channels, H, W); a cell works on maps (N, C, H, W) and returns (N, nodes * C, H, W), or
+(N, nodes * C, H/2, W/2) when it is a reduction cell; the network returns logits (N, classes).
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from fernas.core.errors import ConfigError
+from fernas.spaces.cell_space import CellSpace, edge_list
+from fernas.spaces.cells import STEMS, reductions
+from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, search_operation
+
+KINDS = ("normal", "reduce")
+Decisions = Mapping[int, str | None]
+
+
+class MixedOp(nn.Module):
+    """One edge: the sum over o of weights[o] * op_o(x)."""
+
+    def __init__(self, names: tuple[str, ...], channels: int, stride: int) -> None:
+        super().__init__()
+        self.ops = nn.ModuleList(search_operation(name, channels, stride) for name in names)
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        """(N, C, H, W) and weights (operations,) -> (N, C, H', W')."""
+        total = weights[0] * self.ops[0](x)
+        for weight, op in zip(weights[1:], self.ops[1:], strict=True):
+            total = total + weight * op(x)
+        return total
+
+
+class Cell(nn.Module):
+    """Two inputs, `nodes` inner nodes, a mixed edge from every earlier state to every node.
+
+    `decided` maps the index of an edge to the index of its one operation, which then enters with weight one, or to
+    None: the edge is pruned. Nothing else of such an edge is computed (SGAS).
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        nodes: int,
+        c_prev_prev: int,
+        c_prev: int,
+        channels: int,
+        reduction: bool,
+        reduction_prev: bool,
+    ) -> None:
+        super().__init__()
+        self.names, self.nodes, self.channels = names, nodes, channels
+        self.reduction = reduction
+        self.decided: dict[int, int | None] = {}
+        self.pre_0: nn.Module = (
+            FactorizedReduce(c_prev_prev, channels, False)
+            if reduction_prev
+            else ReLUConvBN(c_prev_prev, channels, 1, 1, False)
+        )
+        self.pre_1 = ReLUConvBN(c_prev, channels, 1, 1, False)
+        self.edge_list = edge_list(nodes)
+        self.edges = nn.ModuleList(MixedOp(names, channels, self.stride(source)) for _, source in self.edge_list)
+
+    def stride(self, source: int) -> int:
+        """The stride of the edges that leave a state: 2 from the inputs of a reduction cell."""
+        return 2 if self.reduction and source < 2 else 1
+
+    def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
+        """(N, c0, H0, W0), (N, c1, H, W), weights (edges, operations) -> (N, nodes * C, H', W')."""
+        states = [self.pre_0(s0), self.pre_1(s1)]
+        size = [-(-n // self.stride(0)) for n in states[1].shape[2:]]
+        totals: list[Tensor | None] = [None] * self.nodes
+        for edge, (node, source) in enumerate(self.edge_list):
+            if source == 0 and node > 0:
+                states.append(self._node(totals[node - 1], states[1], size))
+            term = self._edge(edge, states[source], weights)
+            if term is not None:
+                total = totals[node]
+                totals[node] = term if total is None else total + term
+        states.append(self._node(totals[-1], states[1], size))
+        return torch.cat(states[2:], dim=1)
+
+    def _edge(self, edge: int, x: Tensor, weights: Tensor) -> Tensor | None:
+        mixed = self.edges[edge]
+        if edge not in self.decided:
+            return mixed(x, weights[edge])
+        choice = self.decided[edge]
+        return None if choice is None else mixed.ops[choice](x)
+
+    def _node(self, total: Tensor | None, like: Tensor, size: list[int]) -> Tensor:
+        """The sum of a node; zeros where every edge that enters it is pruned."""
+        return like.new_zeros(*like.shape[:2], *size) if total is None else total
+
+
+class Network(nn.Module):
+    """The supernet. Its alphas are two (edges, operations) parameters: normal cells, reduction cells."""
+
+    cell_type: type[Cell] = Cell
+
+    def __init__(
+        self,
+        space: CellSpace,
+        cells: int = 8,
+        channels: int = 16,
+        in_channels: int = 3,
+        classes: int = 7,
+        nodes: int | None = None,
+        stem: str = "plain",
+    ) -> None:
+        super().__init__()
+        if stem not in STEMS:
+            raise ConfigError(f"supernet: stem must be one of {sorted(STEMS)}, got {stem!r}")
+        self.space, self.names = space, space.operations
+        self.nodes = space.nodes if nodes is None else nodes
+        width = 3 * channels
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, width, 3, STEMS[stem], 1, bias=False), nn.BatchNorm2d(width, affine=False)
+        )
+        c_prev_prev, c_prev, c = width, width, channels
+        self.cells = nn.ModuleList()
+        reduction_prev = False
+        for i in range(cells):
+            reduction = i in reductions(cells)
+            c = 2 * c if reduction else c
+            self.cells.append(self.cell_type(self.names, self.nodes, c_prev_prev, c_prev, c, reduction, reduction_prev))
+            reduction_prev = reduction
+            c_prev_prev, c_prev = c_prev, self.nodes * c
+        self.classifier = nn.Linear(c_prev, classes)
+        edges = len(edge_list(self.nodes))
+        self.alpha_normal = nn.Parameter(1e-3 * torch.randn(edges, len(self.names)))
+        self.alpha_reduce = nn.Parameter(1e-3 * torch.randn(edges, len(self.names)))
+
+    def alphas(self) -> list[nn.Parameter]:
+        """The architecture parameters: normal, reduce, each (edges, operations)."""
+        return [self.alpha_normal, self.alpha_reduce]
+
+    def weights(self) -> list[nn.Parameter]:
+        """All other parameters, in the order of `parameters()`."""
+        return [p for name, p in self.named_parameters() if not name.startswith("alpha_")]
+
+    def set_decisions(self, kind: str, decisions: Decisions) -> None:
+        """Fixes edges of all cells of a kind: {edge: operation name, or None for a pruned edge}; others stay mixed.
+
+        A decided edge computes its one operation with weight one and nothing else, a pruned edge nothing at all.
+        """
+        if kind not in KINDS:
+            raise ConfigError(f"set_decisions: kind must be one of {KINDS}, got {kind!r}")
+        edges = len(edge_list(self.nodes))
+        decided: dict[int, int | None] = {}
+        for edge, name in decisions.items():
+            if not 0 <= edge < edges:
+                raise ConfigError(f"set_decisions: edge must be in 0..{edges - 1}, got {edge}")
+            if name is not None:
+                self.space.require(name, f"set_decisions[{edge}]")
+            decided[int(edge)] = None if name is None else self.names.index(name)
+        for cell in self.cells:
+            if cell.reduction == (kind == "reduce"):
+                cell.decided = dict(decided)
+        self._decisions_changed()
+
+    def _decisions_changed(self) -> None:
+        """A form that plans ahead forgets its plan here."""
+
+    def softmax(self) -> tuple[Tensor, Tensor]:
+        """Softmax over the operations of each edge: normal, reduce, each (edges, operations)."""
+        return F.softmax(self.alpha_normal, -1), F.softmax(self.alpha_reduce, -1)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Images to the last map, (N, nodes * C', H/4, W/4) with C' the width of the last cell."""
+        normal, reduce = self.softmax()
+        s0 = s1 = self.stem(x)
+        for cell in self.cells:
+            s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
+        return s1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images float (N, in_channels, H, W) -> logits (N, classes)."""
+        return self.classifier(self.features(x).mean((2, 3)))
