@@ -1,12 +1,13 @@
 """What a job writes for tracking: metrics.jsonl and status.json; a mirror reads them, jobs never import mlflow."""
 
+import json
 import os
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
-from fernas.core.io import append_jsonl, read_json, write_json
+from fernas.core.io import append_jsonl, read_json, read_jsonl, write_json, write_text
 
 HEARTBEAT_S = 10.0
 STATUSES = ("running", "ok", "failed", "skipped", "killed")
@@ -30,6 +31,12 @@ class RunLog:
         """Append one row of metrics for `step` (an epoch, from 0) and refresh the heartbeat when it is due."""
         append_jsonl(self.folder / "metrics.jsonl", {"step": step, "time": time.time(), **values})
         self.heartbeat()
+
+    def rewind(self, step: int) -> None:
+        """Drop the metrics of `step` and later ones, which a resumed job will write again (0: all of them)."""
+        path = self.folder / "metrics.jsonl"
+        kept = [row for row in read_jsonl(path) if row["step"] < step]
+        write_text(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in kept))
 
     def heartbeat(self) -> None:
         """Refresh the heartbeat, at most every ten seconds."""

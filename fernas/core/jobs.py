@@ -1,0 +1,51 @@
+"""How a workflow script runs: log file, thread limits, typed arguments, one line for an error."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fernas.core import log
+from fernas.core.errors import FernasError
+from fernas.core.io import sha256_file
+
+logger = logging.getLogger(__name__)
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def run_rule(job: Any, main: Callable[..., None]) -> None:
+    """Call `main` with a Snakemake job's named inputs, outputs and params.
+
+    Limits the threads of numerical libraries to the job's (before they are imported), sends logging to the job's log
+    and turns a FernasError into its one message and exit status 2.
+    """
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(job.threads)
+    log.to_file(str(job.log[0]))
+    arguments = {**dict(job.input.items()), **dict(job.output.items()), **dict(job.params.items())}
+    arguments.pop("code", None)
+    try:
+        main(**arguments)
+    except FernasError as error:
+        logger.error("%s", error)
+        raise SystemExit(2) from error
+
+
+def input_digests(paths: dict[str, str]) -> dict[str, str]:
+    """Name -> content digest of the inputs of a job, for its run key."""
+    return {name: sha256_file(path) for name, path in sorted(paths.items())}
+
+
+def combine_digests(paths: list[str]) -> str:
+    """One digest over several files in the given order."""
+    return hashlib.sha256("".join(sha256_file(path) for path in paths).encode()).hexdigest()
+
+
+def write_skipped(reason: str, outputs: list[Path]) -> None:
+    """Empty outputs for a job whose input failed as science can fail; the reason travels in its status."""
+    for path in outputs:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    logger.warning("not run: %s", reason)

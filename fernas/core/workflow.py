@@ -1,0 +1,292 @@
+"""What the Snakefile asks: config sections of rules, inputs of rules, seeds, the mirror's start and end; pure but for the last two."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fernas.core import grid, plugins
+from fernas.core.config import StudyConfig, parse_config
+from fernas.core.errors import FernasError, unknown
+from fernas.core.io import read_json, write_json, write_text
+from fernas.core.seeds import derive_seed
+
+OWNER = ".work/snakemake.json"
+STOP = ".work/track.stop"
+
+
+def checked(document: dict[str, Any], files: list[Any]) -> StudyConfig:
+    """The checked config of the workflow; an error is one message on stderr and exit status 2."""
+    try:
+        return parse_config(document, ", ".join(os.path.relpath(str(file)) for file in files))
+    except FernasError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        raise SystemExit(2) from error
+
+
+def all_targets(config: StudyConfig) -> list[str]:
+    """The files of the whole study; one line on stderr per task that is skipped for want of a root."""
+    for task, reason in grid.skipped(config):
+        sys.stderr.write(f"skipped: {task}: {reason}\n")
+    return [f"{config.results}/comparison.csv", f"{config.results}/report/index.html"]
+
+
+def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
+    """The inputs of a dataset's target; an error is one message and exit status 2."""
+    try:
+        return grid.dataset_target(config, dataset)
+    except FernasError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        os._exit(2)  # Snakemake would wrap any exception of an input function into its own message and status 1
+
+
+# ---------------------------------------------------------------------------------------------------- inputs
+
+
+def rendered_options(config: StudyConfig, dataset: str) -> dict[str, Any]:
+    """The renderer's options of a dataset with the study's seed."""
+    return {"seed": derive_seed(config.seed, "render", dataset), **config.datasets[dataset].rendered}
+
+
+def truth_files(config: StudyConfig, data: str) -> list[str]:
+    """The renderer's sidecar of a rendered dataset; nothing for a real or a composite one."""
+    dataset = grid.plain_name(data)
+    if not data.endswith(grid.RENDERED) or grid.parts_of(dataset):
+        return []
+    return [f"{config.results}/rendered/{dataset}/truth.json"]
+
+
+def part_files(config: StudyConfig, data: str, name: str) -> list[str]:
+    """A file of each part of a composite; nothing for an ordinary dataset."""
+    return [
+        f"{config.results}/data/{grid.data_name(config, part)}/{name}"
+        for part in grid.parts_of(grid.plain_name(data))
+    ]
+
+
+def _task(config: StudyConfig, folder: str) -> Any:
+    task = grid.plain_name(folder)
+    if task not in config.tasks or grid.task_name(config, task) != folder:
+        raise unknown("task", folder, [grid.task_name(config, name) for name in config.tasks])
+    return config.tasks[task]
+
+
+def data_file(config: StudyConfig, task: str, name: str) -> str:
+    """A file of the dataset of a task folder."""
+    return f"{config.results}/data/{grid.data_name(config, _task(config, task).dataset)}/{name}"
+
+
+def task_roots(config: StudyConfig, task: str) -> dict[str, str]:
+    """Dataset -> root of the corpora of a task folder."""
+    return grid.roots_of(config, _task(config, task).dataset)
+
+
+def inputs_file(config: StudyConfig, task: str) -> str:
+    """The inputs of a task folder's view."""
+    return f"{config.results}/tasks/{task}/{_task(config, task).view}/inputs.npy"
+
+
+def inputs_table(config: StudyConfig, task: str) -> str:
+    """The table of inputs of a task folder's view."""
+    return f"{config.results}/tasks/{task}/{_task(config, task).view}/inputs.parquet"
+
+
+def architectures(config: StudyConfig, wildcards: Any) -> list[str]:
+    """The architectures of all groups of a run."""
+    method, protocol = config.methods[wildcards.method], config.protocols[wildcards.protocol]
+    count = grid.groups_of(method, protocol, wildcards.scope, wildcards.protocol)
+    return [f"{_run_folder(config, wildcards)}/s{wildcards.ss}/g{g}/architecture.json" for g in range(count)]
+
+
+def shard_files(config: StudyConfig, wildcards: Any, name: str) -> list[str]:
+    """A file of each shard of a trained repetition."""
+    folder = f"{_run_folder(config, wildcards)}/s{wildcards.ss}/t{wildcards.ts}"
+    return [f"{folder}/shard{j}/{name}" for j in range(config.protocols[wildcards.protocol].shards)]
+
+
+def _run_folder(config: StudyConfig, wildcards: Any) -> str:
+    w = wildcards
+    return f"{config.results}/runs/{w.task}/{w.protocol}/{w.method}/{w.scope}"
+
+
+def kept(config: StudyConfig, path: str, temporary: Callable[[str], Any]) -> Any:
+    """The path itself when models are kept, else Snakemake's temporary form of it."""
+    return path if config.keep_models else temporary(path)
+
+
+# ---------------------------------------------------------------------------------------------------- sections
+
+
+def task_section(config: StudyConfig, task: str) -> dict[str, Any]:
+    """The section of a task, for params."""
+    return _task(config, task).model_dump(mode="json")
+
+
+def view_section(config: StudyConfig, view: str) -> dict[str, Any]:
+    """The section of a view, for params."""
+    return config.views[view].model_dump(mode="json")
+
+
+def protocol_section(config: StudyConfig, protocol: str) -> dict[str, Any]:
+    """What a protocol's folds depend on, for params."""
+    section = config.protocols[protocol].model_dump(mode="json")
+    section.pop("shards")
+    return section
+
+
+def search_section(config: StudyConfig, method: str) -> dict[str, Any]:
+    """What a search depends on: its method without recipe-only and grid keys, and the method whose budget limits it."""
+    section = _method(config, method)
+    reference = config.methods[method].budget_from
+    if reference is not None:
+        section["budget_method"] = _method(config, reference)
+    return section
+
+
+def _method(config: StudyConfig, method: str) -> dict[str, Any]:
+    section = config.methods[method].model_dump(mode="json")
+    for key in ("scopes", "search_seeds", "train_seeds", "mem_mb", "extra_data", "recipe", "recipe_options"):
+        section.pop(key)
+    return section
+
+
+def train_section(config: StudyConfig, method: str) -> dict[str, Any]:
+    """What a training depends on, for params (the architecture is an input)."""
+    section = config.methods[method].model_dump(mode="json")
+    return {key: section[key] for key in ("space", "recipe", "recipe_options", "network")}
+
+
+def run_section(config: StudyConfig) -> dict[str, Any]:
+    """How jobs run, recorded but without influence on results: device, checkpoints, where work lies."""
+    return {"device": config.device, "every_s": config.checkpoint.every_s, "work": f"{config.results}/.work"}
+
+
+def fold_seed(config: StudyConfig, task: str, protocol: str) -> int:
+    """The seed of the folds of a task under a protocol."""
+    return derive_seed(config.seed, "folds", grid.plain_name(task), protocol)
+
+
+def search_seed(config: StudyConfig, wildcards: Any) -> int:
+    """The seed of one search."""
+    w = wildcards
+    return derive_seed(config.seed, "search", grid.plain_name(w.task), w.protocol, w.method, w.scope, w.ss, w.g)
+
+
+def train_seed(config: StudyConfig, wildcards: Any) -> int:
+    """The seed of one trained repetition."""
+    w = wildcards
+    return derive_seed(config.seed, "train", grid.plain_name(w.task), w.protocol, w.method, w.scope, w.ss, w.ts)
+
+
+def adapters(config: StudyConfig, task: str) -> list[str]:
+    """The adapter modules whose frames a task folder reads."""
+    return [plugins.module_name("datasets", name) for name in grid.sources_of(_task(config, task).dataset)]
+
+
+def search_modules(config: StudyConfig, method: str) -> list[str]:
+    """The plug-in modules that a search uses."""
+    return [plugins.module_name("search", config.methods[method].search), *space_modules(config, method)]
+
+
+def train_modules(config: StudyConfig, method: str) -> list[str]:
+    """The plug-in modules that a training uses."""
+    return [plugins.module_name("training", config.methods[method].recipe), *space_modules(config, method)]
+
+
+def space_modules(config: StudyConfig, method: str) -> list[str]:
+    """The module of a method's space, if it has one."""
+    space = config.methods[method].space
+    return [plugins.module_name("spaces", space)] if space else []
+
+
+def gpus(config: StudyConfig) -> int:
+    """GPUs that a search or training job asks for."""
+    return 1 if config.device == "cuda" else 0
+
+
+# ---------------------------------------------------------------------------------------------------- start and end
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def clear_stale_lock(results: str) -> None:
+    """Remove the lock of a Snakemake that was killed: only when its recorded process is gone on this very host."""
+    owner_file, locks = Path(results) / OWNER, Path(".snakemake/locks")
+    if not locks.is_dir() or not any(locks.iterdir()) or not owner_file.exists():
+        return
+    owner = read_json(owner_file)
+    if owner.get("host") != socket.gethostname() or owner.get("folder") != str(Path.cwd()) or _alive(owner["pid"]):
+        return
+    for lock in locks.iterdir():
+        lock.unlink(missing_ok=True)
+    sys.stderr.write(f"cleared the lock of a Snakemake that is gone (process {owner['pid']})\n")
+
+
+def started(config: StudyConfig, files: list[Any]) -> None:
+    """Record who owns the working folder and start the mirror into MLflow."""
+    results = Path(config.results)
+    owner = {"pid": os.getpid(), "host": socket.gethostname(), "folder": str(Path.cwd())}
+    write_json(results / OWNER, owner)
+    stop = results / STOP
+    stop.unlink(missing_ok=True)
+    if not config.tracking.enabled:
+        return
+    log = results / "logs" / "track.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "fernas.cli", "track", "follow", "--results", str(results)]
+    command += ["--every", str(config.tracking.every_s), "--parent", str(os.getpid())]
+    if config.tracking.uri:
+        command += ["--uri", config.tracking.uri]
+    with open(log, "ab") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+    write_text(results / ".work" / "track.pid", f"{process.pid}\n")
+
+
+def ended(config: StudyConfig, status: str) -> None:
+    """Tell the mirror to take what is new and stop; wait for it at most a minute."""
+    results = Path(config.results)
+    if config.tracking.enabled:
+        write_text(results / STOP, f"{status}\n")
+        _wait_for(results / ".work" / "track.pid", 60.0)
+    (results / OWNER).unlink(missing_ok=True)
+    if status == "ok" and (results / "comparison.md").exists():
+        sys.stderr.write(f"tables: {results}/comparison.csv   report: {results}/report/index.html   runs: make ui\n")
+
+
+def _wait_for(pid_file: Path, seconds: float) -> None:
+    import time
+
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, _ = _reap(pid)
+        if done or not _alive(pid):
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGTERM)
+
+
+def _reap(pid: int) -> tuple[int, int]:
+    """Collect a finished child, so that it does not stay a zombie that looks alive."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 0, 0
+
+

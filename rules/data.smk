@@ -1,0 +1,111 @@
+# A corpus: rendered or real -> manifest -> audit -> faces.
+
+
+rule synthesize:
+    output:
+        truth=f"{RESULTS}/rendered/{{dataset}}/truth.json",
+    params:
+        corpus=lambda w: f"{RESULTS}/rendered/{w.dataset}/corpus",
+        dataset="{dataset}",
+        config=lambda w: steps.rendered_options(CONFIG, w.dataset),
+        code=lambda w: code("fernas.synth", plugins.module_name("synth/layouts", w.dataset)),
+    log:
+        f"{RESULTS}/logs/synthesize/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/logs/synthesize/{{dataset}}.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "render {wildcards.dataset} in its real on-disk layout"
+    script:
+        "../workflow_scripts/synthesize.py"
+
+
+rule build_manifest:
+    input:
+        truth=lambda w: steps.truth_files(CONFIG, w.data),
+        parts=lambda w: steps.part_files(CONFIG, w.data, "manifest.parquet"),
+    output:
+        manifest=f"{RESULTS}/data/{{data}}/manifest.parquet",
+    params:
+        dataset=lambda w: grid.plain_name(w.data),
+        roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
+        options=lambda w: CONFIG.datasets[grid.plain_name(w.data)].options,
+        code=lambda w: code("fernas.datasets.manifest", plugins.module_name("datasets", grid.plain_name(w.data))),
+    log:
+        f"{RESULTS}/logs/build_manifest/{{data}}.log",
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "read the corpus {wildcards.data}"
+    script:
+        "../workflow_scripts/build_manifest.py"
+
+
+rule audit_dataset:
+    input:
+        manifest=rules.build_manifest.output.manifest,
+        truth=lambda w: steps.truth_files(CONFIG, w.data),
+    output:
+        audit=f"{RESULTS}/data/{{data}}/audit.json",
+        card=f"{RESULTS}/data/{{data}}/card.md",
+    params:
+        dataset=lambda w: grid.plain_name(w.data),
+        roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
+        options=lambda w: CONFIG.audit.model_dump(mode="json"),
+        code=lambda w: code(
+            "fernas.datasets.audit",
+            "fernas.datasets.card",
+            *(plugins.module_name("datasets", s) for s in grid.sources_of(grid.plain_name(w.data))),
+        ),
+    log:
+        f"{RESULTS}/logs/audit_dataset/{{data}}.log",
+    benchmark:
+        f"{RESULTS}/logs/audit_dataset/{{data}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "audit the corpus {wildcards.data}"
+    script:
+        "../workflow_scripts/audit_dataset.py"
+
+
+rule align_faces:
+    input:
+        manifest=rules.build_manifest.output.manifest,
+        audit=rules.audit_dataset.output.audit,
+        parts=lambda w: steps.part_files(CONFIG, w.data, "faces.parquet"),
+        previews_of_parts=lambda w: steps.part_files(CONFIG, w.data, "previews.npy"),
+    output:
+        faces=f"{RESULTS}/data/{{data}}/faces.parquet",
+        previews=f"{RESULTS}/data/{{data}}/previews.npy",
+    params:
+        dataset=lambda w: grid.plain_name(w.data),
+        roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
+        config=CONFIG.faces.model_dump(mode="json"),
+        code=lambda w: code(
+            "fernas.faces.align",
+            *(plugins.module_name("datasets", s) for s in grid.sources_of(grid.plain_name(w.data))),
+        ),
+    log:
+        f"{RESULTS}/logs/align_faces/{{data}}.log",
+    benchmark:
+        f"{RESULTS}/logs/align_faces/{{data}}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=480,
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "detect and align the faces of {wildcards.data}"
+    script:
+        "../workflow_scripts/align_faces.py"

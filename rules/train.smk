@@ -1,0 +1,98 @@
+# Final networks: a shard of folds per job, then predictions (the only rule that reads test ids), then scores.
+
+
+rule train:
+    input:
+        inputs=lambda w: steps.inputs_file(CONFIG, w.task),
+        table=lambda w: steps.inputs_table(CONFIG, w.task),
+        folds=rules.make_folds.output.train,
+        audit=rules.audit_folds.output.audit,
+        architectures=lambda w: steps.architectures(CONFIG, w),
+    output:
+        models=steps.kept(
+            CONFIG,
+            f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/models.safetensors",
+            temp,
+        ),
+        history=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/training.jsonl",
+        cost=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/cost.json",
+        status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/status.json",
+    params:
+        names=lambda w: dict(w.items()),
+        method=lambda w: steps.train_section(CONFIG, w.method),
+        shards=lambda w: CONFIG.protocols[w.protocol].shards,
+        run=steps.run_section(CONFIG),
+        seed=lambda w: steps.train_seed(CONFIG, w),
+        digest=lambda w: code("fernas.training.run", *steps.train_modules(CONFIG, w.method)),
+    threads: CONFIG.threads
+    log:
+        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.tsv"
+    resources:
+        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        runtime=2880,
+        gpu=steps.gpus(CONFIG),
+    retries: 1
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "train: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts}, "
+        "shard {wildcards.shard})"
+    script:
+        "../workflow_scripts/train.py"
+
+
+rule predict:
+    input:
+        inputs=lambda w: steps.inputs_file(CONFIG, w.task),
+        table=lambda w: steps.inputs_table(CONFIG, w.task),
+        folds=rules.make_folds.output.train,
+        test_folds=rules.make_folds.output.test,
+        architectures=lambda w: steps.architectures(CONFIG, w),
+        models=lambda w: steps.shard_files(CONFIG, w, "models.safetensors"),
+        statuses=lambda w: steps.shard_files(CONFIG, w, "status.json"),
+    output:
+        predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
+    params:
+        method=lambda w: steps.train_section(CONFIG, w.method),
+        run=steps.run_section(CONFIG),
+        digest=lambda w: code("fernas.training.predict", *steps.space_modules(CONFIG, w.method)),
+    threads: CONFIG.threads
+    log:
+        f"{RESULTS}/logs/predict/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+    resources:
+        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        runtime=240,
+        gpu=steps.gpus(CONFIG),
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "predict: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
+    script:
+        "../workflow_scripts/predict.py"
+
+
+rule score:
+    input:
+        predictions=rules.predict.output.predictions,
+        statuses=lambda w: steps.shard_files(CONFIG, w, "status.json"),
+        folds=rules.make_folds.output.train,
+    output:
+        scores=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/scores.json",
+        status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/status.json",
+    params:
+        scoring=CONFIG.scoring.model_dump(mode="json"),
+        seed=CONFIG.seed,
+        digest=code("fernas.evaluation.scores"),
+    log:
+        f"{RESULTS}/logs/score/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    conda:
+        "../envs/fernas.yaml"
+    message:
+        "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
+    script:
+        "../workflow_scripts/score.py"
