@@ -1,6 +1,7 @@
 """How a workflow script runs: log file, thread limits, typed arguments, one line for an error."""
 
 import hashlib
+import inspect
 import logging
 import os
 from collections.abc import Callable
@@ -26,6 +27,8 @@ def run_rule(job: Any, main: Callable[..., None]) -> None:
     log.to_file(str(job.log[0]))
     arguments = {**dict(job.input.items()), **dict(job.output.items()), **dict(job.params.items())}
     arguments.pop("code", None)
+    if "threads" in inspect.signature(main).parameters:
+        arguments["threads"] = job.threads
     try:
         main(**arguments)
     except FernasError as error:

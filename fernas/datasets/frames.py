@@ -1,0 +1,39 @@
+"""Reading frames of any configured corpus by its references."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fernas.core import plugins
+from fernas.core.errors import ContractError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class FrameReader:
+    """Reads frames by (dataset, reference); each dataset's adapter knows how.
+
+    Args:
+        roots: dataset -> root folder of its corpus.
+    """
+
+    def __init__(self, roots: dict[str, Path]) -> None:
+        self.roots = {name: Path(root) for name, root in roots.items()}
+        self.adapters = {name: plugins.load("datasets", name) for name in roots}
+
+    def _adapter(self, dataset: str) -> Any:
+        if dataset not in self.adapters:
+            raise ContractError(f"frames of {dataset!r}: no root is known; roots: {sorted(self.roots)}")
+        return self.adapters[dataset]
+
+    def read(self, dataset: str, ref: str) -> "np.ndarray":
+        """One frame as uint8 RGB (H, W, 3)."""
+        return self._adapter(dataset).read_frame(self.roots[dataset], ref)
+
+    def own_landmarks(self, row: Any) -> "np.ndarray | None":
+        """The corpus' own landmarks of a manifest row's reference frame, (3, 2) px (eyes, nose tip), or None."""
+        return self._adapter(row["dataset"]).own_landmarks(self.roots[row["dataset"]], row)
+
+    def ships_crops(self, dataset: str) -> bool:
+        """Whether the corpus ships aligned crops, which skip detection."""
+        return bool(self._adapter(dataset).spec.ships_crops)

@@ -1,0 +1,43 @@
+"""Score the predictions of one trained repetition."""
+
+from pathlib import Path
+from typing import Any
+
+from fernas.core.jobs import run_rule
+
+
+def main(
+    predictions: str,
+    statuses: list[str],
+    folds: str,
+    scores: str,
+    status: str,
+    scoring: dict[str, Any],
+    seed: int,
+    digest: str,
+) -> None:
+    """Write scores.json and the status of the repetition; a failed shard gives empty scores and its reason."""
+    from fernas.core.io import read_json, read_parquet, write_json
+    from fernas.core.tracking_files import RunLog
+    from fernas.evaluation.scores import score_predictions
+
+    log = RunLog(Path(status).parent)
+    log.start({"stage": "score"})
+    failures = [s for s in (read_json(path) for path in statuses) if s["status"] != "ok"]
+    if failures:
+        write_json(scores, {})
+        log.finish("failed", failures[0]["reason"])
+        return
+    document = score_predictions(
+        read_parquet(predictions),
+        read_json(folds)["classes"],
+        resamples=scoring["resamples"],
+        level=scoring["level"],
+        seed=seed,
+    )
+    write_json(scores, document)
+    log.finish("ok")
+
+
+if "snakemake" in globals():
+    run_rule(snakemake, main)  # noqa: F821

@@ -1,0 +1,49 @@
+"""Search an architecture for one group of folds."""
+
+from pathlib import Path
+from typing import Any
+
+from fernas.core.jobs import input_digests, run_rule
+
+
+def main(
+    inputs: str,
+    table: str,
+    folds: str,
+    audit: str,
+    architecture: str,
+    history: str,
+    drawing: str,
+    cost: str,
+    status: str,
+    names: dict[str, str],
+    method: dict[str, Any],
+    run: dict[str, Any],
+    seed: int,
+    digest: str,
+    threads: int = 1,
+) -> None:
+    """Write the outputs of one search beside `architecture`; `audit` must have passed."""
+    from fernas.core.digest import run_key
+    from fernas.search.run import run_search
+
+    digests = input_digests({"inputs": inputs, "table": table, "folds": folds})
+    run_search(
+        inputs_npy=Path(inputs),
+        inputs_table=Path(table),
+        folds_train_json=Path(folds),
+        method=method,
+        scope=names["scope"],
+        group=int(names["g"]),
+        seed=seed,
+        out_dir=Path(architecture).parent,
+        work_dir=Path(run["work"]),
+        run_key=run_key("search", names, {"method": method, "seed": seed}, digests, digest),
+        threads=threads,
+        device=run["device"],
+        every_s=run["every_s"],
+    )
+
+
+if "snakemake" in globals():
+    run_rule(snakemake, main)  # noqa: F821
