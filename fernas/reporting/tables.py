@@ -1,0 +1,416 @@
+"""The comparison of all methods: one row per task, protocol, method and scope, as a frame, csv, markdown and LaTeX."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fernas.core import grid, plugins
+from fernas.core.config import StudyConfig
+from fernas.core.errors import FernasError
+from fernas.core.io import atomic_path, read_parquet, write_text
+from fernas.reporting.tree import (
+    RENDERED_NOTE,
+    RENDERED_SUFFIX,
+    MethodRun,
+    TrainRun,
+    costs,
+    method_runs,
+    number,
+    optional_json,
+)
+
+COLUMNS = (
+    "dataset", "task", "protocol", "method", "search", "space", "recipe", "search_scope", "seed_count", "folds",
+    "status", "reason", "accuracy", "uf1", "uar", "uar_low", "uar_high", "interval_unit", "params", "macs",
+    "search_macs", "core_s", "extra_data", "leaks", "rendered",
+)  # fmt: skip
+SCORES = ("accuracy", "uf1", "uar")
+SCOPE_LEAKS = {
+    "whole_dataset": "search saw the test subjects",
+    "published": "search pools as published, by position",
+}
+
+
+def comparison(results: Path | str, config: StudyConfig | None = None, write: bool = True) -> pd.DataFrame:
+    """One row per method run with the columns of `COLUMNS`; failed and skipped methods are rows with their reason.
+
+    Args:
+        results: the results folder.
+        config: the study; its grid decides the rows. Without one, the rows are what the folder holds.
+        write: also write `comparison.csv` and `comparison.md` into the results folder.
+    """
+    root = Path(results)
+    rows = [_row(root, run, config) for run in _expected(root, config)]
+    rows += _skipped_rows(config, rows) if config is not None else []
+    frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
+        {"seed_count": "Int64", "folds": "Int64", "params": "Int64", **dict.fromkeys(SCORES, "float64")}
+    )
+    if write:
+        with atomic_path(root / "comparison.csv") as path:
+            frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+        write_text(root / "comparison.md", comparison_markdown(frame, captions(root, frame)))
+    return frame
+
+
+def _expected(results: Path, config: StudyConfig | None) -> list[MethodRun]:
+    if config is None:
+        return list(method_runs(results))
+    found = []
+    for run in grid.runs(config):
+        folder = results / "runs" / run.task_folder.name / run.protocol / run.method / run.scope
+        found.append(MethodRun(run.task_folder.name, run.protocol, run.method, run.scope, folder))
+    return found
+
+
+def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str, Any]:
+    trainings = run.trainings
+    scored = [(training, optional_json(training.folder / "scores.json")) for training in trainings]
+    scored = [(training, scores) for training, scores in scored if number(scores, "uar") is not None]
+    status, reason = run_status(run, len(scored))
+    complexity = run_complexity(run)
+    method = config.methods.get(run.method) if config is not None else None
+    row: dict[str, Any] = {
+        "dataset": _dataset(run, config),
+        "task": run.task,
+        "protocol": run.protocol,
+        "method": run.method,
+        "search": method.search if method else "",
+        "space": (method.space or "") if method else _space(run),
+        "recipe": method.recipe if method else "",
+        "search_scope": run.scope,
+        "seed_count": len(scored),
+        "folds": fold_count(results, run, scored),
+        "status": status,
+        "reason": reason,
+        "interval_unit": next((str(s["interval_unit"]) for _, s in scored if s.get("interval_unit")), ""),
+        "params": None if complexity["params"] is None else round(complexity["params"]),
+        "macs": complexity["macs"],
+        "search_macs": _per_seed(run, "search", ("macs_spent", "spent_macs", "search_macs", "macs")),
+        "core_s": _core_seconds(run),
+        "extra_data": bool(method.extra_data) if method else False,
+        "leaks": "; ".join(leaks(results, run)),
+        "rendered": run.rendered,
+    }
+    for name in SCORES:
+        values = [value for _, scores in scored if (value := number(scores, name)) is not None]
+        row[name] = float(np.mean(values)) if status == "ok" and values else np.nan
+    low, high = interval(scored, config) if status == "ok" else (np.nan, np.nan)
+    return row | {"uar_low": low, "uar_high": high}
+
+
+def run_status(run: MethodRun, scored: int) -> tuple[str, str]:
+    """("ok" | "failed" | "skipped", reason) of a method run from the status files of its jobs."""
+    jobs = [(f"search s{s.search_seed} g{s.group}", s.folder) for s in run.searches]
+    for training in run.trainings:
+        name = f"s{training.search_seed} t{training.train_seed}"
+        jobs += [(f"training {name} shard {shard.shard}", shard.folder) for shard in training.shards]
+        jobs.append((f"scores {name}", training.folder))
+    statuses = [(name, optional_json(folder / "status.json")) for name, folder in jobs]
+    for wanted in ("failed", "skipped"):
+        for name, status in statuses:
+            if status.get("status") == wanted:
+                reason = str(status.get("reason") or "no reason recorded")
+                return wanted, reason if wanted == "skipped" else f"{name}: {reason}"
+    for name, status in statuses:
+        if status.get("status") == "killed":
+            return "failed", f"{name}: killed; run again to continue"
+    missing = [training for training in run.trainings if not (training.folder / "scores.json").is_file()]
+    if scored and not missing:
+        return "ok", ""
+    if statuses:
+        return "skipped", "not finished: run again to continue"
+    return "skipped", "not run yet"
+
+
+def fold_count(results: Path, run: MethodRun, scored: Sequence[tuple[TrainRun, dict[str, Any]]] = ()) -> int | None:
+    """The number of folds, from the fold file or the scores."""
+    document = optional_json(results / "tasks" / run.task_dir / run.protocol / "folds.train.json")
+    if "folds" in document:
+        return len(document["folds"])
+    for _, scores in scored:
+        if (folds := number(scores, "folds")) is not None:
+            return int(folds)
+    return None
+
+
+def leaks(results: Path, run: MethodRun) -> list[str]:
+    """What of the test side a run may have seen: the audit's findings and what its search scope implies."""
+    audit = optional_json(results / "tasks" / run.task_dir / run.protocol / "audit.json")
+    found = audit.get("leaks") or []
+    texts = [f"{key}: {value}" for key, value in found.items()] if isinstance(found, dict) else [str(x) for x in found]
+    if run.scope in SCOPE_LEAKS:
+        texts.append(SCOPE_LEAKS[run.scope])
+    if len(texts) > 3:
+        texts = [*texts[:2], f"and {len(texts) - 2} more (audit.json)"]
+    return texts
+
+
+def interval(
+    scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyConfig | None = None
+) -> tuple[float, float]:
+    """The 95 % interval of the pooled UAR; with several seeds, resampled subjects bring all their seeds."""
+    if len(scored) == 1:
+        pair = _interval_of(scored[0][1])
+        return pair if pair else (np.nan, np.nan)
+    if len(scored) > 1:
+        from fernas.evaluation.scores import score_seeds
+
+        frames = [read_parquet(training.folder / "predictions.parquet") for training, _ in scored]
+        classes = [column.removeprefix("p_") for column in frames[0].columns if column.startswith("p_")]
+        pair = _interval_of(score_seeds(frames, classes))
+        return pair if pair else (np.nan, np.nan)
+    return np.nan, np.nan
+
+
+def _interval_of(scores: dict[str, Any]) -> tuple[float, float] | None:
+    pair = (scores.get("interval") or {}).get("uar")
+    return (float(pair[0]), float(pair[1])) if pair and None not in pair else None
+
+
+def run_complexity(run: MethodRun) -> dict[str, float | None]:
+    """Mean parameters and multiply-accumulates of the networks a run found, at the task's class count."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for search in run.searches:
+        record = optional_json(search.folder / "complexity.json") or optional_json(search.folder / "cost.json")
+        if number(record, "params") is None:
+            record = _counted(search.folder / "architecture.json")
+        for name, keys in (("params", ("params",)), ("macs", ("network_macs", "macs"))):
+            if (value := number(record, *keys)) is not None:
+                found[name].append(value)
+    return {name: float(np.mean(found[name])) if found[name] else None for name in ("params", "macs")}
+
+
+def _counted(path: Path) -> dict[str, Any]:
+    """Complexity counted from an architecture file, or nothing where it holds no network."""
+    if not optional_json(path).get("network"):
+        return {}
+    from fernas.core.architecture import read_architecture
+    from fernas.spaces.complexity import macs, params
+
+    try:
+        architecture = read_architecture(path)
+        return {"params": params(architecture), "macs": macs(architecture)}
+    except FernasError:
+        return {}
+
+
+def _dataset(run: MethodRun, config: StudyConfig | None) -> str:
+    if config is not None and run.task in config.tasks:
+        return config.tasks[run.task].dataset
+    return run.task.rsplit("-", 1)[0]
+
+
+def _space(run: MethodRun) -> str:
+    for search in run.searches:
+        document = optional_json(search.folder / "architecture.json")
+        if document:
+            return str(document.get("space") or document.get("name") or document.get("kind", ""))
+    return ""
+
+
+def _per_seed(run: MethodRun, stage: str, keys: tuple[str, ...]) -> float | None:
+    """Sum of a cost over the jobs of a stage, per repetition of that stage."""
+    values = [value for where, cost in costs(run) if where == stage and (value := number(cost, *keys)) is not None]
+    if not values:
+        return None
+    repetitions = len({s.search_seed for s in run.searches}) if stage == "search" else len(run.trainings)
+    return float(sum(values)) / max(1, repetitions)
+
+
+def _core_seconds(run: MethodRun) -> float | None:
+    parts = [_per_seed(run, stage, ("core_s", "cpu_s", "wall_s")) for stage in ("search", "training")]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for what the study does not run: tasks without a corpus, and configured methods that no entry names."""
+    reasons = dict(grid.skipped(config))
+    have = {(row["task"], row["protocol"], row["method"]) for row in rows}
+    blocks = dict.fromkeys((entry.task, entry.protocol) for entry in config.study)
+    found = []
+    for task, protocol in blocks:
+        listed = {m for e in config.study if (e.task, e.protocol) == (task, protocol) for m in e.methods}
+        for name, method in config.methods.items():
+            if (task, protocol, name) in have or (task in reasons and name not in listed):
+                continue
+            reason = reasons.get(task) or f"not in this study: add {name} to the methods of study entry {task}, {protocol}"
+            row = dict.fromkeys(COLUMNS)
+            found.append(
+                row
+                | {
+                    "dataset": config.tasks[task].dataset,
+                    "task": task,
+                    "protocol": protocol,
+                    "method": name,
+                    "search": method.search,
+                    "space": method.space or "",
+                    "recipe": method.recipe,
+                    "search_scope": "",
+                    "seed_count": 0,
+                    "status": "skipped",
+                    "reason": reason,
+                    "interval_unit": "",
+                    "extra_data": method.extra_data,
+                    "leaks": "",
+                    "rendered": grid.is_rendered(config, config.tasks[task].dataset),
+                }
+            )
+    return found
+
+
+def captions(results: Path, frame: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(task, protocol) -> caption: how many subjects of how many, and whether the faces are rendered."""
+    found = {}
+    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):
+        rendered = bool(block["rendered"].any())
+        count = subject_count(results, task + (RENDERED_SUFFIX if rendered else ""), protocol)
+        found[(str(task), str(protocol))] = subject_caption(str(block["dataset"].iloc[0]), count, rendered)
+    return found
+
+
+def subject_count(results: Path, task_dir: str, protocol: str) -> int | None:
+    """How many subjects a task has, from its fold file."""
+    table = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json").get("table")
+    subjects = set()
+    for value in (table or {}).values():
+        subject = value.get("subject") if isinstance(value, dict) else value
+        if subject is not None:
+            subjects.add(str(subject))
+    return len(subjects) or None
+
+
+def subject_caption(dataset: str, count: int | None, rendered: bool) -> str:
+    """For example `12 of 68 subjects, rendered`; rendered faces are always said to be no evidence about people."""
+    official = official_subjects(dataset)
+    parts = []
+    if count is not None:
+        parts.append(f"{count} of {official} subjects" if official else f"{count} subjects")
+    if rendered:
+        parts.append("rendered")
+    text = ", ".join(parts)
+    return f"{text} ({RENDERED_NOTE})" if rendered else text
+
+
+def official_subjects(dataset: str) -> int | None:
+    """The number of subjects of the published corpus, where its adapter states it."""
+    try:
+        return plugins.load("datasets", dataset).spec.subjects
+    except FernasError:
+        return None
+
+
+MARKDOWN_COLUMNS = (
+    "method", "scope", "status", "UAR [95 %]", "UF1", "accuracy", "params", "MACs", "search MACs", "core-s", "seeds", "notes",
+)  # fmt: skip
+
+
+def display_rows(block: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The rows of one task as short texts, in the order of `MARKDOWN_COLUMNS`, best UAR first."""
+    ordered = block.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
+    rows = []
+    for record in ordered.to_dict("records"):
+        rows.append(
+            (
+                str(record["method"]), str(record["search_scope"] or "-"), str(record["status"]), score_text(record),
+                percent(record["uf1"]), percent(record["accuracy"]), short_count(record["params"]),
+                short_count(record["macs"]), short_count(record["search_macs"]), short_count(record["core_s"]),
+                str(record["seed_count"]), notes(record),
+            )  # fmt: skip
+        )
+    return rows
+
+
+def notes(record: dict[str, Any]) -> str:
+    """The flags and the reason of a row in words."""
+    parts = [str(record["reason"])] if record.get("reason") else []
+    parts += ["extra data"] if record.get("extra_data") is True else []
+    parts += [f"leaks: {record['leaks']}"] if record.get("leaks") else []
+    return "; ".join(parts)
+
+
+def score_text(record: dict[str, Any]) -> str:
+    """UAR with its interval in percent, for example `64.1 [55.0, 72.3]`."""
+    if missing(record["uar"]):
+        return "-"
+    if missing(record["uar_low"]):
+        return percent(record["uar"])
+    return f"{percent(record['uar'])} [{percent(record['uar_low'])}, {percent(record['uar_high'])}]"
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell holds nothing."""
+    return value is None or bool(pd.isna(value))
+
+
+def percent(value: Any) -> str:
+    """A fraction as percent with one decimal, or a dash."""
+    return "-" if missing(value) else f"{100 * float(value):.1f}"
+
+
+def short_count(value: Any) -> str:
+    """A large number with three digits and a unit letter: 541k, 3.35M, 1.2G, 4.1T, 6.0P."""
+    if missing(value):
+        return "-"
+    size = float(value)
+    for unit in ("", "k", "M", "G", "T", "P"):
+        if abs(size) < 999.5 or unit == "P":
+            digits = 0 if unit == "" and size == int(size) else max(0, 2 - len(str(int(abs(size)))) + 1)
+            return f"{size:.{digits}f}{unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
+def comparison_markdown(frame: pd.DataFrame, texts: dict[tuple[str, str], str]) -> str:
+    """The comparison as markdown: one table per task and protocol under its caption."""
+    parts = ["# Comparison\n"]
+    if frame.empty:
+        parts.append("Nothing has been run yet.\n")
+    if bool(frame["rendered"].any()):
+        parts.append(f"**Tables marked rendered: {RENDERED_NOTE}.**\n")
+    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):
+        parts.append(f"## {escape_markdown(task)} · {escape_markdown(protocol)}\n")
+        if texts.get((task, protocol)):
+            parts.append(f"{texts[(task, protocol)]}\n")
+        parts.append(markdown_table(MARKDOWN_COLUMNS, display_rows(block)))
+    parts.append("Scores in percent, pooled over all test samples, mean over seeds; best UAR first.\n")
+    return "\n".join(parts)
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A markdown table of texts."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(escape_markdown(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def escape_markdown(text: object) -> str:
+    """A text that cannot break a markdown table or become a tag."""
+    return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+LATEX_SPECIAL = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def escape_latex(text: object) -> str:
+    """A text with LaTeX's special characters escaped."""
+    return "".join(LATEX_SPECIAL.get(character, character) for character in str(text)).replace("\n", " ")
+
+
+def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str, label: str) -> str:
+    """A booktabs table (needs `\\usepackage{booktabs}`); the first column is left-aligned, the others centred."""
+    lines = [
+        r"\begin{table}[t]", r"\centering", rf"\caption{{{escape_latex(caption)}}}",
+        rf"\label{{{''.join(c if c.isalnum() or c in ':-' else '-' for c in label)}}}",
+        rf"\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}", r"\toprule",
+        " & ".join(escape_latex(column) for column in columns) + r" \\", r"\midrule",
+    ]  # fmt: skip
+    lines += [" & ".join(escape_latex(cell) for cell in row) + r" \\" for row in rows]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])

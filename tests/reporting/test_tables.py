@@ -1,0 +1,92 @@
+"""The comparison: its columns, its rows for failed and skipped methods, its texts."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fernas.core.config import StudyConfig
+from fernas.core.io import read_json, write_json
+from fernas.reporting import tables
+
+
+@pytest.fixture(scope="module")
+def frame(tree: tuple[Path, StudyConfig]) -> pd.DataFrame:
+    return tables.comparison(*tree)
+
+
+def row(frame: pd.DataFrame, task: str, method: str) -> pd.Series:
+    found = frame[(frame["task"] == task) & (frame["method"] == method)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_the_columns_are_those_of_the_contract(frame: pd.DataFrame, tree: tuple[Path, StudyConfig]) -> None:
+    expected = (
+        "dataset, task, protocol, method, search, space, recipe, search_scope, seed_count, folds, status, reason, "
+        "accuracy, uf1, uar, uar_low, uar_high, interval_unit, params, macs, search_macs, core_s, extra_data, leaks, rendered"
+    )
+    assert (tree[0] / "comparison.csv").read_text().splitlines()[0] == expected.replace(", ", ",")
+    assert list(frame.columns) == expected.split(", ")
+
+
+def test_a_finished_method_has_the_mean_over_its_seeds(frame: pd.DataFrame, tree: tuple[Path, StudyConfig]) -> None:
+    found = row(frame, "ckplus-7n", "emonas")
+    folder = tree[0] / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    seeds = [read_json(folder / f"t{t}/scores.json")["uar"] for t in (0, 1)]
+    assert found["status"] == "ok" and found["seed_count"] == 2 and found["folds"] == 4
+    assert found["uar"] == pytest.approx(np.mean(seeds))
+    assert found["uar_low"] < found["uar"] < found["uar_high"]
+    assert found["search_macs"] == pytest.approx(2 * 3e12)
+    assert found["core_s"] == pytest.approx(2 * 19 + 2 * 8.5)
+    assert found["rendered"] and found["dataset"] == "ckplus" and found["search"] == "darts_first"
+
+
+def test_failed_and_skipped_methods_are_rows_with_reasons(frame: pd.DataFrame) -> None:
+    failed = row(frame, "ckplus-7n", "vgg16")
+    assert failed["status"] == "failed" and "out of memory" in failed["reason"] and np.isnan(failed["uar"])
+    absent = row(frame, "jaffe-7", "emonas")
+    assert absent["status"] == "skipped" and "datasets.jaffe" in absent["reason"] and not absent["rendered"]
+    unlisted = row(frame, "megc2019-3", "darts")
+    assert unlisted["status"] == "skipped" and "megc2019-3" in unlisted["reason"]
+
+
+def test_a_run_that_never_started_is_skipped(own_tree: tuple[Path, StudyConfig]) -> None:
+    results, config = own_tree
+    (results / "runs/ckplus-7n-rendered/kfold4/random").rename(results / "gone")
+    found = row(tables.comparison(results, config), "ckplus-7n", "random")
+    assert (found["status"], found["reason"]) == ("skipped", "not run yet")
+
+
+def test_leaks_are_a_column(own_tree: tuple[Path, StudyConfig]) -> None:
+    results, config = own_tree
+    audit = results / "tasks/ckplus-7n-rendered/kfold4/audit.json"
+    write_json(audit, {"ok": True, "leaks": ["subject S001 on both sides of fold 1"]})
+    assert "S001" in row(tables.comparison(results, config), "ckplus-7n", "emonas")["leaks"]
+
+
+def test_markdown_labels_rendered_faces_and_says_how_many_subjects(frame: pd.DataFrame, tree: tuple[Path, StudyConfig]) -> None:
+    text = (tree[0] / "comparison.md").read_text()
+    assert "12 of 68 subjects, rendered" in text
+    assert text.count("rendered faces: not evidence about people") >= 2
+    assert "out of memory" in text
+
+
+def test_without_a_config_the_folder_decides(tree: tuple[Path, StudyConfig]) -> None:
+    found = tables.comparison(tree[0], None, write=False)
+    assert set(found["method"]) == {"emonas", "random", "random_mean", "small_cnn", "vgg16"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(541_000, "541k"), (3_349_342, "3.35M"), (1.2e9, "1.20G"), (999_600, "1.00M"), (7, "7"), (None, "-"), (61.5, "61.5")],
+)
+def test_short_counts(value: float | None, text: str) -> None:
+    assert tables.short_count(value) == text
+
+
+def test_names_cannot_break_markdown_or_latex() -> None:
+    assert tables.markdown_table(["a"], [["x|y\n<b>"]]).splitlines()[2] == "| x\\|y &lt;b> |"
+    latex = tables.latex_table(["a_b", "c"], [["50 %", "x & y"]], "cap_tion", "tab:x_y")
+    assert r"a\_b & c \\" in latex and r"50 \% & x \& y \\" in latex and r"\label{tab:x-y}" in latex
