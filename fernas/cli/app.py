@@ -1,0 +1,303 @@
+"""The commands of fernas (DESIGN: stable names and options); each imports what it needs when it runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fernas.cli.output import emit, print_table
+from fernas.core import log
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A reproducible benchmark of neural architecture search for facial-expression recognition.",
+)
+track = typer.Typer(no_args_is_help=True, help="Mirror results into MLflow.")
+app.add_typer(track, name="track")
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+ConfigFile = Annotated[Path, typer.Argument(help="the study's config file")]
+
+
+@app.callback()
+def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more on stderr")] = False) -> None:
+    log.to_stderr(verbose)
+
+
+@app.command()
+def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
+    """Check a config: keys, types, names, roots of real corpora."""
+    from fernas.core import grid
+    from fernas.core.config import load_config
+    from fernas.core.errors import ConfigError
+
+    study = load_config(config)
+    for name, dataset in study.datasets.items():
+        if dataset.source == "real" and dataset.root is not None and not Path(dataset.root).exists():
+            raise ConfigError(f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected your copy of it")
+    jobs = grid.count_jobs(study)
+    document = {
+        "config": str(config),
+        "runs": len(list(grid.runs(study))),
+        "jobs": sum(jobs.values()),
+        "skipped": [f"{task}: {reason}" for task, reason in grid.skipped(study)],
+    }
+    emit(document, json, "config is valid")
+
+
+@app.command()
+def plan(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
+    """Estimate jobs, core-hours, disk and memory of a study before it starts."""
+    from fernas.cli.planning import estimate
+    from fernas.core.config import load_config
+
+    document = estimate(load_config(config))
+    if json:
+        emit(document, True)
+        return
+    print_table(document["stages"], "what the study will do")
+    emit({key: value for key, value in document.items() if key != "stages"}, False, "in all")
+
+
+@app.command("check-data")
+def check_data(
+    dataset: Annotated[str, typer.Argument(help="name of the dataset, for example casme2")],
+    root: Annotated[Path, typer.Argument(help="folder (or file) of your copy")],
+    option: Annotated[list[str] | None, typer.Option(help="adapter option as key=value, repeatable")] = None,
+    json: Json = False,
+) -> None:
+    """Read a real copy of a corpus: counts beside the published ones, first missing or odd file named."""
+    from fernas.datasets.check import check_data as read_copy
+
+    findings = read_copy(dataset, root, _options(option))
+    keys = ("dataset", "samples", "subjects", "classes", "splits", "problems")
+    if json:
+        emit({key: findings[key] for key in keys}, True)
+    else:
+        emit({key: findings[key] for key in keys[:-1]}, False, f"{dataset} in {root}")
+        for problem in findings["problems"]:
+            typer.echo(f"problem: {problem}")
+        typer.echo("not usable" if findings["fatal"] else "usable")
+    if findings["fatal"]:
+        raise typer.Exit(2)
+
+
+def _options(pairs: list[str] | None) -> dict[str, Any]:
+    """key=value pairs, values read as yaml."""
+    import yaml
+
+    from fernas.core.errors import ConfigError
+
+    found = {}
+    for pair in pairs or []:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise ConfigError(f"--option {pair!r}: expected key=value")
+        found[key] = yaml.safe_load(value)
+    return found
+
+
+@app.command()
+def synth(
+    dataset: Annotated[str, typer.Argument(help="name of the dataset whose layout is written")],
+    out: Annotated[Path, typer.Argument(help="folder to write")],
+    subjects: Annotated[int | None, typer.Option(help="number of identities")] = None,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
+    option: Annotated[list[str] | None, typer.Option(help="layout option as key=value, repeatable")] = None,
+) -> None:
+    """Render a demo corpus in a dataset's real on-disk layout (rendered faces are not evidence about people)."""
+    from fernas.core.errors import ConfigError
+    from fernas.core.io import write_json
+    from fernas.synth import write_corpus
+
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"{out}: not empty; expected a new or an empty folder")
+    options = {"seed": seed, **_options(option)}
+    if subjects is not None:
+        options["subjects"] = subjects
+    truth = write_corpus(dataset, out, options)
+    write_json(out.with_name(out.name + ".truth.json"), truth)
+    typer.echo(f"{truth['samples']} samples of {truth['subjects']} rendered subjects in {out}")
+
+
+@app.command("dynamic-image")
+def dynamic_image(
+    frames: Annotated[Path, typer.Argument(help="folder of frames, sorted naturally")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="picture to write")],
+    method: Annotated[str, typer.Option(help="bilen, learnet or exact")] = "bilen",
+) -> None:
+    """Turn a folder of frames into one dynamic image."""
+    from fernas.dynamic_images.folder import dynamic_image_from_folder
+
+    dynamic_image_from_folder(frames, method, out)
+    typer.echo(str(out))
+
+
+@app.command()
+def complexity(
+    architecture: Annotated[Path, typer.Argument(help="architecture json")],
+    cells: Annotated[int | None, typer.Option(help="number of cells")] = None,
+    channels: Annotated[int | None, typer.Option(help="channels of the first cell")] = None,
+    classes: Annotated[int | None, typer.Option(help="number of classes")] = None,
+    input_shape: Annotated[str | None, typer.Option("--input", help="CxHxW, for example 1x48x48")] = None,
+    latency: Annotated[bool, typer.Option(help="measure latency too")] = True,
+    json: Json = False,
+) -> None:
+    """Parameters, multiply-accumulates, bytes and latency of an architecture."""
+    from fernas.core.architecture import read_architecture
+    from fernas.spaces.complexity import complexity as measure
+
+    document = measure(
+        read_architecture(architecture),
+        cells=cells,
+        channels=channels,
+        classes=classes,
+        input_shape=_shape(input_shape),
+        latency=latency,
+    )
+    emit(document, json, str(architecture))
+
+
+def _shape(text: str | None) -> tuple[int, int, int] | None:
+    from fernas.core.errors import ConfigError
+
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigError(f"--input {text!r}: expected CxHxW, for example 3x64x64")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+@app.command()
+def draw(
+    architecture: Annotated[Path, typer.Argument(help="architecture json")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="svg to write")],
+) -> None:
+    """Draw the cells, or the patches on the mean face."""
+    from fernas.core.architecture import read_architecture
+    from fernas.core.io import write_text
+    from fernas.spaces.draw import draw_svg
+
+    write_text(out, draw_svg(read_architecture(architecture)))
+    typer.echo(str(out))
+
+
+@app.command()
+def score(
+    predictions: Annotated[Path, typer.Argument(help="predictions as parquet or csv")],
+    protocol: Annotated[str, typer.Option(help="protocol of the predictions; decides the interval's unit")] = "loso",
+    json: Json = False,
+) -> None:
+    """Accuracy, UF1 and UAR of a predictions file, with intervals."""
+    from fernas.evaluation.read import read_predictions
+    from fernas.evaluation.scores import score_file
+
+    document = score_file(read_predictions(predictions), protocol)
+    if json:
+        emit(document, True)
+        return
+    rows = []
+    for name in ("accuracy", "uf1", "uar"):
+        low, high = document["interval"][name]
+        rows.append({"score": name, "pooled": document[name], "95 % low": low, "95 % high": high})
+    print_table(rows, f"{predictions} ({document['samples']} samples, interval over {document['interval_unit']}s)")
+
+
+@app.command()
+def compare(
+    run_a: Annotated[str, typer.Argument(help="a folder with predictions.parquet, or the beginning of a key")],
+    run_b: Annotated[str, typer.Argument(help="another one")],
+    results: Annotated[Path, typer.Option(help="where keys are looked up")] = Path("results"),
+    json: Json = False,
+) -> None:
+    """Paired tests between two runs at subject level."""
+    from fernas.core.io import read_parquet
+    from fernas.evaluation.compare import compare_runs
+    from fernas.evaluation.runs import find_run
+
+    folders = [find_run(run, results) for run in (run_a, run_b)]
+    tables = [read_parquet(folder / "predictions.parquet") for folder in folders]
+    emit(compare_runs(tables[0], tables[1]), json, f"{folders[0]} against {folders[1]}")
+
+
+@app.command()
+def report(
+    config: ConfigFile = Path("config.yaml"),
+) -> None:
+    """Write the HTML report from what is under the results folder."""
+    from fernas.core.config import load_config
+    from fernas.reporting.report import build_report
+    from fernas.reporting.tables import write_comparison
+
+    study = load_config(config)
+    results = Path(study.results)
+    write_comparison(results, study, results / "comparison.csv", results / "comparison.md")
+    typer.echo(str(build_report(results, study, results / "report")))
+
+
+@app.command("retry-failed")
+def retry_failed(config: ConfigFile = Path("config.yaml")) -> None:
+    """Forget failed searches and trainings, so that the next run tries them again."""
+    from fernas.cli.retry import forget_failed
+    from fernas.core.config import load_config
+
+    for folder in forget_failed(load_config(config)):
+        typer.echo(f"forgot {folder}")
+
+
+@app.command()
+def kernels() -> None:
+    """Compile the supernet's kernels for this processor (optional, cached); exit status 1 when it cannot be done."""
+    from fernas.spaces.supernet import kernels as compiled
+
+    done, text = compiled.build()
+    typer.echo(text)
+    if not done:
+        raise typer.Exit(1)
+
+
+@track.command()
+def follow(
+    results: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
+    uri: Annotated[str | None, typer.Option(help="MLflow store; default sqlite in the results folder")] = None,
+    every: Annotated[float, typer.Option(help="seconds between two looks")] = 5.0,
+    parent: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
+) -> None:
+    """Mirror what is new until the workflow ends (the workflow starts this by itself)."""
+    from fernas.reporting.tracking import follow as mirror
+
+    mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=results / ".work" / "track.stop")
+
+
+@track.command()
+def sync(
+    results: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
+    uri: Annotated[str | None, typer.Option(help="MLflow store; default sqlite in the results folder")] = None,
+) -> None:
+    """Replay all results into a store; running it twice changes nothing."""
+    from fernas.reporting.tracking import sync as replay
+
+    typer.echo(replay(results, uri))
+
+
+@track.command()
+def ui(
+    results: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
+    port: Annotated[int, typer.Option(help="port on localhost")] = 5000,
+) -> None:
+    """Open the MLflow page on localhost."""
+    import os
+    import sys
+
+    from fernas.core.errors import DataError
+
+    store = results / "mlflow.db"
+    if not store.exists():
+        raise DataError(f"{store}: no such file; run the study first, or `fernas track sync`")
+    typer.echo(f"http://127.0.0.1:{port}")
+    arguments = ["server", "--backend-store-uri", f"sqlite:///{store}", "--host", "127.0.0.1", "--port", str(port)]
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])
