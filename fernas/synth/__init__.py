@@ -1,0 +1,32 @@
+"""Rendered faces: identities, expressions and clips drawn from numbers, written in the real on-disk layouts of corpora.
+
+The default corpus of the project for whoever holds no licence: everything is procedural, seeded and labelled as rendered.
+Only `write_corpus` is offered here and nothing heavy is imported before it runs.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def write_corpus(
+    dataset: str, out_dir: Path | str, config: dict[str, Any] | None = None, progress: Callable[..., Any] | None = None
+) -> dict[str, Any]:
+    """Render a corpus in the layout of `dataset` into `out_dir` and return its truth.
+
+    Args:
+        dataset: name of a layout in `fernas/synth/layouts/`.
+        out_dir: the corpus folder; replaced when it is a rendered one, refused when it holds anything else.
+        config: keys of the layout's Config (its `rendered:` section).
+        progress: called as `progress(items, total=, desc=)`; an iterable that yields the items (None: silent).
+
+    Returns:
+        The truth, ready for json: dataset, rendered, seed, samples, subjects, classes, splits, clips.
+
+    Raises:
+        ConfigError: unknown layout, unknown or bad config key.
+        DataError: `out_dir` holds files that were not rendered.
+    """
+    from fernas.synth.corpus import render_corpus
+
+    return render_corpus(dataset, Path(out_dir), config or {}, progress)
