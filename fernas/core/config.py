@@ -42,6 +42,10 @@ class FacesConfig(Strict):
     eye_line: float = Field(0.38, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom")
     eye_distance: float = Field(0.44, gt=0, lt=1, description="distance between the eye centres, fraction of the width")
     box_margin: float = Field(0.1, ge=0, description="margin around the box where only a box is known")
+    nose_tip_fraction: float = Field(
+        0.77, gt=0, le=1, description="nose tip on the way from the eyes' midpoint to the five-point model's nose base"
+    )
+    nose_drop: float = Field(0.55, gt=0, lt=2, description="nose tip below the eyes where only eyes are known, eye distances")
     preview_px: int = Field(64, ge=16, description="size of the small previews")
 
 

@@ -1,0 +1,98 @@
+"""OpenCV's cascades: the frontal-face one as second detector, the eye ones inside a face box."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fernas.core.errors import ConfigError
+from fernas.faces.geometry import Box, Eyes
+
+FACE = "haarcascade_frontalface_default.xml"
+EYES = ("haarcascade_eye.xml", "haarcascade_eye_tree_eyeglasses.xml")
+MIN_FACE_PX = 40
+SEARCH_WIDTH_PX = 240  # width to which the upper face is brought before eyes are searched
+
+
+def _load(name: str) -> cv2.CascadeClassifier:
+    if not hasattr(cv2, "CascadeClassifier"):
+        raise ConfigError(f"opencv-python {cv2.__version__} has no cascades; install a 4.x version")
+    path = Path(cv2.__file__).parent / "data" / name
+    cascade = cv2.CascadeClassifier(str(path))
+    if cascade.empty():
+        raise ConfigError(f"the cascade {path} is missing; install a 4.x version of opencv-python")
+    return cascade
+
+
+def _run(
+    cascade: cv2.CascadeClassifier, grey: np.ndarray, min_px: int, max_px: int, neighbours: int
+) -> list[tuple[tuple[int, int, int, int], float]]:
+    """Boxes (x, y, w, h) with the last stage's weight, best first; ties fall to the leftmost, topmost."""
+    if min(grey.shape) < min_px:
+        return []
+    boxes, _, weights = cascade.detectMultiScale3(
+        grey,
+        scaleFactor=1.05,
+        minNeighbors=neighbours,
+        minSize=(min_px, min_px),
+        maxSize=(max_px, max_px),
+        outputRejectLevels=True,
+    )
+    found = [((int(b[0]), int(b[1]), int(b[2]), int(b[3])), float(w)) for b, w in zip(boxes, weights, strict=True)]
+    return sorted(found, key=lambda item: (-item[1], item[0]))
+
+
+class HaarDetector:
+    """OpenCV's frontal-face cascade; one instance per thread."""
+
+    def __init__(self) -> None:
+        self._cascade = _load(FACE)
+
+    def detect(self, grey: np.ndarray) -> list[tuple[Box, float]]:
+        """Boxes with their scores (weight of the last stage), best first; grey is uint8 (H, W)."""
+        found = _run(self._cascade, cv2.equalizeHist(grey), MIN_FACE_PX, max(grey.shape), neighbours=5)
+        return [((float(x), float(y), float(x + w), float(y + h)), score) for (x, y, w, h), score in found]
+
+
+class EyeCascades:
+    """Eyes by OpenCV's eye cascades inside a face box; one instance per thread."""
+
+    def __init__(self) -> None:
+        self._cascades = [_load(name) for name in EYES]
+
+    def find(self, grey: np.ndarray, box: Box) -> Eyes | None:
+        """Both eye centres, or None unless one is found on either side of the face's middle.
+
+        Args:
+            grey: uint8 (H, W).
+            box: the face as a detector frames it.
+        """
+        x0, y0, x1, y1 = box
+        top, bottom = y0 + 0.02 * (y1 - y0), y0 + 0.62 * (y1 - y0)
+        left, right = x0 + 0.05 * (x1 - x0), x0 + 0.95 * (x1 - x0)
+        xs = (max(0, int(left)), min(grey.shape[1], int(np.ceil(right))))
+        ys = (max(0, int(top)), min(grey.shape[0], int(np.ceil(bottom))))
+        region = grey[ys[0] : ys[1], xs[0] : xs[1]]
+        if min(region.shape) < 8:
+            return None
+        scale = SEARCH_WIDTH_PX / region.shape[1]
+        region = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        middle = ((x0 + x1) / 2 - xs[0]) * scale
+        for cascade in self._cascades:
+            eyes = self._pair(cascade, cv2.equalizeHist(region), middle)
+            if eyes is not None:
+                offset = np.array([xs[0], ys[0]]) - 0.5
+                return Eyes(eyes.left / scale + offset, eyes.right / scale + offset)
+        return None
+
+    @staticmethod
+    def _pair(cascade: cv2.CascadeClassifier, region: np.ndarray, middle: float) -> Eyes | None:
+        """The best detection on each side of the face's middle, in pixels of the region."""
+        found = _run(cascade, region, int(0.12 * SEARCH_WIDTH_PX), int(0.45 * SEARCH_WIDTH_PX), neighbours=4)
+        best: dict[bool, np.ndarray] = {}
+        for (x, y, w, h), _ in found:
+            centre = np.array([x + w / 2, y + h / 2])
+            best.setdefault(bool(centre[0] > middle), centre)
+        if len(best) < 2:
+            return None
+        return Eyes(best[False], best[True])

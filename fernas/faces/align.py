@@ -1,0 +1,312 @@
+"""One row per sample of a manifest: where its face is, and the one transform that all its frames are aligned by."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fernas.core.config import FacesConfig
+from fernas.core.errors import ContractError, DataError
+from fernas.core.progress import progress as show_progress
+from fernas.faces.find import Detection, FaceFinder, Landmarks, as_grey, check_landmarkers
+from fernas.faces.geometry import (
+    box_eyes,
+    centre_crop_transform,
+    eyes_transform,
+    square_transform,
+    to_aligned,
+    to_source,
+    whole_transform,
+)
+from fernas.faces.warp import warp_face
+
+logger = logging.getLogger(__name__)
+
+ReadFrame = Callable[[str, str], np.ndarray]
+OwnLandmarksOf = Callable[[str, dict[str, Any]], np.ndarray | None]
+
+COLUMNS = (
+    "sample_id",
+    "status",
+    "reason",
+    "detector",
+    "landmarker",
+    "box",
+    "landmarks",
+    "nose_source",
+    "reference_frame",
+    "score",
+    "transform",
+)
+# A dataset crop's face, as a share of the picture, for landmarks alone.
+SHIPPED_FACE = (0.1, 0.15, 0.9, 0.95)
+
+
+@dataclass(frozen=True)
+class Face:
+    """What is known of one sample's face; coordinates are source pixels, `transform` as in `geometry`."""
+
+    status: str
+    detector: str
+    landmarker: str = "none"
+    reason: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    landmarks: Landmarks | None = None
+    reference_frame: int = 0
+    score: float | None = None
+    transform: np.ndarray | None = None
+    nose: np.ndarray | None = None
+    nose_source: str | None = None
+    preview: np.ndarray | None = field(default=None, repr=False)
+
+
+def align_manifest(
+    manifest: pd.DataFrame,
+    read_frame: ReadFrame,
+    own_landmarks: OwnLandmarksOf | None,
+    ships_crops: Mapping[str, bool],
+    config: FacesConfig,
+    progress: Callable[..., Iterable[Any]] = show_progress,
+    threads: int = 1,
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Find and align the face of every row of a manifest; deterministic, whatever the number of threads.
+
+    The onset frame is tried first, then the following ones up to `max_tries`; the first frame with plausible landmarks gives
+    the transform of the whole clip. A face without landmarks is placed by its box. A sample without a face keeps the largest
+    centred square of its picture, `status` "no_face" and a reason.
+
+    Args:
+        manifest: one row per sample (columns `sample_id, dataset, frames, onset, box` are read).
+        read_frame: (dataset, reference) -> uint8 RGB (H, W, 3).
+        own_landmarks: (dataset, row) -> float (3, 2) image-left eye, image-right eye, nose tip in source pixels, or None; `row`
+            is the manifest's row with `reference_frame`, the position of the frame that is looked at.
+        ships_crops: dataset -> whether it ships cropped faces: then nothing is detected and the whole picture is the face.
+        config: detectors, landmarkers and the canonical face.
+        progress: called as progress(items, total=, desc=).
+        threads: rows worked on at the same time (dlib and OpenCV release the interpreter's lock).
+
+    Returns:
+        The faces table, one row per manifest row in its order (columns `COLUMNS`), and previews uint8 (N, p, p, 3).
+
+    Raises:
+        ConfigError: dlib or a model file that the config asks for is missing.
+    """
+    remark = check_landmarkers(config)
+    if remark is not None:
+        logger.warning("%s", remark)
+    workers = threading.local()
+
+    def work(row: dict[str, Any]) -> Face:
+        if not hasattr(workers, "aligner"):
+            workers.aligner = _Aligner(config, read_frame, own_landmarks)
+        return workers.aligner.align(row, ships_crops.get(row["dataset"], False))
+
+    rows = manifest.to_dict("records")
+    if threads > 1:
+        with ThreadPoolExecutor(threads) as pool:
+            faces = list(progress(pool.map(work, rows), total=len(rows), desc="align faces"))
+    else:
+        faces = [work(row) for row in progress(rows, total=len(rows), desc="align faces")]
+    faces = _fill_missing_noses([str(row["dataset"]) for row in rows], faces, config)
+    empty = np.zeros((config.preview_px, config.preview_px, 3), np.uint8)
+    previews = np.stack([f.preview if f.preview is not None else empty for f in faces]) if faces else empty[None][:0]
+    table = pd.DataFrame([_record(row["sample_id"], face) for row, face in zip(rows, faces, strict=True)], columns=list(COLUMNS))
+    table["reference_frame"] = table["reference_frame"].astype("int64")
+    table["score"] = table["score"].astype("float64")
+    _log_summary(table)
+    return table, previews
+
+
+def merge_faces(
+    manifest: pd.DataFrame, parts: list[pd.DataFrame], previews: list[np.ndarray]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The faces of a composite, taken from those of its parts in the order of the composite's manifest.
+
+    Raises:
+        ContractError: a sample of the composite has no row in any part.
+    """
+    place = {
+        sample_id: (number, position)
+        for number, part in enumerate(parts)
+        for position, sample_id in enumerate(part["sample_id"])
+    }
+    missing = [s for s in manifest["sample_id"] if s not in place]
+    if missing:
+        raise ContractError(f"faces: {len(missing)} samples of the composite are in none of its parts, first {missing[0]}")
+    found = [place[s] for s in manifest["sample_id"]]
+    table = pd.concat([parts[number].iloc[[position]] for number, position in found], ignore_index=True) if found else parts[0][:0]
+    pictures = np.stack([previews[number][position] for number, position in found]) if found else previews[0][:0]
+    return table, pictures
+
+
+class _Aligner:
+    """The detectors of one thread and what they are applied to."""
+
+    def __init__(self, config: FacesConfig, read_frame: ReadFrame, own_landmarks: OwnLandmarksOf | None) -> None:
+        self.config = config
+        self.read_frame = read_frame
+        self.own_landmarks = own_landmarks
+        self.finder = FaceFinder(config)
+
+    def align(self, row: dict[str, Any], is_shipped: bool) -> Face:
+        """The face of one manifest row."""
+        if len(row["frames"]) == 0:
+            return Face("no_face", "none", reason="no frames")
+        return self._shipped(row) if is_shipped else self._detected(row)
+
+    def _shipped(self, row: dict[str, Any]) -> Face:
+        position = _first_position(row)
+        try:
+            picture = self.read_frame(row["dataset"], row["frames"][position])
+        except DataError as error:
+            return Face("no_face", "none", reason=f"unreadable: {error}", reference_frame=position)
+        height, width = picture.shape[:2]
+        x0, y0, x1, y1 = SHIPPED_FACE
+        inner = Detection((x0 * width, y0 * height, x1 * width, y1 * height), "shipped", None)
+        landmarks = self.finder.landmarks(as_grey(picture), inner, lambda: self._own(row, position))
+        face = Face(
+            "shipped", "shipped", box=(0.0, 0.0, float(width), float(height)), reference_frame=position,
+            transform=whole_transform(height, width),
+        )  # fmt: skip
+        return self._finished(_with_landmarks(face, landmarks), picture)
+
+    def _detected(self, row: dict[str, Any]) -> Face:
+        """Try frames until one has landmarks; fall back to a box, the dataset's box, the centre."""
+        boxed: tuple[Face, np.ndarray] | None = None
+        first: tuple[int, np.ndarray] | None = None
+        unreadable = ""
+        for position in _positions_to_try(row, self.config.max_tries):
+            try:
+                picture = self.read_frame(row["dataset"], row["frames"][position])
+            except DataError as error:
+                unreadable = unreadable or str(error)
+                continue
+            first = first or (position, picture)
+            grey = as_grey(picture)
+            detection = self.finder.detect(grey)
+            landmarks = self.finder.landmarks(grey, detection, lambda p=position: self._own(row, p))  # type: ignore[misc]
+            if landmarks is not None:
+                return self._finished(self._by_landmarks(detection, landmarks, position), picture)
+            if detection is not None and boxed is None:
+                boxed = (self._by_box(detection, position), picture)
+        if boxed is not None:
+            return self._finished(*boxed)
+        if first is None:
+            return Face("no_face", "none", reason=f"unreadable: {unreadable}", reference_frame=_first_position(row))
+        return self._without_detection(row, *first)
+
+    def _without_detection(self, row: dict[str, Any], position: int, picture: np.ndarray) -> Face:
+        box = _own_box(row) if "dataset_box" in self.config.detectors else None
+        if box is not None:
+            detection = Detection(box, "dataset_box", None)
+            landmarks = self.finder.landmarks(as_grey(picture), detection, lambda: self._own(row, position))
+            if landmarks is not None:
+                return self._finished(self._by_landmarks(detection, landmarks, position), picture)
+            return self._finished(self._by_box(detection, position), picture)
+        height, width = picture.shape[:2]
+        tried = len(_positions_to_try(row, self.config.max_tries))
+        names = ", ".join(self.config.detectors)
+        reason = f"no face in {tried} frame{'s' if tried > 1 else ''} of {width}x{height} px ({names})"
+        transform = centre_crop_transform(height, width)
+        return self._finished(Face("no_face", "none", reason=reason, reference_frame=position, transform=transform), picture)
+
+    def _by_landmarks(self, detection: Detection | None, landmarks: Landmarks, position: int) -> Face:
+        transform = eyes_transform(landmarks.eyes, self.config.eye_line, self.config.eye_distance)
+        face = Face("ok", "none", reference_frame=position, transform=transform)
+        if detection is not None:
+            face = replace(face, detector=detection.detector, box=detection.box, score=detection.score)
+        return _with_landmarks(face, landmarks)
+
+    def _by_box(self, detection: Detection, position: int) -> Face:
+        """A face whose eyes are only guessed: from the detector's framing, or a square around the dataset's box."""
+        face = Face("ok", detection.detector, "box", box=detection.box, score=detection.score, reference_frame=position)
+        eyes = box_eyes(detection.box, detection.detector)
+        if eyes is None:
+            return replace(face, transform=square_transform(detection.box, self.config.box_margin))
+        transform = eyes_transform(eyes, self.config.eye_line, self.config.eye_distance)
+        return replace(_with_landmarks(face, self.finder.from_eyes(eyes, "box")), transform=transform)
+
+    def _finished(self, face: Face, picture: np.ndarray) -> Face:
+        assert face.transform is not None  # noqa: S101 - every path that has a picture has a transform
+        return replace(face, preview=warp_face(picture, face.transform, self.config.preview_px))
+
+    def _own(self, row: dict[str, Any], position: int) -> np.ndarray | None:
+        if self.own_landmarks is None:
+            return None
+        return self.own_landmarks(row["dataset"], {**row, "reference_frame": position})
+
+
+def _with_landmarks(face: Face, landmarks: Landmarks | None) -> Face:
+    if landmarks is None:
+        return face
+    return replace(
+        face, landmarks=landmarks, landmarker=landmarks.landmarker, nose=landmarks.nose, nose_source=landmarks.nose_source
+    )
+
+
+def _first_position(row: dict[str, Any]) -> int:
+    """The onset's position where the row has one inside its frames, else 0."""
+    onset = row.get("onset")
+    return int(onset) if not pd.isna(onset) and 0 <= int(onset) < len(row["frames"]) else 0
+
+
+def _positions_to_try(row: dict[str, Any], max_tries: int) -> list[int]:
+    first = _first_position(row)
+    return list(range(first, min(first + max_tries, len(row["frames"]))))
+
+
+def _own_box(row: dict[str, Any]) -> tuple[float, float, float, float] | None:
+    """The box that the dataset ships, if it is a box."""
+    box = row.get("box")
+    if box is None or np.ndim(box) != 1 or len(box) != 4 or not np.isfinite(np.asarray(box, np.float64)).all():
+        return None
+    x0, y0, x1, y1 = (float(v) for v in box)
+    return (x0, y0, x1, y1) if x1 - x0 > 1 and y1 - y0 > 1 else None
+
+
+def _fill_missing_noses(datasets: list[str], faces: list[Face], config: FacesConfig) -> list[Face]:
+    """Noses that nothing gave: the mean aligned nose of the dataset, of all rows, or the canonical one."""
+    seen: dict[str, list[np.ndarray]] = {}
+    for dataset, face in zip(datasets, faces, strict=True):
+        if face.nose is not None and face.transform is not None:
+            seen.setdefault(dataset, []).append(to_aligned(face.transform, face.nose))
+    everywhere = [nose for noses in seen.values() for nose in noses]
+    canonical = np.array([0.5, config.eye_line + config.nose_drop * config.eye_distance]) - 0.5
+    filled = []
+    for dataset, face in zip(datasets, faces, strict=True):
+        if face.nose is None and face.transform is not None:
+            known = seen.get(dataset) or everywhere
+            aligned = np.mean(known, axis=0) if known else canonical
+            face = replace(face, nose=to_source(face.transform, aligned), nose_source="mean")
+        filled.append(face)
+    return filled
+
+
+def _record(sample_id: str, face: Face) -> dict[str, Any]:
+    eyes = [*face.landmarks.eyes.left, *face.landmarks.eyes.right] if face.landmarks is not None else [np.nan] * 4
+    nose = face.nose if face.nose is not None else (np.nan, np.nan)
+    return {
+        "sample_id": sample_id,
+        "status": face.status,
+        "reason": face.reason,
+        "detector": face.detector,
+        "landmarker": face.landmarker,
+        "box": list(face.box) if face.box is not None else None,
+        "landmarks": [float(v) for v in (*eyes, *nose)],
+        "nose_source": face.nose_source,
+        "reference_frame": face.reference_frame,
+        "score": face.score,
+        "transform": [float(v) for v in face.transform.ravel()] if face.transform is not None else None,
+    }
+
+
+def _log_summary(table: pd.DataFrame) -> None:
+    counts = table.groupby(["status", "detector", "landmarker"], sort=True).size()
+    for key, count in counts.items():
+        status, detector, landmarker = key  # type: ignore[misc]
+        logger.info("%d faces: %s, detector %s, landmarks %s", count, status, detector, landmarker)

@@ -1,0 +1,148 @@
+"""The chains: which detector finds the face, which landmarker its eyes and nose; the first that serves is recorded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fernas.core.config import FacesConfig
+from fernas.core.errors import ConfigError
+from fernas.core.images import resize, to_grey
+from fernas.faces._cascades import EyeCascades, HaarDetector
+from fernas.faces._dlib import DlibDetector, ShapePredictor, five_point_model
+from fernas.faces.geometry import Box, Eyes, as_dlib_box, implausible, nose_from_eyes, nose_tip_from_base
+
+# Larger pictures are shrunk for detection alone: a face that matters is far above the detectors' smallest one there.
+DETECT_MAX_PX = 1200
+NOSE_TIP_68 = 30
+
+OwnLandmarks = Callable[[], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face's box, the detector that found it and its score (None where there is none)."""
+
+    box: Box
+    detector: str
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Eyes and nose tip with the landmarker that found them."""
+
+    eyes: Eyes
+    nose: np.ndarray
+    landmarker: str
+    nose_source: str
+
+
+class FaceFinder:
+    """Detectors and landmarkers of a config, loaded once; one instance per thread.
+
+    Raises:
+        ConfigError: dlib or a model file that the config asks for is missing.
+    """
+
+    def __init__(self, config: FacesConfig) -> None:
+        self.config = config
+        self._dlib = DlibDetector() if "dlib" in config.detectors else None
+        self._haar = HaarDetector() if "haar" in config.detectors else None
+        self._eyes = EyeCascades() if "eye_cascades" in config.landmarkers else None
+        self._predictor = self._load_predictor() if "dlib5" in config.landmarkers else None
+
+    def _load_predictor(self) -> ShapePredictor | None:
+        if self.config.landmark_model is not None:
+            return ShapePredictor(Path(self.config.landmark_model))
+        path = five_point_model()
+        return ShapePredictor(path) if path is not None else None
+
+    def detect(self, grey: np.ndarray) -> Detection | None:
+        """The best face by the first detector that finds one: dlib, dlib on the doubled picture, the cascade.
+
+        Args:
+            grey: uint8 (H, W).
+        """
+        scale = min(1.0, DETECT_MAX_PX / max(grey.shape))
+        small = resize(grey, round(grey.shape[0] * scale), round(grey.shape[1] * scale)) if scale < 1 else grey
+        for name in self.config.detectors:
+            found: list[tuple[Box, float]] = []
+            if name == "dlib" and self._dlib is not None:
+                found = self._detect_dlib(small)
+            elif name == "haar" and self._haar is not None:
+                found = self._haar.detect(small)
+            if found:
+                (x0, y0, x1, y1), score = found[0]
+                return Detection((x0 / scale, y0 / scale, x1 / scale, y1 / scale), name, score)
+        return None
+
+    def _detect_dlib(self, grey: np.ndarray) -> list[tuple[Box, float]]:
+        assert self._dlib is not None  # noqa: S101 - the caller asks for dlib only when it is loaded
+        if min(grey.shape) < self.config.upsample_below_px:
+            return self._dlib.detect(grey, upsample=1)
+        return self._dlib.detect(grey, upsample=0) or self._dlib.detect(grey, upsample=1)
+
+    def landmarks(self, grey: np.ndarray, detection: Detection | None, own: OwnLandmarks) -> Landmarks | None:
+        """Eyes and nose by the first landmarker whose points are plausible.
+
+        Args:
+            grey: uint8 (H, W).
+            detection: the face; without one only the dataset's own landmarks can serve.
+            own: gives the dataset's own landmarks for this picture, (3, 2) image-left eye, image-right eye, nose tip, or None.
+        """
+        for name in self.config.landmarkers:
+            found: Landmarks | None = None
+            if name == "dataset":
+                found = self._from_dataset(own())
+            elif detection is not None and name == "dlib5" and self._predictor is not None:
+                found = self._predict(grey, detection)
+            elif detection is not None and name == "eye_cascades" and self._eyes is not None:
+                eyes = self._eyes.find(grey, detection.box)
+                found = self.from_eyes(eyes, name) if eyes is not None else None
+            box = detection.box if detection is not None else None
+            if found is not None and implausible(found.eyes, found.nose, box) is None:
+                return found
+        return None
+
+    def _from_dataset(self, points: np.ndarray | None) -> Landmarks | None:
+        if points is None or not np.isfinite(points[:2]).all():
+            return None
+        eyes = Eyes(np.asarray(points[0], np.float64), np.asarray(points[1], np.float64))
+        if not np.isfinite(points[2]).all():
+            return self.from_eyes(eyes, "dataset")
+        return Landmarks(eyes, np.asarray(points[2], np.float64), "dataset", "landmarks")
+
+    def _predict(self, grey: np.ndarray, detection: Detection) -> Landmarks:
+        assert self._predictor is not None  # noqa: S101 - the caller has looked
+        points = self._predictor.points(grey, as_dlib_box(detection.box, detection.detector))
+        if len(points) == 68:
+            eyes = Eyes(points[36:42].mean(axis=0), points[42:48].mean(axis=0))
+            return Landmarks(eyes, points[NOSE_TIP_68], "dlib68", "landmarks")
+        # Five points: corners of the image-right eye, corners of the image-left eye, base of the nose.
+        eyes = Eyes(points[2:4].mean(axis=0), points[0:2].mean(axis=0))
+        nose = nose_tip_from_base(eyes, points[4], self.config.nose_tip_fraction)
+        return Landmarks(eyes, nose, "dlib5", "landmarks")
+
+    def from_eyes(self, eyes: Eyes, landmarker: str) -> Landmarks:
+        """Landmarks where only the eyes are known: the nose is estimated below them."""
+        return Landmarks(eyes, nose_from_eyes(eyes, self.config.nose_drop), landmarker, "estimated")
+
+
+def check_landmarkers(config: FacesConfig) -> str | None:
+    """A remark when the five-point model is asked for and not installed, else None.
+
+    Raises:
+        ConfigError: the configured model file does not exist.
+    """
+    if config.landmark_model is not None and not Path(config.landmark_model).is_file():
+        raise ConfigError(f"faces.landmark_model: no such file: {config.landmark_model}")
+    if "dlib5" in config.landmarkers and config.landmark_model is None and five_point_model() is None:
+        return "no five-point landmark model found (package face_recognition_models): eye cascades serve instead"
+    return None
+
+
+def as_grey(picture: np.ndarray) -> np.ndarray:
+    """uint8 RGB (H, W, 3) or grey (H, W) -> grey (H, W)."""
+    return to_grey(picture) if picture.ndim == 3 else picture

@@ -1,0 +1,33 @@
+"""Warping a picture (or a sum of pictures) into the aligned face; linear in the pixels, so that it commutes with summing."""
+
+import math
+
+import numpy as np
+
+from fernas.core.images import resize, warp_affine
+
+MAX_SUPERSAMPLING = 8
+
+
+def warp_face(picture: np.ndarray, transform: np.ndarray, size_px: int) -> np.ndarray:
+    """Warp to the aligned face of `size_px` pixels.
+
+    Where the face shrinks by a factor k, it is warped to the next whole multiple of the size and averaged by area: linear
+    interpolation alone would skip pixels and turn noise and sub-pixel motion into aliasing.
+
+    Args:
+        picture: (H, W[, C]), uint8 or float32.
+        transform: float64 (2, 3), source pixels -> unit square.
+        size_px: side of the result.
+
+    Returns:
+        (size_px, size_px[, C]) of the same dtype; outside the source the border's value goes on.
+    """
+    scale = 1 / (math.sqrt(abs(float(np.linalg.det(transform[:, :2])))) * size_px)  # source pixels per target pixel
+    factor = min(MAX_SUPERSAMPLING, max(1, math.ceil(scale - 0.01)))
+    inner = size_px * factor
+    matrix = transform * inner
+    # The unit square's (0, 0) is the outer corner of the first pixel, OpenCV's is its centre, in source and target.
+    matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5])
+    warped = warp_affine(picture, matrix, inner, replicate=True)
+    return resize(warped, size_px, size_px) if factor > 1 else warped
