@@ -43,8 +43,13 @@ def imports_of(path: Path) -> list[tuple[str, int]]:
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            found.append((node.module or "", node.lineno))
+            for alias in node.names:
+                child = f"{node.module}.{alias.name}"
+                found.append((child if child in MODULES else node.module or "", node.lineno))
     return found
+
+
+MODULES = {module_of(path) for path in FILES}
 
 
 def layer_of(module: str) -> str | None:

@@ -1,0 +1,110 @@
+"""The workflow without running it: rules, scripts, dry runs, who reads what, messages for bad input."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fernas.core import grid
+from fernas.core.config import load_config
+
+from tests.workflow.conftest import ROOT, copy_workflow
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The dry run of the whole demo from nothing."""
+    return copy_workflow(tmp_path_factory.mktemp("demo")).snakemake("-n", "--forceall")
+
+
+def test_rules_with_scripts_are_the_scripts():
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    used = re.findall(r'"\.\./workflow_scripts/(\w+)\.py"', text)
+    assert sorted(used) == sorted(p.stem for p in (ROOT / "workflow_scripts").glob("*.py"))
+    for rule, script in re.findall(r"^rule (\w+):.*?workflow_scripts/(\w+)\.py", text, re.S | re.M):
+        assert rule == script
+
+
+def test_the_demo_is_planned_as_counted(demo):
+    assert demo.status == 0, demo.text
+    counted = {rule: n for rule, n in grid.count_jobs(load_config(ROOT / "config.yaml")).items() if n}
+    planned = {rule: n for rule, n in demo.rules.items() if rule != "all"}
+    assert planned == counted
+    assert sum(planned.values()) < 110
+
+
+def test_only_prediction_and_the_audit_read_test_ids(demo):
+    readers = {job.rule for job in demo.jobs if any("folds.test" in path for path in job.inputs)}
+    assert readers == {"predict", "audit_folds"}
+
+
+def test_only_data_stages_read_the_renderers_truth(demo):
+    readers = {job.rule for job in demo.jobs if any("truth.json" in path for path in job.inputs)}
+    assert readers == {"build_manifest", "audit_dataset"}
+    text = (ROOT / "workflow_scripts" / "build_manifest.py").read_text()
+    assert text.count("truth") == 2, "build_manifest takes the sidecar as a signal only"
+
+
+def test_searches_and_trainings_need_the_audit_of_folds(demo):
+    for job in demo.jobs:
+        if job.rule in ("search", "train"):
+            assert any(re.search(r"tasks/[^/]+/[^/]+/audit\.json$", path) for path in job.inputs), job
+
+
+def test_parsing_imports_nothing_heavy():
+    code = (
+        "import sys; from fernas.core.config import load_config; from fernas.core import grid, workflow;"
+        "c = load_config('config.yaml'); list(grid.runs(c)); import fernas.cli.app;"
+        "print(sorted({'torch', 'mlflow', 'cv2', 'dlib', 'matplotlib', 'snakemake'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("target", ["ckplus", "megc2019", "tables"])
+def test_targets(workflow, target):
+    assert workflow.snakemake("-n", target).status == 0
+
+
+@pytest.mark.parametrize("target", grid.DATASET_TARGETS)
+def test_every_dataset_target_plans_or_says_what_is_missing(workflow, target):
+    result = workflow.snakemake("-n", target)
+    study = load_config(ROOT / "config.yaml")
+    if any(study.tasks[entry.task].dataset == target for entry in study.study):
+        assert result.status == 0, result.text
+    else:
+        assert result.status == 2 and f"{target}" in result.text and "Traceback" not in result.text
+
+
+def edit(folder: Path, change) -> None:
+    document = yaml.safe_load((folder / "config.yaml").read_text())
+    change(document)
+    (folder / "config.yaml").write_text(yaml.safe_dump(document))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(sed=1), "sed: unknown key (did you mean 'seed'?)"),
+        (lambda d: d["methods"]["emonas"].update(space="emona"), "did you mean 'emonas'"),
+        (lambda d: d["methods"]["emonas"]["network"].update(cells="x"), "got 'x'"),
+    ],
+)
+def test_a_bad_config_is_one_message_and_status_2(workflow, change, message):
+    edit(workflow.folder, change)
+    result = workflow.snakemake("-n")
+    assert result.status == 2
+    assert message in result.text and "Traceback" not in result.text
+
+
+def test_a_real_dataset_without_root_is_skipped_with_a_line_and_refused_when_named(workflow):
+    edit(workflow.folder, lambda d: d["datasets"]["ckplus"].update(source="real"))
+    result = workflow.snakemake("-n")
+    assert result.status == 0, result.text
+    assert "skipped: ckplus-7n: datasets.ckplus: source is real and root is not set" in result.text
+    assert not any("ckplus" in path for job in result.jobs for path in job.outputs)
+    named = workflow.snakemake("-n", "ckplus")
+    assert named.status == 2 and "datasets.ckplus.root: missing" in named.text
