@@ -65,7 +65,7 @@ retry-failed: setup ## forget failed searches and trainings, then run again
 	$(SNAKEMAKE)
 
 lock: setup ## resolve all versions anew
-	cd requirements && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe -o lock.txt dev.in
+	cd requirements && ../$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 --no-config -o lock.txt dev.in
 
 clean: ## remove results and caches (the environment stays)
 	rm -rf results .snakemake .ruff_cache .mypy_cache .pytest_cache .hypothesis
