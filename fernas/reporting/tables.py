@@ -50,10 +50,21 @@ def comparison(results: Path | str, config: StudyConfig | None = None, write: bo
         {"seed_count": "Int64", "folds": "Int64", "params": "Int64", **dict.fromkeys(SCORES, "float64")}
     )
     if write:
-        with atomic_path(root / "comparison.csv") as path:
-            frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-        write_text(root / "comparison.md", comparison_markdown(frame, captions(root, frame)))
+        _write(root, frame, root / "comparison.csv", root / "comparison.md")
     return frame
+
+
+def write_comparison(results: Path, config: StudyConfig | None, csv: Path, markdown: Path) -> pd.DataFrame:
+    """The comparison, written as csv and as markdown."""
+    frame = comparison(results, config, write=False)
+    _write(Path(results), frame, csv, markdown)
+    return frame
+
+
+def _write(results: Path, frame: pd.DataFrame, csv: Path, markdown: Path) -> None:
+    with atomic_path(csv) as path:
+        frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(markdown, comparison_markdown(frame, captions(results, frame)))
 
 
 def _expected(results: Path, config: StudyConfig | None) -> list[MethodRun]:
@@ -89,7 +100,7 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
         "interval_unit": next((str(s["interval_unit"]) for _, s in scored if s.get("interval_unit")), ""),
         "params": None if complexity["params"] is None else round(complexity["params"]),
         "macs": complexity["macs"],
-        "search_macs": _per_seed(run, "search", ("macs_spent", "spent_macs", "search_macs", "macs")),
+        "search_macs": _per_seed(run, "search", ("macs",)),
         "core_s": _core_seconds(run),
         "extra_data": bool(method.extra_data) if method else False,
         "leaks": "; ".join(leaks(results, run)),
@@ -175,16 +186,12 @@ def run_complexity(run: MethodRun) -> dict[str, float | None]:
     """Mean parameters and multiply-accumulates of the networks a run found, at the task's class count."""
     found: dict[str, list[float]] = defaultdict(list)
     for search in run.searches:
-        record = optional_json(search.folder / "complexity.json") or optional_json(search.folder / "cost.json")
-        if number(record, "params") is None:
-            record = _counted(search.folder / "architecture.json")
-        for name, keys in (("params", ("params",)), ("macs", ("network_macs", "macs"))):
-            if (value := number(record, *keys)) is not None:
-                found[name].append(value)
+        for name, value in _counted(search.folder / "architecture.json").items():
+            found[name].append(value)
     return {name: float(np.mean(found[name])) if found[name] else None for name in ("params", "macs")}
 
 
-def _counted(path: Path) -> dict[str, Any]:
+def _counted(path: Path) -> dict[str, float]:
     """Complexity counted from an architecture file, or nothing where it holds no network."""
     if not optional_json(path).get("network"):
         return {}
@@ -222,7 +229,7 @@ def _per_seed(run: MethodRun, stage: str, keys: tuple[str, ...]) -> float | None
 
 
 def _core_seconds(run: MethodRun) -> float | None:
-    parts = [_per_seed(run, stage, ("core_s", "cpu_s", "wall_s")) for stage in ("search", "training")]
+    parts = [_per_seed(run, stage, ("core_s",)) for stage in ("search", "training")]
     known = [part for part in parts if part is not None]
     return sum(known) if known else None
 

@@ -123,7 +123,7 @@ def search_files(folder: Path, rng: np.random.Generator, classes: int, epochs: i
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 160" width="400" height="160">'
         '<rect x="10" y="60" width="60" height="30" fill="#fff" stroke="#333"/><text x="20" y="80">c_{k-2}</text></svg>',
     )
-    write_json(folder / "cost.json", {"wall_s": 20.0, "core_s": 19.0, "peak_mem_mb": 500.0, "macs": 3e12})
+    write_json(folder / "cost.json", {"wall_s": 20.0, "core_s": 19.0, "peak_rss_mib": 500.0, "macs": 3e12})
     status(folder)
 
 
@@ -144,7 +144,7 @@ def training_files(folder: Path, results: Path, frame: pd.DataFrame, classes: li
         for epoch in range(6):
             row = {"step": epoch, "time": 1.0 + epoch, "train_loss": 1.9 * 0.85**epoch, "inner_uar": 0.2 + 0.06 * epoch}
             append_jsonl(folder / f"shard{shard}" / "metrics.jsonl", row)
-        write_json(folder / f"shard{shard}" / "cost.json", {"wall_s": 9.0, "core_s": 8.5, "peak_mem_mb": 430.0, "macs": 1e12})
+        write_json(folder / f"shard{shard}" / "cost.json", {"wall_s": 9.0, "core_s": 8.5, "peak_rss_mib": 430.0, "macs": 1e12})
         status(folder / f"shard{shard}")
     write_parquet(folder / "predictions.parquet", frame)
     write_json(folder / "scores.json", scores(frame, classes))

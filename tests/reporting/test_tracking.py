@@ -1,0 +1,205 @@
+"""The mirror: idempotent, live, never fatal, rebuilt from files."""
+
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fernas.core.config import StudyConfig
+from fernas.core.errors import ConfigError
+from fernas.core.io import append_jsonl, read_json, write_json
+from fernas.reporting import tracking
+
+KILLED_JOB = "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/g1"
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store whose tables exist: creating them takes seconds, copying does not."""
+    from fernas.reporting._mlflow import Store
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    Store(f"sqlite:///{path}", None)
+    return path
+
+
+@pytest.fixture
+def results(own_tree: tuple[Path, StudyConfig], empty_store: Path) -> Path:
+    shutil.rmtree(own_tree[0] / "runs/megc2019-3-rendered")
+    shutil.copy(empty_store, own_tree[0] / "mlflow.db")
+    return own_tree[0]
+
+
+def client_of(results: Path) -> Any:
+    """A client of the store beside the results, as it is on disk now."""
+    from mlflow import MlflowClient
+
+    from fernas.reporting._mlflow import fresh_uri
+
+    return MlflowClient(tracking_uri=fresh_uri(tracking.default_uri(results)))
+
+
+def runs(results: Path) -> dict[str, Any]:
+    """Path -> run of all runs in the store that are not superseded."""
+    client = client_of(results)
+    experiments = [e.experiment_id for e in client.search_experiments() if e.name.startswith("fernas/")]
+    found = client.search_runs(experiments)
+    return {r.data.tags["fernas.path"]: r for r in found if r.data.tags.get("fernas.superseded") != "true"}
+
+
+def content(results: Path) -> dict[str, Any]:
+    """Everything a reader sees of the store, without its ids and times of writing."""
+    client = client_of(results)
+    found = {}
+    for path, run in runs(results).items():
+        tags = {k: v for k, v in run.data.tags.items() if k != "mlflow.parentRunId"}
+        history = {
+            name: [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, name)]
+            for name in run.data.metrics
+        }
+        folders = ["", *(f.path for f in client.list_artifacts(run.info.run_id) if f.is_dir)]
+        files = sorted(f.path for folder in folders for f in client.list_artifacts(run.info.run_id, folder or None))
+        found[path] = (run.info.status, run.info.start_time, run.info.end_time, tags, dict(run.data.params), history, files)
+    return found
+
+
+def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> None:
+    first = tracking.sync(results)
+    before = content(results)
+    second = tracking.sync(results)
+    assert (first.error, second.error) == ("", "")
+    assert first.created == len(before) > 10 and second.created == 0
+    assert content(results) == before
+
+    base = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    found = runs(results)
+    parent, search, shard = found[base], found[f"{base}/g0"], found[f"{base}/t1/shard1"]
+    assert {search.data.tags["mlflow.parentRunId"], shard.data.tags["mlflow.parentRunId"]} == {parent.info.run_id}
+    assert [step for step, _, _ in before[f"{base}/g0"][5]["train_loss"]] == list(range(8))
+    seeds = [read_json(results / "runs" / base / f"t{t}/scores.json")["uar"] for t in (0, 1)]
+    assert parent.data.metrics["uar"] == pytest.approx(sum(seeds) / 2)
+    assert {"architecture.json", "cell.svg"} <= set(before[f"{base}/g0"][6])
+    assert {"t0/confusion.png", "t0/predictions.parquet"} <= set(before[base][6])
+    assert parent.info.status == "FINISHED" and search.data.tags["method"] == "emonas"
+    assert found["ckplus-7n-rendered/kfold4/vgg16/no_data/s0"].info.status == "FAILED"
+    assert "out of memory" in found["ckplus-7n-rendered/kfold4/vgg16/no_data/s0/t0/shard0"].data.tags["fernas.reason"]
+
+
+def test_a_deleted_store_is_rebuilt_the_same(results: Path, empty_store: Path) -> None:
+    tracking.sync(results)
+    before = content(results)
+    (results / "mlflow.db").unlink()
+    shutil.rmtree(results / "mlflow-artifacts")
+    shutil.copy(empty_store, results / "mlflow.db")
+    tracking.sync(results)
+    assert content(results) == before
+
+
+def set_running(folder: Path, **values: Any) -> None:
+    status = read_json(folder / "status.json")
+    write_json(folder / "status.json", status | {"status": "running", "ended": None} | values)
+
+
+def test_a_killed_job_becomes_killed_and_comes_back(results: Path) -> None:
+    import socket
+
+    job = results / KILLED_JOB
+    path = KILLED_JOB.removeprefix("runs/")
+    set_running(job, host=socket.gethostname(), pid=4194304, heartbeat=time.time() - 60)
+    tracking.sync(results)
+    assert runs(results)[path].info.status == "KILLED"
+    assert "RUNNING" not in {run.info.status for run in runs(results).values()}
+    set_running(job, host=socket.gethostname(), pid=os.getpid(), heartbeat=time.time())
+    report = tracking.sync(results)
+    assert report.created == 0 and runs(results)[path].info.status == "RUNNING"
+    tracking.sync(results, final=True)
+    assert runs(results)[path].info.status == "KILLED"
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ({"status": "ok"}, "FINISHED"),
+        ({"status": "failed"}, "FAILED"),
+        ({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 - 100}, "RUNNING"),
+        ({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 - 301}, "KILLED"),
+        ({"status": "running", "started": 1000.0 - 5}, "RUNNING"),
+        ({"status": "running"}, "KILLED"),
+    ],
+)
+def test_states(status: dict[str, Any], state: str) -> None:
+    assert tracking.job_state(status, now=1000.0) == state
+    assert tracking.job_state(status, final=True) in ("FINISHED", "FAILED", "KILLED")
+
+
+def test_a_run_whose_key_changed_is_superseded(results: Path) -> None:
+    from mlflow import MlflowClient
+
+    tracking.sync(results)
+    folder = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0/t0/shard0"
+    status = read_json(folder / "status.json")
+    write_json(folder / "status.json", status | {"run_key": "another"})
+    report = tracking.sync(results)
+    assert report.created == 2  # the shard and its parent; the searches move to the new parent
+    client = client_of(results)
+    experiment = client.get_experiment_by_name("fernas/ckplus-7n-rendered/kfold4")
+    assert experiment is not None
+    old = client.search_runs([experiment.experiment_id], "tags.`fernas.superseded` = 'true'")
+    base = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    assert {run.data.tags["fernas.path"] for run in old} == {base, f"{base}/t0/shard0"}
+    assert runs(results)[f"{base}/g0"].data.tags["mlflow.parentRunId"] == runs(results)[base].info.run_id
+
+
+def test_a_dead_server_warns_and_nothing_else(results: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        report = tracking.sync(results, "http://127.0.0.1:9", attempts=1)
+    assert report.error and "not reachable" in caplog.text
+    (results / "stop").touch()
+    assert tracking.follow(results, "http://127.0.0.1:9", stop_file=results / "stop", interval_s=0.1).error
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:///tmp/mlruns"])
+def test_a_file_store_is_refused_in_words(results: Path, uri: str) -> None:
+    with pytest.raises(ConfigError, match="file store.*sqlite:///"):
+        tracking.sync(results, uri)
+
+
+def test_an_unknown_scheme_is_refused(results: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown scheme"):
+        tracking.check_uri("ftp://x")
+
+
+def test_follow_shows_curves_while_files_grow(results: Path) -> None:
+    folder = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0/g1"
+    path = "ckplus-7n-rendered/kfold4/emonas/per_group/s0/g1"
+    (folder / "metrics.jsonl").unlink()
+    set_running(folder, host="elsewhere", heartbeat=time.time())
+    append_jsonl(folder / "metrics.jsonl", {"step": 0, "time": 1.0, "train_loss": 2.0})
+    stop = results / "stop"
+    thread = threading.Thread(target=tracking.follow, args=(results,), kwargs={"stop_file": stop, "interval_s": 0.1})
+    thread.start()
+    try:
+        wait_for(lambda: path in runs(results) and runs(results)[path].data.metrics.get("train_loss") == 2.0)
+        assert runs(results)[path].info.status == "RUNNING"
+        with open(folder / "metrics.jsonl", "a") as file:
+            file.write(json.dumps({"step": 1, "time": 2.0, "train_loss": 1.5}) + '\n{"step": 2, "tra')
+        wait_for(lambda: runs(results)[path].data.metrics["train_loss"] == 1.5)
+    finally:
+        stop.touch()
+        thread.join(60)
+    assert not thread.is_alive()
+    assert runs(results)[path].info.status == "KILLED"
+    assert "RUNNING" not in {run.info.status for run in runs(results).values()}
+
+
+def wait_for(condition: Any, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
