@@ -39,8 +39,8 @@ class FacesConfig(Strict):
     landmark_model: str | None = Field(None, description="a dlib shape predictor file to use instead of the five-point one")
     upsample_below_px: int = Field(300, ge=0, description="pictures with a shorter side below this are upsampled once")
     max_tries: int = Field(5, ge=1, description="frames of a clip that are tried before it counts as faceless")
-    eye_line: float = Field(0.38, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom")
-    eye_distance: float = Field(0.44, gt=0, lt=1, description="distance between the eye centres, fraction of the width")
+    eye_line: float = Field(0.34, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom")
+    eye_distance: float = Field(0.38, gt=0, lt=1, description="distance between the eye centres, fraction of the width")
     box_margin: float = Field(0.1, ge=0, description="margin around the box where only a box is known")
     nose_tip_fraction: float = Field(
         0.77, gt=0, le=1, description="nose tip on the way from the eyes' midpoint to the five-point model's nose base"
