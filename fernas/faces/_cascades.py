@@ -11,7 +11,7 @@ from fernas.faces.geometry import Box, Eyes
 FACE = "haarcascade_frontalface_default.xml"
 EYES = ("haarcascade_eye.xml", "haarcascade_eye_tree_eyeglasses.xml")
 MIN_FACE_PX = 40
-SEARCH_WIDTH_PX = 240  # width to which the upper face is brought before eyes are searched
+SEARCH_WIDTH_PX = 200  # width to which the upper face is brought before eyes are searched
 
 
 def _load(name: str) -> cv2.CascadeClassifier:
@@ -25,14 +25,14 @@ def _load(name: str) -> cv2.CascadeClassifier:
 
 
 def _run(
-    cascade: cv2.CascadeClassifier, grey: np.ndarray, min_px: int, max_px: int, neighbours: int
+    cascade: cv2.CascadeClassifier, grey: np.ndarray, min_px: int, max_px: int, step: float, neighbours: int
 ) -> list[tuple[tuple[int, int, int, int], float]]:
     """Boxes (x, y, w, h) with the last stage's weight, best first; ties fall to the leftmost, topmost."""
     if min(grey.shape) < min_px:
         return []
     boxes, _, weights = cascade.detectMultiScale3(
         grey,
-        scaleFactor=1.05,
+        scaleFactor=step,
         minNeighbors=neighbours,
         minSize=(min_px, min_px),
         maxSize=(max_px, max_px),
@@ -50,7 +50,7 @@ class HaarDetector:
 
     def detect(self, grey: np.ndarray) -> list[tuple[Box, float]]:
         """Boxes with their scores (weight of the last stage), best first; grey is uint8 (H, W)."""
-        found = _run(self._cascade, cv2.equalizeHist(grey), MIN_FACE_PX, max(grey.shape), neighbours=5)
+        found = _run(self._cascade, cv2.equalizeHist(grey), MIN_FACE_PX, max(grey.shape), step=1.1, neighbours=5)
         return [((float(x), float(y), float(x + w), float(y + h)), score) for (x, y, w, h), score in found]
 
 
@@ -77,22 +77,24 @@ class EyeCascades:
             return None
         scale = SEARCH_WIDTH_PX / region.shape[1]
         region = cv2.resize(region, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        region = cv2.equalizeHist(region)
+        flipped = np.ascontiguousarray(region[:, ::-1])
         middle = ((x0 + x1) / 2 - xs[0]) * scale
+        offset = np.array([xs[0], ys[0]]) - 0.5
         for cascade in self._cascades:
-            eyes = self._pair(cascade, cv2.equalizeHist(region), middle)
-            if eyes is not None:
-                offset = np.array([xs[0], ys[0]]) - 0.5
-                return Eyes(eyes.left / scale + offset, eyes.right / scale + offset)
+            # The eye cascades place the two eyes differently: each is searched as the image-left one, which they place better.
+            left = self._left_of(cascade, region, middle)
+            right = self._left_of(cascade, flipped, region.shape[1] - middle)
+            if left is not None and right is not None:
+                right = np.array([region.shape[1] - right[0], right[1]])
+                return Eyes(left / scale + offset, right / scale + offset)
         return None
 
     @staticmethod
-    def _pair(cascade: cv2.CascadeClassifier, region: np.ndarray, middle: float) -> Eyes | None:
-        """The best detection on each side of the face's middle, in pixels of the region."""
-        found = _run(cascade, region, int(0.12 * SEARCH_WIDTH_PX), int(0.45 * SEARCH_WIDTH_PX), neighbours=4)
-        best: dict[bool, np.ndarray] = {}
+    def _left_of(cascade: cv2.CascadeClassifier, region: np.ndarray, middle: float) -> np.ndarray | None:
+        """Centre of the best detection left of the face's middle, in pixels of the region."""
+        found = _run(cascade, region, int(0.12 * SEARCH_WIDTH_PX), int(0.45 * SEARCH_WIDTH_PX), step=1.05, neighbours=3)
         for (x, y, w, h), _ in found:
-            centre = np.array([x + w / 2, y + h / 2])
-            best.setdefault(bool(centre[0] > middle), centre)
-        if len(best) < 2:
-            return None
-        return Eyes(best[False], best[True])
+            if x + w / 2 < middle:
+                return np.array([x + w / 2, y + h / 2])
+        return None

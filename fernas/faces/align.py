@@ -115,7 +115,9 @@ def align_manifest(
     faces = _fill_missing_noses([str(row["dataset"]) for row in rows], faces, config)
     empty = np.zeros((config.preview_px, config.preview_px, 3), np.uint8)
     previews = np.stack([f.preview if f.preview is not None else empty for f in faces]) if faces else empty[None][:0]
-    table = pd.DataFrame([_record(row["sample_id"], face) for row, face in zip(rows, faces, strict=True)], columns=list(COLUMNS))
+    table = pd.DataFrame(
+        [_record(row["sample_id"], face) for row, face in zip(rows, faces, strict=True)], columns=list(COLUMNS)
+    )
     table["reference_frame"] = table["reference_frame"].astype("int64")
     table["score"] = table["score"].astype("float64")
     _log_summary(table)
@@ -137,9 +139,15 @@ def merge_faces(
     }
     missing = [s for s in manifest["sample_id"] if s not in place]
     if missing:
-        raise ContractError(f"faces: {len(missing)} samples of the composite are in none of its parts, first {missing[0]}")
+        raise ContractError(
+            f"faces: {len(missing)} samples of the composite are in none of its parts, first {missing[0]}"
+        )
     found = [place[s] for s in manifest["sample_id"]]
-    table = pd.concat([parts[number].iloc[[position]] for number, position in found], ignore_index=True) if found else parts[0][:0]
+    table = (
+        pd.concat([parts[number].iloc[[position]] for number, position in found], ignore_index=True)
+        if found
+        else parts[0][:0]
+    )
     pictures = np.stack([previews[number][position] for number, position in found]) if found else previews[0][:0]
     return table, pictures
 
@@ -213,7 +221,9 @@ class _Aligner:
         names = ", ".join(self.config.detectors)
         reason = f"no face in {tried} frame{'s' if tried > 1 else ''} of {width}x{height} px ({names})"
         transform = centre_crop_transform(height, width)
-        return self._finished(Face("no_face", "none", reason=reason, reference_frame=position, transform=transform), picture)
+        return self._finished(
+            Face("no_face", "none", reason=reason, reference_frame=position, transform=transform), picture
+        )
 
     def _by_landmarks(self, detection: Detection | None, landmarks: Landmarks, position: int) -> Face:
         transform = eyes_transform(landmarks.eyes, self.config.eye_line, self.config.eye_distance)
@@ -245,7 +255,11 @@ def _with_landmarks(face: Face, landmarks: Landmarks | None) -> Face:
     if landmarks is None:
         return face
     return replace(
-        face, landmarks=landmarks, landmarker=landmarks.landmarker, nose=landmarks.nose, nose_source=landmarks.nose_source
+        face,
+        landmarks=landmarks,
+        landmarker=landmarks.landmarker,
+        nose=landmarks.nose,
+        nose_source=landmarks.nose_source,
     )
 
 

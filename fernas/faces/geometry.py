@@ -14,7 +14,7 @@ Box = tuple[float, float, float, float]
 
 # Eye centres inside the boxes of the two detectors, as fractions of the box: (left x, right x, y). Measured on faces whose
 # eyes are known; the boxes' framing is a property of the detectors' training, so these are constants and not options.
-EYES_IN_BOX = {"dlib": (0.298, 0.704, 0.265), "haar": (0.312, 0.688, 0.405)}
+EYES_IN_BOX = {"dlib": (0.29, 0.71, 0.285), "haar": (0.315, 0.688, 0.414)}
 # A Haar box as dlib would draw it: (shift down, scale), fractions of the box side. Shape predictors expect dlib's boxes.
 HAAR_TO_DLIB = (0.085, 0.87)
 # What counts as a face's geometry: eye distance by box width, roll, nose relative to the eyes (in eye distances).
