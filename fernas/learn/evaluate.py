@@ -1,0 +1,79 @@
+"""Evaluation mode: probabilities and scores of a network on a part."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernas.core.errors import ScienceError
+from fernas.learn.arrays import ArrayPart
+from fernas.learn.augment import Augmenter, evaluation_view
+from fernas.learn.config import AugmentConfig
+from fernas.metrics import accuracy, uar, uf1
+
+EVALUATION_BATCH = 64
+
+
+def forward(net: nn.Module, images: Tensor, noses: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Logits (B, K) and the auxiliary head's, where there is one.
+
+    A network with a true attribute `needs_noses` (face patches) is called with the nose tips (B, 2) as well.
+    """
+    out = net(images, noses) if getattr(net, "needs_noses", False) else net(images)
+    return out if isinstance(out, tuple) else (out, None)
+
+
+def network_inputs(
+    part: ArrayPart, indices: np.ndarray, augment: Augmenter, generator: torch.Generator, device: torch.device
+) -> tuple[Tensor, Tensor | None]:
+    """Augmented pictures (B, C, h, w) and nose tips moved along (B, 2) or None, on the device."""
+    batch = part.batch(indices)
+    _, height, width, _ = batch.shape
+    draw = augment.draw(len(batch), height, width, generator)
+    noses = part.noses_of(indices)
+    moved = None if noses is None else augment.move_points(noses, draw, height, width).to(device)
+    return augment.apply(batch.to(device), draw), moved
+
+
+@torch.no_grad()
+def predict_logits(
+    net: nn.Module, part: ArrayPart, augment: AugmentConfig, device: torch.device, batch: int = EVALUATION_BATCH
+) -> Tensor:
+    """Logits of all samples in evaluation mode, float64 (N, K) on the CPU; the network's mode is put back."""
+    was_training = net.training
+    net.eval()
+    logits = []
+    for low in range(0, len(part), batch):
+        indices = np.arange(low, min(low + batch, len(part)))
+        images = evaluation_view(part.batch(indices).to(device), augment)
+        noses = part.noses_of(indices)
+        out, _ = forward(net, images, None if noses is None else noses.to(device))
+        logits.append(out.double().cpu())
+    net.train(was_training)
+    return torch.cat(logits)
+
+
+def predict_probabilities(
+    net: nn.Module, part: ArrayPart, augment: AugmentConfig, device: torch.device, batch: int = EVALUATION_BATCH
+) -> np.ndarray:
+    """Class probabilities of all samples in evaluation mode: float64 (N, K), rows sum to one."""
+    return F.softmax(predict_logits(net, part, augment, device, batch), -1).numpy()
+
+
+def evaluate(
+    net: nn.Module, part: ArrayPart, augment: AugmentConfig, classes: int, device: torch.device
+) -> dict[str, Any]:
+    """Loss (mean cross entropy), accuracy, UAR and UF1 of a part in evaluation mode."""
+    logits = predict_logits(net, part, augment, device)
+    if not bool(torch.isfinite(logits).all()):
+        raise ScienceError("the network's answers became infinite or NaN in evaluation")
+    labels = torch.from_numpy(part.labels)
+    answers = logits.argmax(1).numpy()
+    return {
+        "loss": float(F.cross_entropy(logits, labels)),
+        "accuracy": float(accuracy(part.labels, answers)),
+        "uar": float(uar(part.labels, answers, classes)),
+        "uf1": float(uf1(part.labels, answers, classes)),
+    }

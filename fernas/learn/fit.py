@@ -1,0 +1,274 @@
+"""Fit one network on one training side: the loop that recipes and candidate-training searches share."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernas.core.errors import ContractError, ScienceError
+from fernas.core.seeds import derive_seed
+from fernas.learn.arrays import ArrayPart
+from fernas.learn.augment import Augmenter
+from fernas.learn.batches import epoch_batches
+from fernas.learn.config import FitConfig, effective_batch
+from fernas.learn.evaluate import evaluate, forward, network_inputs
+from fernas.learn.history import Snapshots
+from fernas.learn.runtime import is_out_of_memory
+from fernas.learn.schedules import cosine, ramp
+from fernas.spaces.networks import set_drop_path
+
+# (logits (B, K), labels (B,), epoch, positions in the part (B,)) -> labels to learn from (B,)
+Relabel = Callable[[Tensor, Tensor, int, np.ndarray], Tensor]
+
+
+@dataclass
+class Fitted:
+    """The outcome of `fit`: the network holds the chosen weights.
+
+    Attributes:
+        epoch: the epoch whose weights were chosen.
+        score: the inner-validation UAR there, or None when the last epoch was taken.
+        images: pictures that went forward and backward.
+        evaluated: pictures that went forward only.
+        micro_batch: samples per pass after out-of-memory fallbacks; None when whole batches fitted.
+    """
+
+    epoch: int = -1
+    score: float | None = None
+    images: int = 0
+    evaluated: int = 0
+    micro_batch: int | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def class_weights(labels: np.ndarray, classes: int, kind: str) -> Tensor | None:
+    """Weights of the classes in the loss: None, or n / (present classes * n_c), zero for an absent class; float32 (K,)."""
+    if kind == "none":
+        return None
+    counts = np.bincount(labels, minlength=classes)
+    present = int((counts > 0).sum())
+    weights = np.where(counts > 0, len(labels) / (present * np.maximum(counts, 1)), 0.0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def make_optimiser(net: nn.Module, config: FitConfig) -> torch.optim.Optimizer:
+    """SGD with momentum or Adam over all parameters."""
+    if config.optimiser == "adam":
+        return torch.optim.Adam(net.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.SGD(net.parameters(), lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+
+
+class _Loop:
+    """The state of one fit between epochs."""
+
+    def __init__(self, net: nn.Module, train: ArrayPart, config: FitConfig, classes: int, device: torch.device) -> None:
+        self.net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.train, self.config, self.classes, self.device = train, config, classes, device
+        self.optimiser = make_optimiser(self.net, config)
+        self.augment = Augmenter(config.augment)
+        weights = class_weights(train.labels, classes, config.class_weights)
+        self.weights = None if weights is None else weights.to(device)
+        self.micro_batch = config.micro_batch
+        self.best: dict[str, Tensor] = {}
+        self.best_key = (-math.inf, -math.inf)
+        self.best_epoch = -1
+        self.images = self.evaluated = 0
+        self.rows: list[dict[str, Any]] = []
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "best_key": list(self.best_key),
+            "best_epoch": self.best_epoch,
+            "images": self.images,
+            "evaluated": self.evaluated,
+            "micro_batch": self.micro_batch,
+            "rows": list(self.rows),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.best = {name: tensor.to(self.device) for name, tensor in state["best"].items()}
+        self.best_key = (float(state["best_key"][0]), float(state["best_key"][1]))
+        self.best_epoch = int(state["best_epoch"])
+        self.images, self.evaluated = int(state["images"]), int(state["evaluated"])
+        self.micro_batch = state["micro_batch"]
+        self.rows = list(state["rows"])
+
+    def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(
+            logits, labels, weight=self.weights, reduction="sum", label_smoothing=self.config.label_smoothing
+        )
+
+    def total_weight(self, labels: Tensor) -> Tensor:
+        """What a batch's summed loss is divided by: its size, or the sum of its samples' class weights."""
+        if self.weights is None:
+            return torch.tensor(float(len(labels)), device=self.device)
+        return self.weights[labels].sum()
+
+    def step(self, indices: np.ndarray, generator: torch.Generator, epoch: int, relabel: Relabel | None) -> tuple[float, int]:
+        """One optimiser step on the samples at `indices`; returns the summed loss and the correct answers."""
+        images, noses = network_inputs(self.train, indices, self.augment, generator, self.device)
+        labels = torch.from_numpy(self.train.labels[indices]).to(self.device)
+        while True:
+            try:
+                return self._accumulate(images, noses, labels, indices, epoch, relabel)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(len(indices), error)
+
+    def _halve(self, batch: int, error: BaseException) -> None:
+        size = min(self.micro_batch or batch, batch)
+        if size <= 2:  # a pass of one sample has no batch statistics on a 1x1 map
+            raise ScienceError(f"out of memory even with passes of {size} samples: {error}") from error
+        self.micro_batch = size // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _accumulate(
+        self, images: Tensor, noses: Tensor | None, labels: Tensor, indices: np.ndarray, epoch: int, relabel: Relabel | None
+    ) -> tuple[float, int]:
+        """Gradients of the batch's mean loss, in passes of at most `micro_batch` samples, then one step."""
+        self.optimiser.zero_grad(set_to_none=True)
+        total = self.total_weight(labels)
+        passes = -(-len(labels) // min(self.micro_batch or len(labels), len(labels)))
+        loss_sum, correct = 0.0, 0
+        for part in torch.arange(len(labels)).tensor_split(passes):
+            low, high = int(part[0]), int(part[-1]) + 1
+            logits, auxiliary = forward(self.net, images[low:high], None if noses is None else noses[low:high])
+            target = labels[low:high]
+            if relabel is not None:
+                target = relabel(logits.detach(), target, epoch, indices[low:high])
+            loss = self.loss_sum(logits, target)
+            loss_sum += float(loss.detach())
+            if auxiliary is not None:
+                loss = loss + self.config.aux_weight * self.loss_sum(auxiliary, target)
+            (loss / total).backward()
+            correct += int((logits.detach().argmax(1) == target).sum())
+        if not math.isfinite(loss_sum):
+            raise ScienceError(f"the training loss became {loss_sum} in epoch {epoch} (learning rate {self.lr():g})")
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
+        self.optimiser.step()
+        return loss_sum / float(total) * len(labels), correct
+
+    def lr(self) -> float:
+        return float(self.optimiser.param_groups[0]["lr"])
+
+    def consider(self, epoch: int, score: float | None, loss: float | None) -> None:
+        """Keep this epoch's weights when they are the best so far (UAR, then the lower loss), or always for `last`."""
+        if self.config.select == "last":
+            self.best_epoch = epoch  # the network itself holds the last weights
+            return
+        assert score is not None and loss is not None
+        key = (score, -loss)
+        if self.best_epoch < 0 or key > self.best_key:
+            self.best_key, self.best_epoch = key, epoch
+            self.best = {name: tensor.detach().clone() for name, tensor in self.net.state_dict().items()}
+
+
+def fit(
+    net: nn.Module,
+    train: ArrayPart,
+    inner: ArrayPart,
+    *,
+    config: FitConfig,
+    classes: int,
+    seed: int,
+    device: torch.device,
+    snapshots: Snapshots | None = None,
+    resume: dict[str, Any] | None = None,
+    on_epoch: Callable[[dict[str, Any], nn.Module], None] | None = None,
+    on_step: Callable[[], None] | None = None,
+    relabel: Relabel | None = None,
+) -> Fitted:
+    """Train `net` in place and leave the chosen weights in it.
+
+    The training side never decides by itself which epoch counts, and nothing here has seen a test sample. All randomness
+    of an epoch derives from (seed, epoch), so a run continued from a checkpoint gives the same bits.
+
+    Args:
+        net: the network, with its starting weights.
+        train: the samples to learn from.
+        inner: inner validation; scored after each epoch when it has samples.
+        config: the recipe.
+        classes: number of classes K.
+        seed: base seed of this network's training.
+        device: where to compute.
+        snapshots: where to save after an epoch when that is due.
+        resume: the state that an earlier call saved.
+        on_epoch: called with each finished epoch's row and the network (before a snapshot is taken).
+        on_step: called after each step (heartbeats).
+        relabel: may replace the labels of a batch, given its training-mode logits.
+
+    Raises:
+        ScienceError: the loss is not finite, or memory does not suffice for the smallest pass.
+        ContractError: no training samples, or no inner validation where it must choose the epoch.
+    """
+    if not len(train):
+        raise ContractError("training: the training part has no samples")
+    if config.select == "inner_validation" and not len(inner):
+        raise ContractError("training: select is inner_validation, but that part has no samples; use select: last")
+    loop = _Loop(net, train, config, classes, device)
+    if resume is not None:
+        loop.load(resume)
+    batch = effective_batch(config, len(train))
+    for epoch in range(len(loop.rows), config.epochs):
+        row = _epoch(loop, epoch, batch, seed, relabel, on_step)
+        scores = evaluate(loop.net, inner, config.augment, classes, device) if len(inner) else {}
+        loop.evaluated += len(inner)
+        row.update({f"inner_{name}": value for name, value in scores.items()})
+        loop.consider(epoch, scores.get("uar"), scores.get("loss"))
+        row["seconds"] = round(time.perf_counter() - row.pop("start"), 3)
+        row["micro_batch"] = loop.micro_batch
+        loop.rows.append(row)
+        if on_epoch is not None:
+            on_epoch(row, loop.net)
+        if snapshots is not None and (snapshots.due() or epoch + 1 == config.epochs):
+            snapshots.save(loop.state())
+    if loop.best:
+        loop.net.load_state_dict(loop.best)
+    score = loop.best_key[0] if loop.best else None
+    return Fitted(loop.best_epoch, score, loop.images, loop.evaluated, loop.micro_batch, loop.rows)
+
+
+def _epoch(
+    loop: _Loop, epoch: int, batch: int, seed: int, relabel: Relabel | None, on_step: Callable[[], None] | None
+) -> dict[str, Any]:
+    """One pass over the training side; returns the beginnings of the epoch's row."""
+    config, train = loop.config, loop.train
+    start = time.perf_counter()
+    torch.manual_seed(derive_seed(seed, "epoch", epoch))  # drop path and dropout
+    generator = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
+    lr = cosine(epoch, config.epochs, config.lr, config.lr_min)
+    for group in loop.optimiser.param_groups:
+        group["lr"] = lr
+    drop_path = ramp(epoch, config.epochs, config.drop_path_start, config.drop_path)
+    set_drop_path(loop.net, drop_path)
+    loop.net.train()
+    loss_sum, correct = 0.0, 0
+    for indices in epoch_batches(len(train), batch, seed, epoch):
+        loss, hits = loop.step(indices, generator, epoch, relabel)
+        loss_sum, correct = loss_sum + loss, correct + hits
+        if on_step is not None:
+            on_step()
+    loop.images += len(train)
+    return {
+        "start": start,
+        "epoch": epoch,
+        "lr": lr,
+        "drop_path": drop_path,
+        "loss": loss_sum / len(train),
+        "accuracy": correct / len(train),
+        "images": loop.images,
+    }

@@ -1,0 +1,102 @@
+"""The per-epoch record of a job, kept in its checkpoints and on disk, so that a resumed job's files are whole."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fernas.core.checkpoint import CheckpointStore
+from fernas.core.io import append_jsonl, atomic_path
+from fernas.core.tracking_files import RunLog
+
+SAVE_SHARE = 0.05  # of the time that saving may take before the store's own interval is over
+
+
+class History:
+    """Rows of a json-lines file; numbers in `metrics` of a row go to the run log too."""
+
+    def __init__(self, path: Path | str, log: RunLog | None = None) -> None:
+        self.path, self.log = Path(path), log
+        self.rows: list[dict[str, Any]] = []
+        self._metrics: list[dict[str, Any]] = []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(b"")
+        if log is not None:
+            (log.folder / "metrics.jsonl").unlink(missing_ok=True)
+
+    def add(self, row: dict[str, Any], **metrics: float | None) -> None:
+        """Append a row, and its metrics (those that are not None) to the run log with the row's number as step."""
+        self.rows.append(row)
+        append_jsonl(self.path, row)
+        if self.log is not None:
+            entry = {name: value for name, value in metrics.items() if value is not None}
+            step = len(self._metrics)
+            self._metrics.append({"step": step, "time": time.time(), **entry})
+            self.log.metric(step, **entry)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs."""
+        return {"rows": list(self.rows), "metrics": list(self._metrics)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over the rows of a checkpoint and write the files anew; rows after the checkpoint are repeated later."""
+        self.rows, self._metrics = list(state["rows"]), list(state["metrics"])
+        _rewrite(self.path, self.rows)
+        if self.log is not None:
+            _rewrite(self.log.folder / "metrics.jsonl", self._metrics)
+
+
+def _rewrite(path: Path, rows: list[dict[str, Any]]) -> None:
+    with atomic_path(path) as temporary:
+        for row in rows:
+            append_jsonl(temporary, row)
+
+
+class Snapshots:
+    """When and how a job saves: often while saving is cheap, at least at the store's interval.
+
+    A save is due when the store says so, or when saving again would keep its share of the time below 5 %.
+    """
+
+    def __init__(self, store: CheckpointStore | None, common: Callable[[], dict[str, Any]] | None = None) -> None:
+        """`common` gives the state that belongs into every checkpoint (history, seconds, budget)."""
+        self.store, self.common = store, common or dict
+        self._last, self._took = time.monotonic(), 0.0
+
+    def load(self) -> dict[str, Any] | None:
+        """The last checkpoint, or None."""
+        return self.store.load() if self.store is not None else None
+
+    def due(self) -> bool:
+        """Whether to save now."""
+        if self.store is None:
+            return False
+        return self.store.due() or time.monotonic() - self._last >= self._took / SAVE_SHARE
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save the common state and `state`."""
+        if self.store is None:
+            return
+        start = time.monotonic()
+        self.store.save({**self.common(), **state})
+        self._last = time.monotonic()
+        self._took = self._last - start
+
+    def nested(self, outer: dict[str, Any], key: str) -> "Snapshots":
+        """Snapshots of an inner job: its state is saved under `key` beside `outer`, at the same rhythm."""
+        return _Nested(self, outer, key)
+
+
+class _Nested(Snapshots):
+    def __init__(self, parent: Snapshots, outer: dict[str, Any], key: str) -> None:
+        super().__init__(None)
+        self.parent, self.outer, self.key = parent, outer, key
+
+    def load(self) -> dict[str, Any] | None:
+        raise RuntimeError("an inner job is given its state by the outer one")
+
+    def due(self) -> bool:
+        return self.parent.due()
+
+    def save(self, state: dict[str, Any]) -> None:
+        self.parent.save({**self.outer, self.key: state})

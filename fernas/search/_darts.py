@@ -1,0 +1,386 @@
+"""The engine of the differentiable searches: what first and second order share."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fernas.core.architecture import Architecture, CellsArchitecture
+from fernas.core.errors import ContractError, ScienceError
+from fernas.core.seeds import derive_seed
+from fernas.learn.augment import Augmenter
+from fernas.learn.batches import CyclingBatches
+from fernas.learn.config import crop_size, effective_batch
+from fernas.learn.evaluate import evaluate, network_inputs
+from fernas.learn.fit import class_weights, fit
+from fernas.learn.history import History, Snapshots
+from fernas.learn.runtime import is_out_of_memory
+from fernas.learn.schedules import cosine
+from fernas.search._darts_config import DartsConfig
+from fernas.search.context import SearchContext
+from fernas.spaces.cell_space import space_of
+from fernas.spaces.complexity import macs as network_macs
+from fernas.spaces.complexity import supernet_macs
+from fernas.spaces.networks import build_network
+from fernas.spaces.supernet import discretise, kernels_status, make_supernet, require
+
+SKIP = "skip_connect"
+Batch = tuple[Tensor, Tensor]  # images (B, C, h, w), labels (B,)
+
+
+class FirstOrder:
+    """Gradients of the alphas at the current weights; also holds what one search needs between steps."""
+
+    passes = 1  # forward and backward passes over the selection batch per alpha step
+    passes_weights = 0  # further ones over the weights batch
+
+    def __init__(self, context: SearchContext, cells: int, device: torch.device) -> None:
+        options: DartsConfig = context.options
+        self.context, self.options, self.device, self.cells = context, options, device, cells
+        self.seed = derive_seed(context.seed, "supernet", cells)
+        torch.manual_seed(derive_seed(self.seed, "init"))
+        channels, height, width = context.input_shape
+        self.net = make_supernet(
+            context.space_name,
+            cells,
+            context.network.channels,
+            channels,
+            len(context.classes),
+            options.form,
+            stem=context.network.stem,
+        ).to(device)
+        self.adam = torch.optim.Adam(
+            self.net.alphas(), lr=options.alpha_lr, betas=options.alpha_betas, weight_decay=options.alpha_weight_decay
+        )
+        self.sgd = torch.optim.SGD(
+            self.net.weights(), lr=options.lr, momentum=options.momentum, weight_decay=options.weight_decay
+        )
+        self.train = self._cycle("weights", len(context.weights))
+        self.select = self._cycle("selection", len(context.selection))
+        self.augment = Augmenter(options.augment)
+        weights = class_weights(context.weights.labels, len(context.classes), options.class_weights)
+        self.class_weights = None if weights is None else weights.to(device)
+        size = crop_size(options.augment, height, width)
+        names = (context.space_name, cells, context.network.channels)
+        stem, classes = context.network.stem, len(context.classes)
+        self.macs_train = supernet_macs(*names, (channels, *size), classes, stem=stem)
+        self.macs_full = supernet_macs(*names, context.input_shape, classes, stem=stem)
+        self.images = 0
+        self.micro_batch: int | None = None
+
+    def _cycle(self, part: str, samples: int) -> CyclingBatches:
+        batch = effective_batch(self.options, samples)
+        return CyclingBatches(samples, batch, derive_seed(self.seed, part))
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "net": self.net.state_dict(),
+            "adam": self.adam.state_dict(),
+            "sgd": self.sgd.state_dict(),
+            "train": self.train.state(),
+            "select": self.select.state(),
+            "images": self.images,
+            "micro_batch": self.micro_batch,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take over a saved state."""
+        self.net.load_state_dict(state["net"])
+        self.adam.load_state_dict(state["adam"])
+        self.sgd.load_state_dict(state["sgd"])
+        self.train.load(state["train"])
+        self.select.load(state["select"])
+        self.images, self.micro_batch = int(state["images"]), state["micro_batch"]
+
+    def batch(self, part: str, generator: torch.Generator) -> Batch:
+        """The next augmented batch of a part."""
+        samples, order = (
+            (self.context.weights, self.train) if part == "weights" else (self.context.selection, self.select)
+        )
+        indices = order.next()
+        images, _ = network_inputs(samples, indices, self.augment, generator, self.device)
+        return images, torch.from_numpy(samples.labels[indices]).to(self.device)
+
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Weighted mean cross entropy of the supernet on a batch."""
+        return F.cross_entropy(self.net(images), labels, weight=self.class_weights)
+
+    def gradients(self, batch: Batch, of: str) -> float:
+        """Leave the gradients of the batch's mean loss in the `alphas`, the `weights` or `both`; returns the loss.
+
+        Where memory does not suffice, the batch goes through in halves whose gradients add up (the batch statistics of
+        BatchNorm are then those of the halves; the size is recorded in the history).
+        """
+        parameters = {"alphas": self.net.alphas, "weights": self.net.weights, "both": self.all_parameters}[of]()
+        require(self.net, of != "weights", of != "alphas")
+        try:
+            while True:
+                try:
+                    return self._accumulate(batch, parameters)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    self._halve(len(batch[1]), error)
+        finally:
+            require(self.net, True, True)
+
+    def all_parameters(self) -> list[nn.Parameter]:
+        """Weights, then alphas."""
+        return [*self.net.weights(), *self.net.alphas()]
+
+    def _accumulate(self, batch: Batch, parameters: list[nn.Parameter]) -> float:
+        for parameter in parameters:
+            parameter.grad = None
+        images, labels = batch
+        size = min(self.micro_batch or len(labels), len(labels))
+        passes = -(-len(labels) // size)
+        if passes == 1:
+            loss = self.loss(images, labels)
+            loss.backward()
+            return float(loss.detach())
+        weight = torch.ones(len(labels), device=self.device) if self.class_weights is None else self.class_weights[labels]
+        total = 0.0
+        for part in torch.arange(len(labels)).tensor_split(passes):
+            low, high = int(part[0]), int(part[-1]) + 1
+            share = weight[low:high].sum() / weight.sum()
+            loss = self.loss(images[low:high], labels[low:high]) * share
+            loss.backward()
+            total += float(loss.detach())
+        return total
+
+    def _halve(self, batch: int, error: BaseException) -> None:
+        size = min(self.micro_batch or batch, batch)
+        if size <= 2:
+            raise ScienceError(f"out of memory even with passes of {size} samples: {error}") from error
+        self.micro_batch = size // 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def alpha_gradients(self, selection: Batch, train: Batch) -> float:
+        """Leave the alphas' gradients in place; returns the selection loss. `train` serves the second order."""
+        return self.gradients(selection, "alphas")
+
+    def epoch(self, epoch: int) -> dict[str, Any]:
+        """One pass over the weights part, an alpha step before each weights step; returns the losses."""
+        options = self.options
+        self._reseed(epoch)
+        lr = cosine(epoch, options.epochs, options.lr, options.lr_min)
+        for group in self.sgd.param_groups:
+            group["lr"] = lr
+        with_alphas = epoch >= options.warmup_epochs
+        self.net.train()
+        alpha_loss, weight_loss = [], []
+        for _ in range(len(self.train)):
+            train = self.batch("weights", self.generator)
+            if with_alphas:
+                selection = self.batch("selection", self.generator)
+                alpha_loss.append(self.alpha_gradients(selection, train))
+                self.adam.step()
+                self._spend(self.passes * len(selection[1]) + self.passes_weights * len(train[1]))
+            weight_loss.append(self.gradients(train, "weights"))
+            if not math.isfinite(weight_loss[-1]) or (alpha_loss and not math.isfinite(alpha_loss[-1])):
+                raise ScienceError(f"the search loss is not finite in epoch {epoch} (learning rate {lr:g})")
+            nn.utils.clip_grad_norm_(self.net.weights(), options.clip)
+            self.sgd.step()
+            self._spend(len(train[1]))
+            self.context.log.heartbeat()
+        return {
+            "lr": lr,
+            "alpha_loss": float(np.mean(alpha_loss)) if alpha_loss else None,
+            "weight_loss": float(np.mean(weight_loss)),
+        }
+
+    def _reseed(self, epoch: int) -> None:
+        torch.manual_seed(derive_seed(self.seed, "epoch", epoch))
+        self.generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", epoch))
+
+    def _spend(self, images: int) -> None:
+        self.images += images
+        self.context.budget.spend(self.macs_train, images)
+
+    def validate(self) -> dict[str, Any]:
+        """Inner-validation scores of the supernet with its inherited weights, evaluation mode."""
+        inner = self.context.inner_validation
+        if not len(inner):
+            return {}
+        self.context.budget.spend(self.macs_full, len(inner), backward=False)
+        scores = evaluate(self.net, inner, self.options.augment, len(self.context.classes), self.device)
+        return {f"inner_{name}": value for name, value in scores.items()}
+
+    def alphas(self) -> tuple[Tensor, Tensor]:
+        """Copies of the raw alphas, normal and reduce, on the CPU."""
+        normal, reduce = (alpha.detach().cpu().clone() for alpha in self.net.alphas())
+        return normal, reduce
+
+
+def mean_entropy(alpha: Tensor) -> float:
+    """Mean over the edges of the entropy of softmax(alpha), in nats; ln(operations) at the start, 0 when decided."""
+    p = F.softmax(alpha.double(), -1)
+    return float(torch.special.entr(p).sum(-1).mean())
+
+
+def skips(cell: tuple[tuple[str, int], ...]) -> int:
+    """Number of skip connections in a cell."""
+    return sum(name == SKIP for name, _ in cell)
+
+
+def discretise_capped(space: str, normal: Tensor, reduce: Tensor, cap: int | None) -> CellsArchitecture:
+    """DARTS' rule; while the normal cell has more than `cap` skips, the weakest of them is forbidden and it runs again.
+
+    P-DARTS bounds skips so; the weights of an edge's other operations are normalised anew here.
+    """
+    architecture = discretise(space, normal, reduce)
+    if cap is None:
+        return architecture
+    from fernas.spaces.cell_space import edge_list
+
+    normal = normal.clone()
+    column = space_of(space).operations.index(SKIP)
+    edges = edge_list(architecture.nodes)
+    while skips(architecture.normal) > cap:
+        taken = [
+            edges.index((position // 2, source))
+            for position, (name, source) in enumerate(architecture.normal)
+            if name == SKIP
+        ]
+        weights = F.softmax(normal.double(), -1)[:, column]
+        normal[min(taken, key=lambda edge: float(weights[edge])), column] = -math.inf
+        architecture = discretise(space, normal, reduce)
+    return architecture
+
+
+@dataclass
+class Candidate:
+    """An architecture that a search found under one setting of its choices."""
+
+    cells: int
+    cap: int | None
+    architecture: CellsArchitecture
+
+
+def search(context: SearchContext, method: type[FirstOrder]) -> Architecture:
+    """Search with each number of cells, discretise under each cap, and choose by inner validation where there is a choice."""
+    options: DartsConfig = context.options
+    if not len(context.weights) or not len(context.selection):
+        raise ContractError(
+            f"search: weights and selection need samples, got {len(context.weights)} and {len(context.selection)}"
+        )
+    device, history, snapshots, state = context.open()
+    note_kernels(context)
+    done: list[dict[str, Any]] = list(state["done"]) if state else []
+    for number, cells in enumerate(options.cell_choices(context.network)):
+        if number < len(done):
+            continue
+        engine = method(context, cells, device)
+        running = state.get("engine") if state and number == len(done) else None
+        inner = snapshots.nested({"done": done}, "engine")
+        alphas = run_epochs(engine, history, inner, running)
+        done.append({"cells": cells, "normal": alphas[0], "reduce": alphas[1]})
+        snapshots.save({"done": done})
+    found = [
+        Candidate(entry["cells"], cap, discretise_capped(context.space_name, entry["normal"], entry["reduce"], cap))
+        for entry in done
+        for cap in options.skip_choices()
+    ]
+    chosen = found[0] if len(found) == 1 else choose(context, found, history, device)
+    return chosen.architecture.model_copy(update={"network": context.network_block(chosen.cells)})
+
+
+def note_kernels(context: SearchContext) -> None:
+    """Note in the job's status which form of the supernet serves."""
+    context.log.info["kernels"] = kernels_status()
+
+
+def run_epochs(
+    engine: FirstOrder, history: History, snapshots: Snapshots, running: dict[str, Any] | None
+) -> tuple[Tensor, Tensor]:
+    """All epochs of one search, continued from `running` where given; returns the alphas."""
+    first = 0
+    if running is not None:
+        engine.load(running["state"])
+        first = int(running["epoch"])
+    for epoch in range(first, engine.options.epochs):
+        start = time.perf_counter()
+        row = {"epoch": epoch, "cells": engine.cells, **engine.epoch(epoch)}
+        if (epoch + 1) % engine.options.validate_every == 0 or epoch + 1 == engine.options.epochs:
+            row.update(engine.validate())
+        row.update(describe(engine))
+        row["seconds"] = round(time.perf_counter() - start, 3)
+        numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
+        history.add(row, **{name: value for name, value in numbers.items() if name not in ("epoch", "cells")})
+        if snapshots.due() or epoch + 1 == engine.options.epochs:
+            snapshots.save({"epoch": epoch + 1, "state": engine.state()})
+    return engine.alphas()
+
+
+def describe(engine: FirstOrder) -> dict[str, Any]:
+    """Where the search stands: entropies, skips of the current discretisation, what it spent, the alphas."""
+    normal, reduce = engine.alphas()
+    if not bool(torch.isfinite(normal).all() and torch.isfinite(reduce).all()):
+        raise ScienceError("an alpha became infinite or NaN")
+    architecture = discretise(engine.context.space_name, normal, reduce)
+    return {
+        "entropy_normal": mean_entropy(normal),
+        "entropy_reduce": mean_entropy(reduce),
+        "skips_normal": skips(architecture.normal),
+        "skips_reduce": skips(architecture.reduce),
+        "images": engine.images,
+        "spent_macs": engine.context.budget.spent,
+        "micro_batch": engine.micro_batch,
+        "alpha_normal": [[round(float(v), 7) for v in edge] for edge in normal],
+        "alpha_reduce": [[round(float(v), 7) for v in edge] for edge in reduce],
+        "normal": [list(pair) for pair in architecture.normal],
+        "reduce": [list(pair) for pair in architecture.reduce],
+    }
+
+
+def choose(context: SearchContext, found: list[Candidate], history: History, device: torch.device) -> Candidate:
+    """Train each distinct candidate shortly on the weights part; the best inner-validation UAR wins (ties: the first)."""
+    options: DartsConfig = context.options
+    if not len(context.inner_validation):
+        raise ContractError("search: a list for cells or max_skips is chosen by inner validation, which has no samples")
+    best, best_score = found[0], -math.inf
+    seen: dict[str, float] = {}
+    for candidate in found:
+        block = context.network_block(candidate.cells)
+        architecture = candidate.architecture.model_copy(update={"network": block})
+        key = architecture.model_dump_json()
+        if key not in seen:
+            seed = derive_seed(context.seed, "choice")
+            torch.manual_seed(derive_seed(seed, "init"))
+            net = build_network(architecture)
+            fitted = fit(
+                net,
+                context.weights,
+                context.inner_validation,
+                config=options.choice,
+                classes=len(context.classes),
+                seed=seed,
+                device=device,
+                on_step=context.log.heartbeat,
+            )
+            per_image = network_macs(architecture)
+            context.budget.spend(per_image, fitted.images)
+            context.budget.spend(per_image, fitted.evaluated, backward=False)
+            seen[key] = max(row["inner_uar"] for row in fitted.rows)
+            history.add(
+                {
+                    "choice": True,
+                    "cells": candidate.cells,
+                    "max_skips": candidate.cap,
+                    "inner_uar": seen[key],
+                    "spent_macs": context.budget.spent,
+                },
+                choice_inner_uar=seen[key],
+            )
+        if seen[key] > best_score:
+            best, best_score = candidate, seen[key]
+    return best
+
+

@@ -1,0 +1,124 @@
+"""Options of the differentiable searches, and what they will spend; importable without torch."""
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from fernas.core.config import NetworkConfig
+from fernas.learn.config import AugmentConfig, BatchOptions, FitConfig, batches_per_epoch, crop_size
+from fernas.search.context import PartSizes
+
+CELL_SPACES_ONLY = "a differentiable search needs a space of cells with operations on edges"
+
+
+class DartsConfig(BatchOptions):
+    """Defaults are those of the public DARTS code (search on CIFAR-10), where nothing else is said."""
+
+    epochs: int = Field(default=50, ge=1)
+    batch: int = Field(default=64, ge=1, description="largest batch of either half of a step")
+    warmup_epochs: int = Field(default=0, ge=0, description="first epochs in which only the weights learn")
+    lr: float = Field(default=0.025, gt=0, description="SGD on the weights, cosine to lr_min")
+    lr_min: float = Field(default=0.001, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_decay: float = Field(default=3e-4, ge=0)
+    clip: float = Field(default=5.0, gt=0, description="largest norm of the weights' gradient")
+    alpha_lr: float = Field(default=3e-4, gt=0, description="Adam on the alphas")
+    alpha_betas: tuple[float, float] = (0.5, 0.999)
+    alpha_weight_decay: float = Field(default=1e-3, ge=0)
+    class_weights: Literal["none", "balanced"] = "none"
+    augment: AugmentConfig = AugmentConfig()
+    cells: int | tuple[int, ...] | None = Field(
+        default=None, description="number of cells; a list: chosen by inner validation; null: network.cells"
+    )
+    max_skips: int | None | tuple[int | None, ...] = Field(
+        default=None, description="largest number of skip connections in the normal cell; a list: chosen by inner validation"
+    )
+    choice: FitConfig = Field(
+        default=FitConfig(epochs=20, batch=32, drop_path=0.0),
+        description="short training of each candidate where `cells` or `max_skips` is a list",
+    )
+    form: Literal["fast", "plain"] = Field(default="fast", description="form of the supernet; plain is the reference")
+    validate_every: int = Field(default=1, ge=1, description="epochs between inner-validation scores")
+
+    @field_validator("cells", "max_skips")
+    @classmethod
+    def _check(cls, value: object) -> object:
+        values = value if isinstance(value, tuple) else (value,)
+        if not values:
+            raise ValueError("a list to choose from must not be empty")
+        if any(v is not None and (not isinstance(v, int) or v < 0) for v in values):
+            raise ValueError("expected numbers >= 0")
+        if len(set(values)) != len(values):
+            raise ValueError("a list to choose from must not repeat a value")
+        return value
+
+    def cell_choices(self, network: NetworkConfig) -> tuple[int, ...]:
+        """The numbers of cells to search with."""
+        if self.cells is None:
+            return (network.cells,)
+        return self.cells if isinstance(self.cells, tuple) else (self.cells,)
+
+    def skip_choices(self) -> tuple[int | None, ...]:
+        """The caps on skip connections to discretise with."""
+        return self.max_skips if isinstance(self.max_skips, tuple) else (self.max_skips,)
+
+
+def skip(space: str | None) -> str | None:
+    """Why a differentiable search makes no sense on a space, or None."""
+    from fernas.core import plugins
+    from fernas.spaces.cell_space import CellSpace
+
+    if space is None or not isinstance(plugins.load("spaces", space), CellSpace):
+        return CELL_SPACES_ONLY
+    return None
+
+
+def validations(options: DartsConfig) -> int:
+    """How often the supernet is scored on inner validation."""
+    return -(-options.epochs // options.validate_every)
+
+
+def budget(
+    options: DartsConfig,
+    space: str,
+    network: NetworkConfig,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    sizes: PartSizes,
+    alpha_passes: int = 1,
+    order_extra: int = 0,
+) -> float:
+    """Multiply-accumulates of the searches over all numbers of cells (a choice among candidates aside).
+
+    Per epoch: the weights part once forward and backward, as many selection batches, and inner validation forward.
+    """
+    from fernas.spaces.complexity import supernet_macs
+
+    total = 0.0
+    for cells in options.cell_choices(network):
+        train = supernet_macs(
+            space, cells, network.channels, _seen(options.augment, input_shape), classes, stem=network.stem
+        )
+        full = supernet_macs(space, cells, network.channels, input_shape, classes, stem=network.stem)
+        selection = selection_images(options, sizes)
+        unrolled = order_extra * sizes.weights * max(0, options.epochs - options.warmup_epochs)
+        images = options.epochs * sizes.weights + alpha_passes * selection + unrolled
+        total += 3 * train * images + full * validations(options) * sizes.inner_validation
+    return total
+
+
+def _seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    return (input_shape[0], *crop_size(augment, *input_shape[1:]))
+
+
+def selection_images(options: DartsConfig, sizes: PartSizes) -> int:
+    """How many selection pictures the alpha steps of a search see: as many batches as weight steps, cycling."""
+    from fernas.learn.config import effective_batch
+
+    steps = batches_per_epoch(options, sizes.weights) * max(0, options.epochs - options.warmup_epochs)
+    in_pass = batches_per_epoch(options, sizes.selection)
+    batch = -(-sizes.selection // in_pass)
+    larger = sizes.selection - (batch - 1) * in_pass  # np.array_split: the first batches are the larger ones
+    rest = steps % in_pass
+    assert effective_batch(options, sizes.selection) >= batch
+    return (steps // in_pass) * sizes.selection + rest * (batch - 1) + min(rest, larger)

@@ -1,0 +1,51 @@
+"""No search: a network that has a name."""
+
+from pydantic import Field, field_validator
+
+from fernas.core.architecture import Architecture, NamedArchitecture, Network
+from fernas.core.config import NetworkConfig
+from fernas.core.errors import did_you_mean
+from fernas.learn.config import Options
+from fernas.search.context import PartSizes, SearchContext, SearchPlugin
+
+NAMES = ("small_cnn", "mobilenet_v2", "resnet18", "resnet50", "vgg16", "vgg19")
+
+
+class FixedConfig(Options):
+    """Which network."""
+
+    name: str = Field(description="small_cnn, or a reference network of torchvision")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in NAMES:
+            raise ValueError(f"unknown network {value!r}{did_you_mean(value, NAMES)}; known: {', '.join(NAMES)}")
+        return value
+
+
+def run(context: SearchContext) -> Architecture:
+    """The architecture file of the named network."""
+    context.open()
+    block = Network(classes=len(context.classes), input=context.input_shape)
+    return NamedArchitecture(name=context.options.name, network=block)
+
+
+def skip(space: str | None) -> str | None:
+    """A fixed network has no space."""
+    return None if space is None else "a fixed network has no search space; leave `space` out"
+
+
+def budget(
+    options: FixedConfig,
+    space: str,
+    network: NetworkConfig,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    sizes: PartSizes,
+) -> float:
+    """Nothing is spent."""
+    return 0.0
+
+
+PLUGIN = SearchPlugin("fixed", "fixed network", FixedConfig, run, skip, uses_data=False, budget=budget)

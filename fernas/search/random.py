@@ -1,0 +1,101 @@
+"""Random search with the same budget: draw candidates, train each shortly, keep the best on the selection part."""
+
+from typing import Any
+
+from pydantic import Field
+
+from fernas.core.architecture import Architecture
+from fernas.core.errors import ConfigError, ContractError
+from fernas.learn.config import FitConfig, Options
+from fernas.search import _darts_config
+from fernas.search.context import SearchContext, SearchPlugin
+
+
+class RandomConfig(Options):
+    """How each candidate is trained before it is scored; the number of candidates follows from the budget."""
+
+    candidates: int | None = Field(default=None, ge=1, description="most candidates; null: until the budget is spent")
+    train: FitConfig = Field(
+        default=FitConfig(epochs=15, batch=32, drop_path=0.0, select="last"),
+        description="short training on the weights part; the last epoch counts, so that only selection chooses",
+    )
+
+
+def run(context: SearchContext) -> Architecture:
+    """Draw, train, score on the selection part, until the next candidate would pass the budget; at least one."""
+    import torch
+
+    from fernas.core.architecture import parse_architecture
+    from fernas.core.seeds import derive_seed, rng
+    from fernas.learn.arrays import ArrayPart
+    from fernas.learn.evaluate import evaluate
+    from fernas.learn.fit import fit
+    from fernas.spaces.complexity import macs
+    from fernas.spaces.networks import build_network
+    from fernas.spaces.sampling import random_architecture
+
+    options: RandomConfig = context.options
+    if context.budget.limit_macs is None and options.candidates is None:
+        raise ConfigError("random: needs a budget (methods.<name>.budget_from) or search_options.candidates")
+    if not len(context.weights) or not len(context.selection):
+        raise ContractError(
+            f"random: weights and selection need samples, got {len(context.weights)} and {len(context.selection)}"
+        )
+    device, history, snapshots, state = context.open()
+    best: dict[str, Any] = state["best"] if state else {"score": [], "architecture": None}
+    number = int(state["number"]) if state else 0
+    running = state.get("fit") if state else None
+    per_fit = options.train.epochs * len(context.weights)
+    while options.candidates is None or number < options.candidates:
+        architecture = random_architecture(
+            context.space_name, rng(context.seed, "candidate", number), context.network_block()
+        )
+        per_image = macs(architecture)
+        price = per_image * (3 * per_fit + len(context.selection))
+        if number and price > context.budget.remaining:
+            break
+        seed = derive_seed(context.seed, "candidate-training")  # the same for each candidate
+        torch.manual_seed(derive_seed(seed, "init"))
+        net = build_network(architecture)
+        nothing = ArrayPart(context.weights.source, context.weights.rows[:0], context.weights.labels[:0], [], [])
+        fitted = fit(
+            net,
+            context.weights,
+            nothing,
+            config=options.train.model_copy(update={"select": "last"}),
+            classes=len(context.classes),
+            seed=seed,
+            device=device,
+            snapshots=snapshots.nested({"best": best, "number": number}, "fit"),
+            resume=running,
+            on_step=context.log.heartbeat,
+        )
+        running = None
+        scores = evaluate(net, context.selection, options.train.augment, len(context.classes), device)
+        context.budget.spend(per_image, fitted.images)
+        context.budget.spend(per_image, len(context.selection), backward=False)
+        key = [scores["uar"], -scores["loss"]]
+        if best["architecture"] is None or key > best["score"]:
+            best = {"score": key, "architecture": architecture.model_dump(mode="json")}
+        history.add(
+            {
+                "candidate": number,
+                "normal": [list(pair) for pair in architecture.normal],
+                "reduce": [list(pair) for pair in architecture.reduce],
+                "macs": per_image,
+                "train_loss": fitted.rows[-1]["loss"],
+                **{f"selection_{name}": value for name, value in scores.items()},
+                "best_selection_uar": best["score"][0],
+                "spent_macs": context.budget.spent,
+            },
+            selection_uar=scores["uar"],
+            best_selection_uar=best["score"][0],
+            train_loss=fitted.rows[-1]["loss"],
+            spent_macs=context.budget.spent,
+        )
+        number += 1
+        snapshots.save({"best": best, "number": number})
+    return parse_architecture(best["architecture"])
+
+
+PLUGIN = SearchPlugin("random", "random search, same budget", RandomConfig, run, _darts_config.skip)

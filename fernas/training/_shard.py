@@ -1,0 +1,88 @@
+"""The folds of a shard one after another in one process, each finished model kept beside the checkpoint."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from fernas.core.io import atomic_path
+from fernas.core.seeds import derive_seed
+from fernas.learn.fit import Fitted
+from fernas.learn.history import History, Snapshots
+from fernas.learn.runtime import Stopwatch, cost, prepare
+from fernas.spaces.complexity import macs
+from fernas.spaces.networks import build_network
+from fernas.training.context import FoldTask, TrainContext
+
+logger = logging.getLogger(__name__)
+# (fold, network with starting weights, seed, device, snapshots, state to continue from, history) -> outcome
+FitFold = Callable[
+    [FoldTask, nn.Module, int, torch.device, Snapshots, dict[str, Any] | None, History], Fitted
+]
+
+
+def fold_model_path(context: TrainContext, fold: int) -> Path:
+    """Where a finished fold's weights wait until the shard is complete."""
+    return context.checkpoint.folder / f"fold{fold}.safetensors"
+
+
+def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
+    """Train every fold with `fit_fold`, continuing after a kill, and write all models into one file.
+
+    Returns:
+        Multiply-accumulates spent, forward once and backward twice.
+    """
+    device = prepare(context.seed, context.threads, context.device)
+    history = History(context.history_path, context.log)
+    spent = 0.0
+    done: list[int] = []
+    watch = Stopwatch()
+
+    def common() -> dict[str, Any]:
+        return {"common": {"history": history.state(), "watch": watch.state()}}
+
+    snapshots = Snapshots(context.checkpoint, common)
+    state = snapshots.load()
+    if state is not None:
+        history.load(state["common"]["history"])
+        watch = Stopwatch(state["common"]["watch"])
+        done, spent = list(state["done"]), float(state["spent"])
+        logger.info("training continues: folds %s are finished", done)
+    for task in context.folds:
+        path = fold_model_path(context, task.fold)
+        if task.fold in done and path.exists():
+            continue
+        running = state.get("fit") if state is not None and state.get("fold") == task.fold else None
+        seed = derive_seed(context.seed, "fold", task.fold)
+        torch.manual_seed(derive_seed(seed, "init"))
+        net = build_network(task.architecture)
+        outer = {"done": list(done), "spent": spent, "fold": task.fold}
+        fitted = fit_fold(task, net, seed, device, snapshots.nested(outer, "fit"), running, history)
+        per_image = macs(task.architecture)
+        spent += per_image * (3 * fitted.images + fitted.evaluated)
+        save_weights(net, path)
+        done.append(task.fold)
+        snapshots.save({"done": list(done), "spent": spent})
+    _assemble(context)
+    context.cost = cost(watch, spent, device)
+    return spent
+
+
+def save_weights(net: nn.Module, path: Path) -> None:
+    """All parameters and buffers of a network as safetensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def _assemble(context: TrainContext) -> None:
+    models: dict[str, torch.Tensor] = {}
+    for task in context.folds:
+        for name, tensor in load_file(fold_model_path(context, task.fold)).items():
+            models[f"fold{task.fold}/{name}"] = tensor
+    with atomic_path(context.models_path) as temporary:
+        save_file(models, temporary)

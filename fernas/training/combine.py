@@ -1,0 +1,41 @@
+"""Ensembles from stored predictions: softmax of the mean log-probability, which equals the mean of the logits."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fernas.core.errors import ContractError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TINY = 1e-300  # a probability of zero has no logarithm
+
+
+def combine_predictions(frames: "list[pd.DataFrame]") -> "pd.DataFrame":
+    """One frame of predictions out of several over the same samples and folds.
+
+    p_c = softmax_c(mean over members of ln p_c). With p = softmax(z) of each member this is softmax(mean z): the
+    members' normalisers are the same for all classes and cancel.
+
+    Raises:
+        ContractError: no member, or members that differ in samples, folds, labels or classes.
+    """
+    if not frames:
+        raise ContractError("combine: no member")
+    first = frames[0].sort_values(["fold", "sample_id"], ignore_index=True)
+    classes = [name for name in first.columns if name.startswith("p_")]
+    total = np.zeros((len(first), len(classes)))
+    for number, frame in enumerate(frames):
+        other = frame.sort_values(["fold", "sample_id"], ignore_index=True)
+        if [name for name in other.columns if name.startswith("p_")] != classes:
+            raise ContractError(f"combine: member {number} has other classes than member 0")
+        for key in ("sample_id", "fold", "label"):
+            if len(other) != len(first) or not (other[key].to_numpy() == first[key].to_numpy()).all():
+                raise ContractError(f"combine: member {number} differs from member 0 in {key}")
+        total += np.log(np.maximum(other[classes].to_numpy(np.float64), TINY))
+    mean = total / len(frames)
+    mean -= mean.max(1, keepdims=True)
+    out = first.copy()
+    out[classes] = np.exp(mean) / np.exp(mean).sum(1, keepdims=True)
+    return out
