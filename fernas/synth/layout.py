@@ -1,0 +1,53 @@
+"""What every layout writer shares and the config reader needs: option models and the plug-in's form; imports nothing heavy."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+Progress = Callable[..., Any]
+
+
+class LayoutConfig(BaseModel):
+    """Options that every rendered corpus has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: int = Field(0, ge=0, description="identities, expressions and noise grow from this, the corpus' name and their index")
+    noise: float = Field(2.5, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
+    idle: float = Field(0.05, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression")
+
+
+class SubjectsConfig(LayoutConfig):
+    """Options of corpora that know who is who."""
+
+    subjects: int = Field(4, ge=1, description="number of people")
+    size_px: int = Field(192, ge=96, le=1024, description="height of the pictures; dlib wants faces of 80 px and more")
+    intensity: float = Field(0.9, gt=0, le=1, description="strength of the expressions at their peak, 1 = full")
+    head_motion: float = Field(1.0, ge=0, le=20, description="factor on the drift of the head within a clip")
+
+
+class MicroConfig(SubjectsConfig):
+    """Options of corpora of short clips from onset over apex to offset."""
+
+    intensity: float = Field(0.3, gt=0, le=1, description="strength of the expressions at their apex, 1 = full")
+    frames: int = Field(16, ge=6, le=400, description="mean number of frames from onset to offset")
+
+
+class Layout(ABC):
+    """A writer of one corpus' layout: the plug-in of `fernas/synth/layouts/<name>.py`."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type[LayoutConfig]]
+
+    @abstractmethod
+    def write(self, out: Path, config: Any, progress: Progress | None = None) -> dict[str, Any]:
+        """Write the corpus into the empty folder `out` and return its truth (see `fernas.synth.write_corpus`)."""
+
+
+def follow(progress: Progress | None, items: Iterable[T], total: int, desc: str) -> Iterator[T]:
+    """Iterate with the caller's progress, or silently."""
+    return iter(items if progress is None else progress(items, total=total, desc=desc))

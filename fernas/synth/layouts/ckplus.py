@@ -1,0 +1,167 @@
+"""Rendered faces in the layout of CK+ (extended Cohn-Kanade): sequences from neutral to apex, labels, FACS codes, landmarks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pydantic
+
+from fernas.synth.layout import Layout, Progress, SubjectsConfig, follow
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fernas.synth.clips import Clip
+    from fernas.synth.truth import Truth
+
+CODES = {"anger": 1, "contempt": 2, "disgust": 3, "fear": 4, "happiness": 5, "sadness": 6, "surprise": 7}
+Emotion = Literal["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
+FIRST_SUBJECTS = (5, 10, 11, 14, 22, 26, 28, 29, 32, 34, 35, 37, 42, 44, 45, 46)
+MAX_SUBJECTS = 118
+ASPECT = 640 / 490
+COLOUR_EVERY = 8
+"""Every eighth person is filmed in colour, the others in grey, as CK+ mixes both."""
+
+
+class Config(SubjectsConfig):
+    """Options of the rendered CK+."""
+
+    subjects: int = pydantic.Field(16, ge=1, le=MAX_SUBJECTS, description="number of people")
+    intensity: float = pydantic.Field(0.8, gt=0, le=1, description="mean strength at the apex; each sequence varies by a quarter")
+    emotions: list[Emotion] = pydantic.Field(list(CODES), min_length=1, description="one labelled sequence of each per person")
+    sequences: int = pydantic.Field(1, ge=1, le=9, description="sequences per person and emotion")
+    frames: int = pydantic.Field(8, ge=4, le=60, description="mean number of frames of a sequence")
+    tracker_noise: float = pydantic.Field(0.012, ge=0, le=0.2, description="error of the shipped landmarks, in eye distances")
+    quirks: bool = pydantic.Field(True, description="unlabelled sequences and a stray .DS_Store, as real copies have them")
+
+
+def subject_name(index: int) -> str:
+    """S005, S010, ...: ids with gaps, ascending."""
+    if index < len(FIRST_SUBJECTS):
+        return f"S{FIRST_SUBJECTS[index]:03d}"
+    return f"S{FIRST_SUBJECTS[-1] + 4 + index - len(FIRST_SUBJECTS):03d}"
+
+
+class CkPlus(Layout):
+    """Writes `cohn-kanade-images/`, `Emotion/`, `FACS/` and `Landmarks/`."""
+
+    name = "ckplus"
+    Config = Config
+
+    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+        """Write the corpus; see `Layout.write`."""
+        from fernas.synth.truth import Truth
+
+        truth = Truth(self.name, config.seed)
+        for index in follow(progress, range(config.subjects), config.subjects, "rendering ckplus"):
+            self._write_subject(out, config, index, truth)
+        return truth.document()
+
+    def _write_subject(self, out: Path, config: Config, index: int, truth: "Truth") -> None:
+        from fernas.core import seeds
+
+        subject = subject_name(index)
+        rng = seeds.rng(config.seed, self.name, subject, "order")
+        emotions: list[str | None] = [e for e in config.emotions for _ in range(config.sequences)]
+        emotions = [emotions[i] for i in rng.permutation(len(emotions))]
+        unlabelled = {0: "empty", config.subjects - 1: "missing"}.get(index) if config.quirks else None
+        if unlabelled:
+            emotions.append(None)
+        number = 0
+        for emotion, step in zip(emotions, rng.integers(1, 3, len(emotions)).tolist(), strict=True):
+            number += step
+            clip = render_sequence(config, index, f"{number:03d}", emotion)
+            stem = write_sequence(out, config, index, f"{number:03d}", clip)
+            if emotion is None:
+                _write_no_label(out, subject, f"{number:03d}", str(unlabelled), truth)
+            else:
+                _write_label(out, stem, emotion)
+                self._note(truth, subject, f"{number:03d}", emotion, clip)
+        if config.quirks and index == 0:
+            (out / "cohn-kanade-images" / subject / f"{number:03d}" / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
+
+    def _note(self, truth: "Truth", subject: str, sequence: str, emotion: str, clip: "Clip") -> None:
+        from fernas.synth.truth import points_of, units_of
+
+        last = len(clip.frames) - 1
+        truth.add(
+            f"{subject}/{sequence}",
+            emotion,
+            subject=subject,
+            raw_label=str(CODES[emotion]),
+            frames=last + 1,
+            onset=0,
+            apex=last,
+            numbers=[1, last + 1],
+            units=units_of(clip.expression),
+            landmarks={"0": points_of(clip.landmarks[0]), str(last): points_of(clip.landmarks[last])},
+        )
+
+
+def render_sequence(config: Config, index: int, sequence: str, emotion: str | None) -> "Clip":
+    """One sequence from neutral to apex; None draws an expression that nobody labelled."""
+    from fernas.core import seeds
+    from fernas.synth.clips import ClipPlan, render_clip
+    from fernas.synth.corpus import person
+    from fernas.synth.geometry import IPD_SHARE
+    from fernas.synth.render import Camera
+
+    seed = seeds.derive_seed(config.seed, "ckplus", subject_name(index), sequence)
+    rng = seeds.rng(seed, "plan")
+    frames = max(4, config.frames + int(rng.integers(-2, 3)))
+    strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
+    plan = ClipPlan(
+        expression=emotion or "others",
+        frames=frames,
+        onset=0,
+        apex=max(1, frames - 2),
+        offset=None,
+        strength=strength,
+        seconds=frames / 30,
+        idle=config.idle,
+        noise=config.noise,
+        head_motion=config.head_motion,
+    )
+    camera = Camera(config.size_px, round(config.size_px * ASPECT), config.size_px * IPD_SHARE)
+    return render_clip(person("ckplus", config.seed, index), plan, camera, seed)
+
+
+def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":
+    """The frame as the camera of this person's session records it: RGB (H, W, 3) or grey (H, W)."""
+    from fernas.core.images import to_grey
+
+    return frame if index % COLOUR_EVERY == COLOUR_EVERY - 1 else to_grey(frame)
+
+
+def write_sequence(out: Path, config: Config, index: int, sequence: str, clip: "Clip") -> Path:
+    """Write frames, landmarks and FACS codes; returns `<subject>/<sequence>/<stem of the last frame>`."""
+    from fernas.core import seeds
+    from fernas.synth.corpus import sci, write_lines, write_picture
+    from fernas.synth.landmarks import track
+
+    subject = subject_name(index)
+    folder = Path(subject) / sequence
+    tracked = track(clip.landmarks, seeds.rng(config.seed, "ckplus", subject, sequence, "tracker"), config.tracker_noise)
+    for i, (frame, points) in enumerate(zip(clip.frames, tracked, strict=True), start=1):
+        stem = f"{subject}_{sequence}_{i:08d}"
+        write_picture(out / "cohn-kanade-images" / folder / f"{stem}.png", frame_picture(index, frame))
+        write_lines(out / "Landmarks" / folder / f"{stem}_landmarks.txt", (sci(x) + sci(y) for x, y in points))
+    codes = clip.expression.coded()
+    # FACS intensities run from 1 (A) to 5 (E); 0 says that a unit was not graded
+    grades = [(unit, 0 if unit >= 25 else min(5, 1 + int(5 * strength))) for unit, _, strength in codes]
+    write_lines(out / "FACS" / folder / f"{stem}_facs.txt", (sci(unit) + sci(grade) for unit, grade in grades))
+    return folder / stem
+
+
+def _write_label(out: Path, stem: Path, emotion: str) -> None:
+    from fernas.synth.corpus import sci, write_lines
+
+    write_lines(out / "Emotion" / stem.parent / f"{stem.name}_emotion.txt", [sci(CODES[emotion])])
+
+
+def _write_no_label(out: Path, subject: str, sequence: str, how: str, truth: "Truth") -> None:
+    if how == "empty":
+        (out / "Emotion" / subject / sequence).mkdir(parents=True)
+    truth.note(f"{subject}/{sequence}: not labelled (label folder {how})")
+
+
+PLUGIN = CkPlus()
