@@ -82,12 +82,12 @@ class EyeCascades:
         middle = ((x0 + x1) / 2 - xs[0]) * scale
         offset = np.array([xs[0], ys[0]]) - 0.5
         for cascade in self._cascades:
-            # The eye cascades place the two eyes differently: each is searched as the image-left one, which they place better.
-            left = self._left_of(cascade, region, middle)
-            right = self._left_of(cascade, flipped, region.shape[1] - middle)
-            if left is not None and right is not None:
-                right = np.array([region.shape[1] - right[0], right[1]])
-                return Eyes(left / scale + offset, right / scale + offset)
+            # The cascades place the two eyes differently: each is searched as the image-left one, placed better.
+            left_eye = self._left_of(cascade, region, middle)
+            right_eye = self._left_of(cascade, flipped, region.shape[1] - middle)
+            if left_eye is not None and right_eye is not None:
+                right_eye = np.array([region.shape[1] - right_eye[0], right_eye[1]])
+                return Eyes(left_eye / scale + offset, right_eye / scale + offset)
         return None
 
     @staticmethod

@@ -19,7 +19,7 @@ def _dlib() -> Any:
         import dlib
     except ImportError as error:
         raise ConfigError(
-            f"the Python module dlib cannot be imported ({error}); install the package dlib-bin (the same module, ready built)"
+            f"the Python module dlib cannot be imported ({error}); install the package dlib-bin (dlib, ready built)"
         ) from error
     return dlib
 

@@ -28,7 +28,7 @@ from fernas.faces.warp import warp_face
 logger = logging.getLogger(__name__)
 
 ReadFrame = Callable[[str, str], np.ndarray]
-OwnLandmarksOf = Callable[[str, dict[str, Any]], np.ndarray | None]
+OwnLandmarksOf = Callable[[dict[str, Any]], np.ndarray | None]
 
 COLUMNS = (
     "sample_id",
@@ -76,16 +76,16 @@ def align_manifest(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Find and align the face of every row of a manifest; deterministic, whatever the number of threads.
 
-    The onset frame is tried first, then the following ones up to `max_tries`; the first frame with plausible landmarks gives
-    the transform of the whole clip. A face without landmarks is placed by its box. A sample without a face keeps the largest
-    centred square of its picture, `status` "no_face" and a reason.
+    The onset frame is tried first, then the following ones up to `max_tries`; the first frame with plausible landmarks
+    gives the transform of the whole clip. A face without landmarks is placed by its box. A sample without a face keeps
+    the largest centred square of its picture, `status` "no_face" and a reason.
 
     Args:
         manifest: one row per sample (columns `sample_id, dataset, frames, onset, box` are read).
         read_frame: (dataset, reference) -> uint8 RGB (H, W, 3).
-        own_landmarks: (dataset, row) -> float (3, 2) image-left eye, image-right eye, nose tip in source pixels, or None; `row`
-            is the manifest's row with `reference_frame`, the position of the frame that is looked at.
-        ships_crops: dataset -> whether it ships cropped faces: then nothing is detected and the whole picture is the face.
+        own_landmarks: manifest row -> float (3, 2) image-left eye, image-right eye, nose tip in source pixels of the
+            row's first frame (the onset), or None.
+        ships_crops: dataset -> whether it ships cropped faces: nothing is detected, the whole picture is the face.
         config: detectors, landmarkers and the canonical face.
         progress: called as progress(items, total=, desc=).
         threads: rows worked on at the same time (dlib and OpenCV release the interpreter's lock).
@@ -246,9 +246,10 @@ class _Aligner:
         return replace(face, preview=warp_face(picture, face.transform, self.config.preview_px))
 
     def _own(self, row: dict[str, Any], position: int) -> np.ndarray | None:
-        if self.own_landmarks is None:
+        """The dataset's own landmarks; they are of the first frame and serve no other."""
+        if self.own_landmarks is None or position != _first_position(row):
             return None
-        return self.own_landmarks(row["dataset"], {**row, "reference_frame": position})
+        return self.own_landmarks(row)
 
 
 def _with_landmarks(face: Face, landmarks: Landmarks | None) -> Face:
@@ -320,7 +321,6 @@ def _record(sample_id: str, face: Face) -> dict[str, Any]:
 
 
 def _log_summary(table: pd.DataFrame) -> None:
-    counts = table.groupby(["status", "detector", "landmarker"], sort=True).size()
-    for key, count in counts.items():
-        status, detector, landmarker = key  # type: ignore[misc]
-        logger.info("%d faces: %s, detector %s, landmarks %s", count, status, detector, landmarker)
+    keys = table["status"] + ", detector " + table["detector"] + ", landmarks " + table["landmarker"]
+    for key, count in keys.value_counts().sort_index().items():
+        logger.info("%d faces: %s", count, key)

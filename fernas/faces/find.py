@@ -90,7 +90,8 @@ class FaceFinder:
         Args:
             grey: uint8 (H, W).
             detection: the face; without one only the dataset's own landmarks can serve.
-            own: gives the dataset's own landmarks for this picture, (3, 2) image-left eye, image-right eye, nose tip, or None.
+            own: gives the dataset's own landmarks for this picture, (3, 2) image-left eye, image-right eye, nose tip,
+                or None.
         """
         for name in self.config.landmarkers:
             found: Landmarks | None = None

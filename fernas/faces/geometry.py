@@ -1,8 +1,8 @@
 """Geometry of alignment: from eyes or a box to a transform into the unit square of the aligned face; pure numpy.
 
-A transform is a float64 (2, 3) matrix that maps the source (x right, y down, pixel i covers [i, i + 1)) to the unit square
-[0, 1]^2 of the aligned face. Boxes are (x0, y0, x1, y1), half-open, in the same coordinates. Landmarks are points as detectors
-and corpora give them, the centre of pixel i at i: half a pixel less.
+A transform is a float64 (2, 3) matrix that maps the source (x right, y down, pixel i covers [i, i + 1)) to the unit
+square [0, 1]^2 of the aligned face. Boxes are (x0, y0, x1, y1), half-open, in the same coordinates. Landmarks are as
+detectors and corpora give them, the centre of pixel i at i: half a pixel less.
 """
 
 import math
@@ -12,10 +12,10 @@ import numpy as np
 
 Box = tuple[float, float, float, float]
 
-# Eye centres inside the boxes of the two detectors, as fractions of the box: (left x, right x, y). Measured on faces whose
-# eyes are known; the boxes' framing is a property of the detectors' training, so these are constants and not options.
+# Eye centres inside the boxes of the two detectors, as fractions of the box: (left x, right x, y). Measured on faces
+# whose eyes are known; how a detector frames a face is its own property, so these are constants and no options.
 EYES_IN_BOX = {"dlib": (0.29, 0.71, 0.285), "haar": (0.315, 0.688, 0.414)}
-# A Haar box as dlib would draw it: (shift down, scale), fractions of the box side. Shape predictors expect dlib's boxes.
+# A Haar box as dlib would draw it: (shift down, scale), fractions of the side; shape predictors expect dlib's.
 HAAR_TO_DLIB = (0.085, 0.87)
 # What counts as a face's geometry: eye distance by box width, roll, nose relative to the eyes (in eye distances).
 EYE_DISTANCE_BY_BOX = (0.2, 0.7)

@@ -1,4 +1,4 @@
-"""Warping a picture (or a sum of pictures) into the aligned face; linear in the pixels, so that it commutes with summing."""
+"""Warping a picture, or a sum of pictures, into the aligned face; linear, so that it commutes with summing."""
 
 import math
 
@@ -12,8 +12,8 @@ MAX_SUPERSAMPLING = 8
 def warp_face(picture: np.ndarray, transform: np.ndarray, size_px: int) -> np.ndarray:
     """Warp to the aligned face of `size_px` pixels.
 
-    Where the face shrinks by a factor k, it is warped to the next whole multiple of the size and averaged by area: linear
-    interpolation alone would skip pixels and turn noise and sub-pixel motion into aliasing.
+    Where the face shrinks by a factor k, it is warped to the next whole multiple of the size and averaged by area:
+    linear interpolation alone would skip pixels and turn noise and sub-pixel motion into aliasing.
 
     Args:
         picture: (H, W[, C]), uint8 or float32.
