@@ -55,6 +55,7 @@ rule predict:
     output:
         predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
     params:
+        scope="{scope}",
         method=lambda w: steps.train_section(CONFIG, w.method),
         run=steps.run_section(CONFIG),
         digest=lambda w: code("fernas.training.predict", *steps.space_modules(CONFIG, w.method)),

@@ -27,7 +27,7 @@ HOMES = {
     "dlib": {"fernas.faces._dlib"},
     "matplotlib": {"fernas.reporting.figures"},
 }
-CV2_HOMES = ("fernas.core.images", "fernas.faces", "fernas.synth", "fernas.dynamic_images")
+CV2_HOMES = ("fernas.core.images", "fernas.faces", "fernas.synth", "fernas.dynamic_images", "fernas.datasets._containers")
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -15,6 +15,7 @@ def main(
     models: list[str],
     statuses: list[str],
     predictions: str,
+    scope: str,
     method: dict[str, Any],
     run: dict[str, Any],
     digest: str,
@@ -32,6 +33,7 @@ def main(
         shard_dirs=[Path(path).parent for path in models],
         method=method,
         out=Path(predictions),
+        scope=scope,
         threads=threads,
         device=run["device"],
     )

@@ -34,13 +34,16 @@ def parse_method(method: MethodConfig | dict[str, Any]) -> tuple[MethodConfig, S
 def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, list[str]]:
     """The parts of the training side on which a search of this scope and group works.
 
-    `per_group`: the group's; `per_fold`: those of the fold `group`; `whole_dataset`: everything (leaks, labelled).
+    `per_group`: the group's; `per_fold`: those of the fold `group`; `whole_dataset`: everything (leaks, labelled);
+    `no_data`: the first group's, for shapes only (the plug-in says that it reads no data).
 
     Raises:
         ContractError: there is no such group, fold or scope in the folds.
     """
     if scope == "whole_dataset":
         entry = document["whole"]
+    elif scope == "no_data":
+        entry = document["groups"][0]
     elif scope in ("per_group", "per_fold"):
         entries, key = (document["groups"], "group") if scope == "per_group" else (document["folds"], "fold")
         matching = [entry for entry in entries if entry[key] == group]
@@ -48,7 +51,7 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
             raise ContractError(f"folds: no {key} {group} (known: {[entry[key] for entry in entries]})")
         entry = matching[0]
     else:
-        raise ContractError(f"search scope {scope!r} is not served; expected per_group, per_fold or whole_dataset")
+        raise ContractError(f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset or no_data")
     return {name: list(entry[name]) for name in ("weights", "selection", "inner_validation")}
 
 
