@@ -1,0 +1,97 @@
+"""Rendered faces in the layout of CASME II: raw selected frames, face crops and the coding sheet with its two blank headers."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from fernas.synth.layout import Layout, MicroConfig, Progress, follow
+
+Label = Literal["happiness", "disgust", "repression", "surprise", "sadness", "fear", "others"]
+MAX_SUBJECTS = 26
+HEADER = ("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion ")
+SHEET_NAME = "CASME2-coding-20190701.xlsx"
+ASPECT = 640 / 480
+
+
+class Config(MicroConfig):
+    """Options of the rendered CASME II."""
+
+    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
+    size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the raw frames")
+    clips: dict[Label, int] = pydantic.Field(
+        {"happiness": 4, "surprise": 4, "disgust": 2, "repression": 2, "others": 1}, description="clips per person and label"
+    )
+    trees: list[Literal["raw_selected", "cropped"]] = pydantic.Field(
+        ["raw_selected", "cropped"], min_length=1, description="which of the shipped trees to write"
+    )
+    quirks: bool = pydantic.Field(True, description="one apex cell `/`, stray files, names of several forms")
+
+
+class Casme2(Layout):
+    """Writes `CASME2_RAW_selected/`, `Cropped/` and the coding sheet."""
+
+    name = "casme2"
+    Config = Config
+
+    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+        """Write the corpus; see `Layout.write`."""
+        from fernas.synth.corpus import write_xlsx
+        from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
+        from fernas.synth.truth import Truth
+
+        truth, rows = Truth(self.name, config.seed), []
+        camera = wide_camera(config.size_px, ASPECT)
+        plan = [t for s in range(config.subjects) for t in takes(self.name, config, s, config.clips, {})]
+        unknown_apex = _unknown_apex(plan, config)
+        for take in follow(progress, plan, len(plan), "rendering casme2"):
+            clip = render_take(self.name, config, take, camera)
+            first = first_number(take, 20, 300)
+            folder, filename = f"sub{take.subject + 1:02d}", _filename(take.order)
+            if take is unknown_apex:
+                filename = "EP12_01f"
+            for tree in config.trees:
+                _write_frames(out, tree, Path(folder) / filename, first, clip)
+            facts = facts_of(clip, take, first)
+            onset, apex, offset = facts["numbers"]
+            units = str(facts["units"])
+            cell = int(units) if units.isdigit() else units
+            rows.append((take.subject + 1, filename, None, onset, apex if take is not unknown_apex else "/", offset, None, cell, take.label))
+            known = {"apex_annotated": False} if take is unknown_apex else {}
+            truth.add(f"{folder}/{filename}", take.label, subject=folder, raw_label=take.label, **facts, **known)
+        write_xlsx(out / SHEET_NAME, {"Sheet1": [HEADER, *rows]})
+        if config.quirks:
+            for tree in config.trees:
+                (out / TREES[tree][0] / "sub01" / "Desktop - Shortcut.lnk").write_bytes(b"L\x00\x00\x00")
+        return truth.document()
+
+
+TREES = {"raw_selected": ("CASME2_RAW_selected", "img"), "cropped": ("Cropped", "reg_img")}
+
+
+def _unknown_apex(plan: list[Any], config: Config) -> Any:
+    """The clip whose apex the coders left as `/`: a disgust clip of the last person, if there is one."""
+    if not config.quirks:
+        return None
+    return next((t for t in plan if t.subject == config.subjects - 1 and t.label == "disgust"), None)
+
+
+def _filename(order: int) -> str:
+    """Names of the forms that occur: EP02_01f, EP03_1, EP06_02_01, EP09f, EP08_02."""
+    episode = 2 + order + (order >= 10)
+    forms = (f"EP{episode:02d}_01f", f"EP{episode:02d}_1", f"EP{episode:02d}_02_01", f"EP{episode:02d}f", f"EP{episode:02d}_02")
+    return forms[order % len(forms)]
+
+
+def _write_frames(out: Path, tree: str, folder: Path, first: int, clip: Any) -> None:
+    from fernas.synth.corpus import write_picture
+    from fernas.synth.micro import crop_box
+
+    top, stem = TREES[tree]
+    height, width = clip.frames[0].shape[:2]
+    x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if tree == "cropped" else (0, 0, width, height)
+    for i, frame in enumerate(clip.frames):
+        write_picture(out / top / folder / f"{stem}{first + i}.jpg", frame[y0:y1, x0:x1])
+
+
+PLUGIN = Casme2()
