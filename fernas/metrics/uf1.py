@@ -1,4 +1,4 @@
-"""UF1, unweighted F1: mean over classes of 2 TP_c / (2 TP_c + FP_c + FN_c), over the classes that have samples (MEGC2019)."""
+"""UF1, unweighted F1: mean of 2 TP_c / (2 TP_c + FP_c + FN_c) over the classes that have samples (MEGC2019)."""
 
 import numpy as np
 

@@ -1,0 +1,189 @@
+"""What a protocol is, and what all of them need: the checked table of samples and the unit that is never split."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from fernas.core.config import Strict, validate_section
+from fernas.core.errors import ContractError, DataError
+from fernas.core.images import natural_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NEEDED = ("sample_id", "dataset", "subject", "group", "label")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One division into sides.
+
+    Attributes:
+        name: what is tested (a subject, a corpus, a number).
+        train: sample ids of the training side; holds `inner_validation` where that is given.
+        test: sample ids of the test side.
+        inner_validation: the part of the training side that the corpus itself sets aside for validation, or None.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    inner_validation: tuple[str, ...] | None = None
+
+
+class Protocol:
+    """Base of the plug-ins of `fernas/protocols`.
+
+    Attributes:
+        name: the file's name.
+        title: what tables print.
+        replica: a published split that is known to leak: never fails its audit, its leaks become a column.
+        tests_once: each sample is tested in at most one fold.
+        published: what tables say about a replica, one sentence; empty for the others.
+        Config: the options.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    replica: ClassVar[bool] = False
+    tests_once: ClassVar[bool] = True
+    published: ClassVar[str] = ""
+    Config: ClassVar[type[Strict]] = Strict
+
+    def options(self, options: Any) -> Any:
+        """The checked options; a ConfigError names what is wrong."""
+        if isinstance(options, self.Config):
+            return options
+        return validate_section(self.Config, dict(options or {}), f"protocol {self.name}: options")
+
+    def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
+        """The folds of a table of samples (columns sample_id, dataset, subject, group, label, some also split).
+
+        The order of the table's rows does not matter.
+
+        Raises:
+            DataError: the samples cannot be split in this way.
+            ConfigError: the options are wrong.
+        """
+        raise NotImplementedError
+
+    def note(self, table: "pd.DataFrame", options: Any) -> str:
+        """One sentence for the tables: what was split, and what makes it not comparable."""
+        return self.published or f"{self.title}, {count_units(table)}"
+
+
+def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
+    """The samples in the natural order of their ids, with a column `unit`: what no split may cut.
+
+    The unit is the subject; in a corpus without subjects the group, and where there is none the sample itself.
+
+    Raises:
+        ContractError: a column is missing or an id stands there twice.
+        DataError: no samples, a sample without a label, or a corpus in which some samples have a subject and some none.
+    """
+    missing = [column for column in NEEDED if column not in table.columns]
+    if missing:
+        raise ContractError(
+            f"{where}: the table of samples has no column {', '.join(missing)}; expected {', '.join(NEEDED)}"
+        )
+    if not len(table):
+        raise DataError(f"{where}: got no samples, expected some")
+    found = table.sort_values("sample_id", key=lambda ids: ids.map(natural_key)).reset_index(drop=True)
+    found.attrs = dict(table.attrs)
+    twice = found.loc[found["sample_id"].duplicated(), "sample_id"]
+    if len(twice):
+        raise ContractError(f"{where}: sample {twice.iloc[0]!r} stands in the table twice, expected unique ids")
+    unlabelled = found.loc[found["label"].isna(), "sample_id"]
+    if len(unlabelled):
+        raise DataError(f"{where}: {len(unlabelled)} samples have no label, first {unlabelled.iloc[0]!r}")
+    found["subject"] = _text_or_none(found["subject"])
+    found["group"] = _text_or_none(found["group"])
+    for dataset, rows in found.groupby("dataset", sort=True):
+        without = rows.loc[rows["subject"].isna(), "sample_id"]
+        if 0 < len(without) < len(rows):
+            raise DataError(
+                f"{where}: {dataset}: {len(without)} of {len(rows)} samples have no subject, first "
+                f"{without.iloc[0]!r}; expected a subject for all of them, or for none"
+            )
+    found["unit"] = found["subject"].fillna(found["group"]).fillna(found["sample_id"])
+    return found
+
+
+def _text_or_none(column: "pd.Series") -> "pd.Series":
+    text = column.astype("object").where(column.notna(), None)
+    return text.map(lambda value: None if value is None or str(value) == "" else str(value)).astype("object")
+
+
+def has_subjects(table: "pd.DataFrame") -> bool:
+    """Whether every sample has a subject."""
+    return bool(table["subject"].notna().all())
+
+
+def need_subjects(table: "pd.DataFrame", where: str) -> None:
+    """Refuse a table in which a corpus has no subjects."""
+    without = table.loc[table["subject"].isna(), "dataset"]
+    if len(without):
+        raise DataError(
+            f"{where}: {without.iloc[0]} has no subjects, expected one for every sample; "
+            f"use its official split, or subject_kfold, which then keeps groups together"
+        )
+
+
+def unit_word(table: "pd.DataFrame") -> str:
+    """What a unit of this table is called: subjects, or groups in a corpus without subjects."""
+    return "subjects" if table["subject"].notna().any() else "groups"
+
+
+def count_units(table: "pd.DataFrame") -> str:
+    """For example `24 subjects`."""
+    units = table["subject"].fillna(table["group"]).fillna(table["sample_id"])
+    return f"{units.nunique()} {unit_word(table)}"
+
+
+def naturally(values: Iterable[str]) -> list[str]:
+    """Distinct texts in natural order."""
+    return sorted(set(values), key=natural_key)
+
+
+def ids(rows: "pd.DataFrame") -> tuple[str, ...]:
+    """The sample ids of some rows."""
+    return tuple(rows["sample_id"])
+
+
+def folds_by_unit(table: "pd.DataFrame", side_of: Mapping[str, int], names: Sequence[str]) -> list[Fold]:
+    """Folds that test the units of each number 0 .. n-1 in turn and train on all others."""
+    number = table["unit"].map(side_of)
+    return [Fold(name, ids(table[number != k]), ids(table[number == k])) for k, name in enumerate(names)]
+
+
+def same_people(table: "pd.DataFrame", where: str) -> dict[str, set[str]]:
+    """Corpus -> corpora that show the same people, from `table.attrs["same_people_as"]`, made symmetric.
+
+    Raises:
+        ContractError: the caller has not said which corpora share people.
+    """
+    stated = table.attrs.get("same_people_as")
+    if stated is None:
+        raise ContractError(
+            f"{where}: table.attrs['same_people_as'] is missing, expected corpus -> corpora with the same people "
+            f"(make_folds takes it as same_people)"
+        )
+    found: dict[str, set[str]] = {}
+    for corpus, others in stated.items():
+        for other in others:
+            found.setdefault(corpus, set()).add(other)
+            found.setdefault(other, set()).add(corpus)
+    return found
+
+
+def refuse_same_people(table: "pd.DataFrame", train: Iterable[str], test: Iterable[str], where: str) -> None:
+    """Refuse corpora with the same people on the two sides."""
+    relations = same_people(table, where)
+    sides = naturally(train)
+    for tested in naturally(test):
+        for trained in sides:
+            if trained in relations.get(tested, set()):
+                raise DataError(
+                    f"{where}: {trained} and {tested} show the same people, so they cannot stand on two sides; "
+                    f"expected corpora of different people"
+                )

@@ -1,0 +1,79 @@
+"""k folds that never split a subject: class-balanced, or CK+'s habit of sorted subjects modulo k."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from fernas.core.config import Strict
+from fernas.core.errors import DataError
+from fernas.core.seeds import derive_seed
+from fernas.protocols._base import Fold, Protocol, checked, folds_by_unit, naturally, unit_word
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class SubjectKfoldConfig(Strict):
+    """Options of `subject_kfold`."""
+
+    folds: int = Field(10, ge=2, description="number of folds")
+    assignment: Literal["balanced", "modulo"] = Field(
+        "balanced", description="balanced: classes evenly over folds, by seed; modulo: sorted subjects modulo the folds"
+    )
+
+
+class SubjectKfold(Protocol):
+    """Subject-independent k-fold; groups take the place of subjects in corpora without them."""
+
+    name = "subject_kfold"
+    title = "subject-independent k-fold"
+    Config = SubjectKfoldConfig
+
+    def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
+        """`folds` folds; each subject is tested once."""
+        config = self.options(options)
+        where = f"protocol {self.name}"
+        rows = checked(table, where)
+        units = naturally(rows["unit"])
+        if len(units) < config.folds:
+            raise DataError(
+                f"{where}: got {len(units)} {unit_word(rows)}, fewer {unit_word(rows)} than folds ({config.folds})"
+            )
+        if config.assignment == "modulo":
+            side_of = {unit: position % config.folds for position, unit in enumerate(units)}
+        else:
+            side_of = _balanced(rows, config.folds, seed)
+        return folds_by_unit(rows, side_of, [f"fold{k}" for k in range(config.folds)])
+
+    def note(self, table: "pd.DataFrame", options: Any) -> str:
+        """Says the number of folds and how subjects were dealt out."""
+        config = self.options(options)
+        how = "sorted subjects modulo the folds" if config.assignment == "modulo" else "class-balanced"
+        units = table["subject"].fillna(table["group"]).nunique()
+        return f"subject-independent {config.folds}-fold ({how}), {units} {unit_word(table)}"
+
+
+def _balanced(rows: "pd.DataFrame", folds: int, seed: int) -> dict[str, int]:
+    """scikit-learn's StratifiedGroupKFold; where that leaves a fold empty, our own greedy sharing."""
+    import warnings
+
+    import numpy as np
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    state = derive_seed(seed, "subject_kfold", folds)
+    units, labels = rows["unit"].to_numpy(str), rows["label"].to_numpy(str)
+    if (np.unique(labels, return_counts=True)[1] >= folds).any():
+        splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=state)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+            sides = [test for _, test in splitter.split(labels, labels, units)]
+        if all(len(test) for test in sides):
+            return {str(unit): k for k, test in enumerate(sides) for unit in units[test]}
+    from fernas.protocols._balance import assign, class_counts
+
+    names, counts = class_counts(units, labels)
+    side = assign(counts, np.full(folds, 1 / folds), np.random.default_rng(state))
+    return {str(name): int(k) for name, k in zip(names, side, strict=True)}
+
+
+PLUGIN = SubjectKfold()
