@@ -1,4 +1,284 @@
-"""Pictures of results."""
+"""The only module that imports matplotlib: figures as small SVG texts that follow light and dark, and PNG for trackers.
+
+Drawings are about 270 units wide, so that they read on a phone without zooming. Colours are names in `PALETTE`; the SVG
+carries both schemes and the viewer's preference decides.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-def confusion_of(p: Path) -> bytes | None:
-    return b"x"
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import MaxNLocator  # noqa: E402
+
+from fernas.core.errors import DataError  # noqa: E402
+from fernas.core.images import encode_image  # noqa: E402
+from fernas.core.io import read_parquet  # noqa: E402
+from fernas.metrics import confusion  # noqa: E402
+
+# name -> (colour that matplotlib draws and the SVG replaces, light scheme, dark scheme)
+PALETTE = {
+    "ink": ("#010101", "#1d2529", "#e7ebec"),
+    "muted": ("#020202", "#5b686e", "#9aa7ac"),
+    "line": ("#030303", "#d5dbdd", "#39444a"),
+    "c0": ("#050505", "#0b6e6e", "#4fc3bd"),
+    "c1": ("#060606", "#c4571b", "#f09a62"),
+    "c2": ("#070707", "#4b5fb5", "#98a9f5"),
+    "c3": ("#080808", "#9a3f78", "#e18fc0"),
+    "c4": ("#090909", "#7a7a1f", "#cfcf6b"),
+    "c5": ("#0a0a0a", "#5d7280", "#a9bac4"),
+}
+INK, MUTED, LINE = (PALETTE[name][0] for name in ("ink", "muted", "line"))
+SERIES = tuple(PALETTE[f"c{i}"][0] for i in range(6))
+WIDTH_IN = 3.75
+FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
+RC = {
+    "svg.fonttype": "none", "font.size": 8, "font.family": ["DejaVu Sans"], "text.color": INK, "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE, "xtick.color": MUTED, "ytick.color": MUTED, "axes.linewidth": 0.8, "axes.titlesize": 8.5,
+    "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
+    "axes.grid": False, "grid.color": LINE, "xtick.major.size": 0, "ytick.major.size": 0, "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round", "svg.hashsalt": "fernas", "path.simplify": True,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score with its interval, for a forest plot; fractions in 0..1."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    series: int = 0
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small plot of curves: series name -> (steps, values)."""
+
+    title: str
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+    ylabel: str = ""
+
+
+def _figure(height_in: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    figure.patch.set_alpha(0)
+    flat = list(axes.flat)
+    for axis in flat:
+        axis.patch.set_alpha(0)
+    return figure, flat
+
+
+def _svg(figure: Figure) -> str:
+    """The figure as an SVG text whose colours follow the viewer's scheme; the same bytes for the same content."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", FONT.replace('"', "'"), text)
+    text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+    light = "".join(f"--{name}:{colours[1]};" for name, colours in PALETTE.items())
+    dark = "".join(f"--{name}:{colours[2]};" for name, colours in PALETTE.items())
+    for name, colours in PALETTE.items():
+        text = text.replace(colours[0], f"var(--{name})")
+    style = f"<style>svg{{{light}}}@media(prefers-color-scheme:dark){{svg{{{dark}}}}}</style>"
+    return text.replace("<defs>", style + "<defs>", 1) if "<defs>" in text else text.replace(">", ">" + style, 1)
+
+
+def _png(figure: Figure, dpi: int = 150) -> bytes:
+    """The figure as a PNG in the light scheme, on white."""
+    light = {colours[0]: colours[1] for colours in PALETTE.values()}
+    for artist in figure.findobj():
+        for name in ("color", "facecolor", "edgecolor"):
+            getter, setter = getattr(artist, f"get_{name}", None), getattr(artist, f"set_{name}", None)
+            if getter is None or setter is None:
+                continue
+            try:
+                colour = matplotlib.colors.to_hex(getter())
+            except (TypeError, ValueError):
+                continue
+            if colour in light:
+                setter(light[colour])
+    figure.patch.set_alpha(1)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def picture_png(picture: np.ndarray) -> bytes:
+    """A small picture, uint8 (H, W, 3) RGB or (H, W, 1) grey, as PNG."""
+    rgb = np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
+    return encode_image(np.ascontiguousarray(rgb))
+
+
+def predicted(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """(true class indices, predicted ones, classes) of a predictions table."""
+    columns = [column for column in frame.columns if column.startswith("p_")]
+    classes = [column.removeprefix("p_") for column in columns]
+    index = {name: position for position, name in enumerate(classes)}
+    truth = frame["label"].map(index).to_numpy(dtype=np.int64)
+    return truth, frame[columns].to_numpy().argmax(1), classes
+
+
+@matplotlib.rc_context(RC)
+def confusion_of(predictions: Path) -> bytes | None:
+    """The confusion matrix of a predictions file as PNG; nothing for an empty or broken file."""
+    try:
+        frame = read_parquet(predictions)
+    except DataError:
+        return None
+    if frame.empty:
+        return None
+    truth, guess, classes = predicted(frame)
+    return _png(_confusion(np.asarray(confusion(truth, guess, len(classes))), classes))
+
+
+@matplotlib.rc_context(RC)
+def confusion_svg(counts: np.ndarray, classes: Sequence[str]) -> str:
+    """A confusion matrix: rows are true classes; each cell holds its count and its share of the row in percent."""
+    return _svg(_confusion(counts, classes))
+
+
+def _confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
+    counts = np.asarray(counts, dtype=float)
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    size = len(classes)
+    figure, (axis,) = _figure(WIDTH_IN * (0.62 + 0.03 * min(size, 8)))
+    small = 7.5 if size <= 5 else 6.2 if size <= 8 else 4.5
+    for row in range(size):
+        for column in range(size):
+            right = row == column
+            axis.add_patch(
+                matplotlib.patches.Rectangle(
+                    (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=SERIES[0] if right else SERIES[1],
+                    alpha=0.05 + 0.52 * share[row, column], linewidth=0,
+                )  # fmt: skip
+            )
+            axis.text(
+                column, row, f"{counts[row, column]:.0f}\n{100 * share[row, column]:.0f} %", ha="center", va="center",
+                fontsize=small, color=INK, linespacing=1.15,
+            )  # fmt: skip
+    names = [_short(name, 11) for name in classes]
+    axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=range(size), yticks=range(size))
+    axis.set_xticklabels(names, rotation=35 if size > 3 else 0, ha="right" if size > 3 else "center", fontsize=7)
+    axis.set_yticklabels(names, fontsize=7)
+    axis.set_xlabel("predicted", fontsize=7.5)
+    axis.set_ylabel("true", fontsize=7.5)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    return figure
+
+
+@matplotlib.rc_context(RC)
+def forest_svg(estimates: Sequence[Estimate], chance: float | None = None, xlabel: str = "UAR, %") -> str:
+    """A forest plot: one line per method with its 95 % interval; a dashed line marks chance."""
+    figure, (axis,) = _figure(0.55 + 0.26 * max(1, len(estimates)))
+    for position, item in enumerate(estimates):
+        colour = SERIES[item.series % len(SERIES)]
+        if np.isfinite(item.low):
+            axis.plot([100 * item.low, 100 * item.high], [position] * 2, color=colour, linewidth=2, alpha=0.55)
+        axis.plot([100 * item.value], [position], "o", color=colour, markersize=5.5)
+    if chance is not None:
+        axis.axvline(100 * chance, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
+        axis.text(100 * chance, -0.62, " chance", fontsize=6.5, color=MUTED, va="center")
+    lows = [e.low if np.isfinite(e.low) else e.value for e in estimates] + ([chance] if chance is not None else [])
+    highs = [e.high if np.isfinite(e.high) else e.value for e in estimates]
+    low = max(0.0, np.floor(10 * min(lows, default=0)) * 10 - 2)
+    high = min(102.0, np.ceil(10 * max(highs, default=1)) * 10 + 2)
+    axis.set(yticks=range(len(estimates)), ylim=(len(estimates) - 0.5, -0.9), xlim=(low, high))
+    axis.set_yticklabels([_short(e.label, 24) for e in estimates], color=INK, fontsize=7.5)
+    axis.set_xlabel(xlabel, fontsize=7.5)
+    axis.xaxis.grid(True, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
+@matplotlib.rc_context(RC)
+def subjects_svg(scores: Mapping[str, Sequence[float]], xlabel: str = "accuracy of a subject, %") -> str:
+    """One dot per subject and method, fractions in 0..1, stacked where they coincide; a bar marks the median."""
+    figure, (axis,) = _figure(0.55 + 0.42 * max(1, len(scores)))
+    for position, (_, values) in enumerate(scores.items()):
+        colour = SERIES[position % len(SERIES)]
+        rounded = np.round(100 * np.asarray(values, dtype=float) / 2.5) * 2.5
+        unique, counts = np.unique(rounded, return_counts=True)
+        most = max(1, int(counts.max(initial=1)))
+        step = min(0.13, 0.72 / most)
+        for value, count in zip(unique, counts, strict=True):
+            heights = position + step * (np.arange(count) - (count - 1) / 2)
+            axis.plot([value] * count, heights, "o", color=colour, markersize=3.4, alpha=0.75, markeredgewidth=0)
+        if len(rounded):
+            median = 100 * float(np.median(np.asarray(values)))
+            axis.plot([median] * 2, [position - 0.4, position + 0.4], color=INK, linewidth=1.2)
+    axis.set(yticks=range(len(scores)), ylim=(len(scores) - 0.45, -0.6), xlim=(-3, 103))
+    axis.set_yticklabels([_short(name, 24) for name in scores], color=INK, fontsize=7.5)
+    axis.set_xlabel(xlabel, fontsize=7.5)
+    axis.xaxis.grid(True, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
+@matplotlib.rc_context(RC)
+def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
+    """Small plots of curves below each other; the legend stands at the end of each line's panel."""
+    figure, axes = _figure(1.28 * max(1, len(panels)), rows=max(1, len(panels)))
+    for axis, panel in zip(axes, panels, strict=False):
+        for number, (name, (steps, values)) in enumerate(panel.series.items()):
+            dots = "o" if len(values) == 1 else ""
+            axis.plot(steps, values, color=SERIES[number % len(SERIES)], label=name, marker=dots, markersize=4, alpha=0.9)
+        axis.set_title(panel.title, color=INK)
+        axis.set_ylabel(panel.ylabel, fontsize=7)
+        axis.yaxis.grid(True, linewidth=0.6)
+        axis.set_axisbelow(True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axis.tick_params(labelsize=7)
+        if 1 < len(panel.series) <= 6:
+            axis.legend(
+                loc="lower right", bbox_to_anchor=(1.01, 0.98), fontsize=6.5, labelcolor=MUTED, ncols=min(4, len(panel.series)),
+                handlelength=1.0, columnspacing=0.9, borderaxespad=0, handletextpad=0.4,
+            )  # fmt: skip
+    if panels:
+        axes[len(panels) - 1].set_xlabel(xlabel, fontsize=7.5)
+    return _svg(figure)
+
+
+@matplotlib.rc_context(RC)
+def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seconds") -> str:
+    """What each method cost per stage, as stacked bars: method -> stage -> amount."""
+    stages = list(dict.fromkeys(stage for parts in costs.values() for stage in parts))
+    figure, (axis,) = _figure(0.7 + 0.26 * max(1, len(costs)))
+    for number, stage in enumerate(stages):
+        lefts = [sum(parts.get(s, 0.0) for s in stages[:number]) for parts in costs.values()]
+        widths = [parts.get(stage, 0.0) for parts in costs.values()]
+        axis.barh(range(len(costs)), widths, left=lefts, color=SERIES[number % len(SERIES)], height=0.62, label=stage)
+    axis.set(yticks=range(len(costs)), ylim=(len(costs) - 0.45, -0.55))
+    axis.set_yticklabels([_short(name, 24) for name in costs], color=INK, fontsize=7.5)
+    axis.set_xlabel(xlabel, fontsize=7.5)
+    axis.xaxis.grid(True, linewidth=0.6)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    axis.set_axisbelow(True)
+    axis.spines["left"].set_visible(False)
+    axis.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7, labelcolor=MUTED, ncols=len(stages) or 1, handlelength=0.9,
+        handleheight=0.9, borderaxespad=0.2,
+    )  # fmt: skip
+    return _svg(figure)
+
+
+def _short(text: str, length: int) -> str:
+    plain = str(text).replace("$", "＄")  # a dollar sign would start a formula
+    return plain if len(plain) <= length else plain[: length - 1] + "…"

@@ -108,9 +108,9 @@ def search_files(folder: Path, rng: np.random.Generator, classes: int, epochs: i
     """One finished search."""
     for epoch in range(epochs):
         row = {
-            "epoch": epoch, "train_loss": 2 * 0.9**epoch, "selection_loss": 2.1 * 0.92**epoch,
-            "inner_uar": 0.2 + 0.05 * epoch, "alpha_entropy": 1.94 - 0.03 * epoch,
-            "skip_normal": int(rng.integers(3)), "skip_reduce": int(rng.integers(3)),
+            "epoch": epoch, "weight_loss": 2 * 0.9**epoch, "alpha_loss": 2.1 * 0.92**epoch,
+            "inner_uar": 0.2 + 0.05 * epoch, "entropy_normal": 1.94 - 0.03 * epoch, "entropy_reduce": 1.94 - 0.02 * epoch,
+            "skips_normal": int(rng.integers(3)), "skips_reduce": int(rng.integers(3)),
         }  # fmt: skip
         append_jsonl(folder / "search.jsonl", row)
         append_jsonl(

@@ -81,7 +81,7 @@ def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> Non
     found = runs(results)
     parent, search, shard = found[base], found[f"{base}/g0"], found[f"{base}/t1/shard1"]
     assert {search.data.tags["mlflow.parentRunId"], shard.data.tags["mlflow.parentRunId"]} == {parent.info.run_id}
-    assert [step for step, _, _ in before[f"{base}/g0"][5]["train_loss"]] == list(range(8))
+    assert [step for step, _, _ in before[f"{base}/g0"][5]["weight_loss"]] == list(range(8))
     seeds = [read_json(results / "runs" / base / f"t{t}/scores.json")["uar"] for t in (0, 1)]
     assert parent.data.metrics["uar"] == pytest.approx(sum(seeds) / 2)
     assert {"architecture.json", "cell.svg"} <= set(before[f"{base}/g0"][6])
