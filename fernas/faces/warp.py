@@ -31,3 +31,30 @@ def warp_face(picture: np.ndarray, transform: np.ndarray, size_px: int) -> np.nd
     matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5])
     warped = warp_affine(picture, matrix, inner, replicate=True)
     return resize(warped, size_px, size_px) if factor > 1 else warped
+
+
+def source_window(transform: np.ndarray, height: int, width: int) -> tuple[tuple[int, int, int, int], np.ndarray]:
+    """The part of a source picture that the aligned face needs, and the transform from that part.
+
+    Args:
+        transform: float64 (2, 3), source pixels -> unit square.
+        height: of the source, pixels.
+        width: of the source, pixels.
+
+    Returns:
+        (top, bottom, left, right), half-open pixels, at least one row and column; float64 (2, 3). Warping the part
+        gives the same picture as warping the whole, up to the rounding of positions.
+    """
+    corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    source = np.linalg.solve(transform[:, :2], (corners - transform[:, 2]).T).T
+    (left, top), (right, bottom) = np.floor(source.min(axis=0)) - 2, np.ceil(source.max(axis=0)) + 2
+    x0, x1 = _clipped(left, right, width)
+    y0, y1 = _clipped(top, bottom, height)
+    moved = transform.copy()
+    moved[:, 2] += transform[:, :2] @ np.array([x0, y0])
+    return (y0, y1, x0, x1), moved
+
+
+def _clipped(low: float, high: float, size: int) -> tuple[int, int]:
+    start = int(min(max(low, 0), size - 1))
+    return start, int(max(min(high, size), start + 1))
