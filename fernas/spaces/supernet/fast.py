@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from fernas.spaces.cell_space import POOLS
 from fernas.spaces.operations import FactorizedReduce
-from fernas.spaces.supernet import kernels, plain
+from fernas.spaces.supernet import compiled, kernels, plain
+from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan, serves
 from fernas.spaces.supernet.point_sum import (
     LAST,
     Recorder,
@@ -94,6 +95,15 @@ class FastCell(plain.Cell):
             choice = self.decided[edge]
             return [] if choice is None else [choice]
         return [o for o, name in enumerate(self.names) if name != "none"]
+
+    def plan(self) -> CellPlan:
+        """What the compiled path has to do in this cell."""
+        edges = [
+            Edge(node, source, self.stride(source), tuple((o, self.names[o], self.edges[e].ops[o]) for o in self.active(e)))
+            for e, (node, source) in enumerate(self.edge_list)
+        ]
+        entries = (self.pre_0, self.pre_1)
+        return CellPlan(entries, edges, self.nodes, self.channels, self.reduction, len(self.names))
 
     def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
         """(N, c0, H0, W0), (N, c1, H, W), weights (edges, operations) -> (N, nodes * C, H', W').
@@ -176,6 +186,28 @@ class FastNetwork(plain.Network):
     cell_type = FastCell
     _weights: list[nn.Parameter] | None = None
 
+    def compiled(self, x: Tensor) -> bool:
+        """Whether the compiled path serves for these images: on the CPU, and not to be differentiated in evaluation."""
+        return (
+            x.device.type == "cpu"
+            and x.dtype in kernels.REALS
+            and self.classifier.weight.dtype == x.dtype
+            and (self.training or not torch.is_grad_enabled())
+            and serves(self.cells[0].channels, set(self.names))
+            and kernels.enabled()
+            and kernels.load(x.dtype) is not None
+        )
+
+    def plan(self) -> NetPlan:
+        """What the compiled path has to do; kept until decisions change."""
+        plan = compiled.PLANS.get(self)
+        if plan is None:
+            plan = compiled.PLANS[self] = NetPlan([cell.plan() for cell in self.cells])
+        return plan
+
+    def _decisions_changed(self) -> None:
+        compiled.PLANS.pop(self, None)
+
     def tables(self) -> tuple[Tensor, Tensor]:
         """Softmax of the alphas with the rows of decided edges replaced by one at their operation: normal, reduce."""
         tables = []
@@ -196,6 +228,10 @@ class FastNetwork(plain.Network):
         normal, reduce = self.tables()
         x = x.contiguous(memory_format=LAST)
         s0 = s1 = self.stem_map(x)
+        if self.compiled(x):
+            plan = self.plan()
+            width = self.cells[0].channels
+            return self.classifier(compiled.features(plan, s1, width, normal, reduce, self.training)[0])
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
         return self.classifier(s1.mean((2, 3)))

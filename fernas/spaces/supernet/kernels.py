@@ -1,6 +1,212 @@
-"""Thin start."""
+"""Builds, caches and loads the compiled loops (`cpp/`), and says whether they serve.
+
+The only module of the spaces that reads the environment:
+
+* `FERNAS_KERNELS=0` switches the kernels off;
+* `FERNAS_KERNELS_MARCH` is the processor to compile for (default `native`; `x86-64-v3` tests the branch without AVX-512);
+* `FERNAS_CACHE` moves the cache (default `~/.cache/fernas`); `CXX` names the compiler (default `g++`).
+
+A library is compiled for the processor that it runs on and cached under a name that contains the processor's flags, the
+sources, the compiler and torch's version, so a home directory shared by several machines is safe. Beside it lies its
+checksum: a half-written or damaged file is built again. Whatever goes wrong, a run goes on on the pure path and says so
+once.
+"""
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+log = logging.getLogger(__name__)
+
+SOURCES = Path(__file__).with_name("cpp")
+FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-fopenmp", "-fPIC", "-w"]
+REALS = {torch.float32: "float", torch.float64: "double"}  # double serves the equality tests; built at first use
+ABI = 1
+BUILD_SECONDS = 600
+
+_enabled = True
+
+
+def switched_off() -> bool:
+    """Whether FERNAS_KERNELS=0 is set."""
+    return os.environ.get("FERNAS_KERNELS", "1") == "0"
+
+
+@contextlib.contextmanager
+def disabled() -> Iterator[None]:
+    """Inside the block the pure path runs (tests and benchmarks)."""
+    global _enabled
+    before, _enabled = _enabled, False
+    try:
+        yield
+    finally:
+        _enabled = before
+
+
+def enabled() -> bool:
+    """Whether the kernels may be used now, built or not."""
+    return _enabled and not switched_off()
+
+
+class BuildError(Exception):
+    """The library could not be built or loaded; the text says why."""
+
+
+def march() -> str:
+    """The processor to compile for."""
+    return os.environ.get("FERNAS_KERNELS_MARCH", "native")
+
+
+def compiler() -> str:
+    """The C++ compiler."""
+    return os.environ.get("CXX", "g++")
+
+
+def cache_folder() -> Path:
+    """Where libraries lie."""
+    given = os.environ.get("FERNAS_CACHE")
+    return (Path(given) if given else Path.home() / ".cache" / "fernas") / "kernels"
+
+
+def _processor() -> str:
+    """What `-march=native` depends on: the library is built again when this changes."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            return next(line for line in info if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+@functools.cache
+def _torch_openmp() -> tuple[str, ...]:
+    """The OpenMP runtime that torch brings, so that both share one pool of threads; empty when it has none of its own."""
+    root = Path(torch.__file__).parent
+    found = sorted(p for folder in (root / "lib", root.parent / "torch.libs") for p in folder.glob("libgomp*.so*"))
+    return (str(found[0]),) if found else ()
+
+
+def _sources() -> list[Path]:
+    return sorted([*SOURCES.glob("*.cpp"), *SOURCES.glob("*.h")])
+
+
+def library_path(dtype: torch.dtype = torch.float32) -> Path:
+    """Where the library for this processor, compiler, source text and torch lies or will lie."""
+    parts = [p.name + "\n" + p.read_text(encoding="utf-8") for p in _sources()]
+    parts += [compiler(), march(), *FLAGS, REALS[dtype], _processor(), torch.__version__, str(ABI)]
+    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return cache_folder() / f"kernels-{REALS[dtype]}-{key}.so"
+
+
+def _checksum(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+def _intact(path: Path) -> bool:
+    """Whether the library is there and is what its checksum says."""
+    try:
+        return _checksum(path).read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One build at a time in a cache; ends with its process. Without locks on that file system, nothing is lost."""
+    import fcntl
+
+    with open(folder / ".lock", "w", encoding="utf-8") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str]) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_SECONDS)
+    except FileNotFoundError as error:
+        raise BuildError(f"no C++ compiler {command[0]!r} found") from error
+    except subprocess.CalledProcessError as error:
+        lines = [line for line in (error.stderr or "").splitlines() if line.strip()]
+        raise BuildError(f"{command[0]} failed: {lines[0] if lines else error}") from error
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{command[0]} took more than {BUILD_SECONDS} s") from error
+
+
+def _compile(target: Path, dtype: torch.dtype) -> None:
+    """Compiles into a temporary folder, then moves library and checksum to their places."""
+    flags = [*FLAGS, f"-march={march()}", f"-DREAL={REALS[dtype]}"]
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        objects, library = f"{work}/kernels.o", f"{work}/kernels.so"
+        _run([compiler(), *flags, "-c", str(SOURCES / "kernels.cpp"), "-o", objects])
+        _run([compiler(), "-shared", objects, *(_torch_openmp() or ("-fopenmp",)), "-o", library])
+        digest = hashlib.sha256(Path(library).read_bytes()).hexdigest()
+        Path(work, "sha256").write_text(digest + "\n", encoding="utf-8")
+        _checksum(target).unlink(missing_ok=True)  # library first: a kill between the two leaves no valid pair
+        os.replace(library, target)
+        os.replace(Path(work, "sha256"), _checksum(target))
+
+
+def build(dtype: torch.dtype = torch.float32) -> Path:
+    """Builds the library if it is not there intact (some seconds, once) and returns its path.
+
+    Raises:
+        BuildError: no compiler, a failing compiler, a folder that cannot be written.
+    """
+    target = library_path(dtype)
+    if _intact(target):
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(target.parent):
+            if not _intact(target):
+                log.info("compiling the supernet kernels (%s), once: %s", REALS[dtype], target)
+                _compile(target, dtype)
+    except OSError as error:
+        raise BuildError(f"{target.parent}: {error.strerror or error}") from error
+    return target
+
+
+@functools.cache
+def _attempt(dtype: torch.dtype) -> tuple[ctypes.CDLL | None, str]:
+    """The library and an empty text, or None and the reason; the reason is logged once."""
+    try:
+        path = build(dtype)
+        library = ctypes.CDLL(str(path))
+        if library.abi() != ABI:
+            raise BuildError(f"{path}: abi {library.abi()}, expected {ABI}")
+        return library, ""
+    except (BuildError, OSError, AttributeError) as error:
+        log.warning("supernet kernels not available (%s); the pure PyTorch path runs, some times slower", error)
+        return None, str(error)
+
+
+def load(dtype: torch.dtype = torch.float32) -> ctypes.CDLL | None:
+    """The compiled library for float32 or float64, or None where the pure path has to run (said once as a warning)."""
+    return _attempt(dtype)[0]
+
+
+def forget() -> None:
+    """Forgets libraries and reasons of this process, so that the next use looks again (tests)."""
+    _attempt.cache_clear()
 
 
 def status() -> str:
-    """One line on the kernels."""
-    return "pure: kernels not built yet"
+    """One line: whether the kernels serve here, and if not, why."""
+    if switched_off():
+        return "pure PyTorch path: FERNAS_KERNELS=0"
+    if not enabled():
+        return "pure PyTorch path: switched off in this process"
+    library, reason = _attempt(torch.float32)
+    if library is None:
+        return f"pure PyTorch path: {reason}"
+    return f"compiled kernels for {march()}: {library_path()}"
