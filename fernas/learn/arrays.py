@@ -105,7 +105,9 @@ class Inputs:
         """The samples with these ids, in this order; a ContractError names an id that the table lacks."""
         missing = [name for name in ids if name not in self._line]
         if missing:
-            raise ContractError(f"{self.where}: no input for sample {missing[0]!r} ({len(missing)} of {len(ids)} absent)")
+            raise ContractError(
+                f"{self.where}: no input for sample {missing[0]!r} ({len(missing)} of {len(ids)} absent)"
+            )
         lines = self.table.iloc[[self._line[name] for name in ids]]
         labels = lines["class_index"].to_numpy(np.int64, copy=True)
         if len(labels) and not (0 <= labels.min() and labels.max() < len(self.classes)):

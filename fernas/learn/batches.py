@@ -20,8 +20,8 @@ def epoch_batches(samples: int, batch: int, seed: int, epoch: int) -> list[np.nd
 class CyclingBatches:
     """An endless iterator over the batches of one pass after another.
 
-    Its position is (pass, batch in the pass): `state()` and `load()` are all that a checkpoint needs. The public code of
-    the differentiable searches rebuilds its data loader at every step instead, which costs 70-90 ms a step.
+    Its position is (pass, batch in the pass): `state()` and `load()` are all that a checkpoint needs. Public code of
+    differentiable searches rebuilds its data loader at every step instead, which costs 70-90 ms a step.
     """
 
     def __init__(self, samples: int, batch: int, seed: int) -> None:

@@ -16,7 +16,9 @@ class AugmentConfig(Options):
 
     flip: bool = Field(default=True, description="mirror left and right with probability 1/2")
     padding: int = Field(default=4, ge=0, description="px added on each side before the random crop")
-    crop: int | None = Field(default=None, ge=8, description="side of the random crop in px; null: the picture's own size")
+    crop: int | None = Field(
+        default=None, ge=8, description="side of the random crop in px; null: the picture's own size"
+    )
     rotation_deg: float = Field(default=10.0, ge=0, le=45, description="largest rotation either way")
     brightness: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
@@ -50,14 +52,17 @@ class FitConfig(BatchOptions):
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     select: Literal["inner_validation", "last"] = Field(
-        default="inner_validation", description="which epoch's weights count: best inner UAR (then lowest loss) or the last"
+        default="inner_validation",
+        description="which epoch's weights count: best inner UAR (then lowest loss) or the last",
     )
-    micro_batch: int | None = Field(default=None, ge=1, description="samples per pass; null: the whole batch, halved on out of memory")
+    micro_batch: int | None = Field(
+        default=None, ge=1, description="samples per pass; null: the whole batch, halved on out of memory"
+    )
     augment: AugmentConfig = AugmentConfig()
 
 
 def effective_batch(options: BatchOptions, samples: int) -> int:
-    """The batch size for a part of `samples`: `batch`, at most `batch_share` of the part but not below 8 (or the part)."""
+    """The batch size for a part of `samples`: `batch`, at most `batch_share` of the part, but not below 8."""
     return max(1, min(options.batch, max(8, int(samples * options.batch_share)), samples))
 
 

@@ -19,7 +19,7 @@ from fernas.learn.batches import epoch_batches
 from fernas.learn.config import FitConfig, effective_batch
 from fernas.learn.evaluate import evaluate, forward, network_inputs
 from fernas.learn.history import Snapshots
-from fernas.learn.runtime import is_out_of_memory
+from fernas.learn.passes import Passes
 from fernas.learn.schedules import cosine, ramp
 from fernas.spaces.networks import set_drop_path
 
@@ -48,7 +48,7 @@ class Fitted:
 
 
 def class_weights(labels: np.ndarray, classes: int, kind: str) -> Tensor | None:
-    """Weights of the classes in the loss: None, or n / (present classes * n_c), zero for an absent class; float32 (K,)."""
+    """Class weights in the loss: None, or n / (present classes * n_c), zero for an absent class; float32 (K,)."""
     if kind == "none":
         return None
     counts = np.bincount(labels, minlength=classes)
@@ -74,7 +74,7 @@ class _Loop:
         self.augment = Augmenter(config.augment)
         weights = class_weights(train.labels, classes, config.class_weights)
         self.weights = None if weights is None else weights.to(device)
-        self.micro_batch = config.micro_batch
+        self.passes = Passes(config.micro_batch, device)
         self.best: dict[str, Tensor] = {}
         self.best_key = (-math.inf, -math.inf)
         self.best_epoch = -1
@@ -90,7 +90,7 @@ class _Loop:
             "best_epoch": self.best_epoch,
             "images": self.images,
             "evaluated": self.evaluated,
-            "micro_batch": self.micro_batch,
+            "micro_batch": self.passes.size,
             "rows": list(self.rows),
         }
 
@@ -101,7 +101,7 @@ class _Loop:
         self.best_key = (float(state["best_key"][0]), float(state["best_key"][1]))
         self.best_epoch = int(state["best_epoch"])
         self.images, self.evaluated = int(state["images"]), int(state["evaluated"])
-        self.micro_batch = state["micro_batch"]
+        self.passes.size = state["micro_batch"]
         self.rows = list(state["rows"])
 
     def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -115,40 +115,35 @@ class _Loop:
             return torch.tensor(float(len(labels)), device=self.device)
         return self.weights[labels].sum()
 
-    def step(self, indices: np.ndarray, generator: torch.Generator, epoch: int, relabel: Relabel | None) -> tuple[float, int]:
+    def step(
+        self, indices: np.ndarray, generator: torch.Generator, epoch: int, relabel: Relabel | None
+    ) -> tuple[float, int]:
         """One optimiser step on the samples at `indices`; returns the summed loss and the correct answers."""
         images, noses = network_inputs(self.train, indices, self.augment, generator, self.device)
         labels = torch.from_numpy(self.train.labels[indices]).to(self.device)
-        while True:
-            try:
-                return self._accumulate(images, noses, labels, indices, epoch, relabel)
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._halve(len(indices), error)
-
-    def _halve(self, batch: int, error: BaseException) -> None:
-        size = min(self.micro_batch or batch, batch)
-        if size <= 2:  # a pass of one sample has no batch statistics on a 1x1 map
-            raise ScienceError(f"out of memory even with passes of {size} samples: {error}") from error
-        self.micro_batch = size // 2
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        return self.passes.run(
+            len(indices), lambda slices: self._accumulate(slices, images, noses, labels, indices, epoch, relabel)
+        )
 
     def _accumulate(
-        self, images: Tensor, noses: Tensor | None, labels: Tensor, indices: np.ndarray, epoch: int, relabel: Relabel | None
+        self,
+        slices: list[slice],
+        images: Tensor,
+        noses: Tensor | None,
+        labels: Tensor,
+        indices: np.ndarray,
+        epoch: int,
+        relabel: Relabel | None,
     ) -> tuple[float, int]:
-        """Gradients of the batch's mean loss, in passes of at most `micro_batch` samples, then one step."""
+        """Gradients of the batch's mean loss, pass by pass, then one optimiser step."""
         self.optimiser.zero_grad(set_to_none=True)
         total = self.total_weight(labels)
-        passes = -(-len(labels) // min(self.micro_batch or len(labels), len(labels)))
         loss_sum, correct = 0.0, 0
-        for part in torch.arange(len(labels)).tensor_split(passes):
-            low, high = int(part[0]), int(part[-1]) + 1
-            logits, auxiliary = forward(self.net, images[low:high], None if noses is None else noses[low:high])
-            target = labels[low:high]
+        for part in slices:
+            logits, auxiliary = forward(self.net, images[part], None if noses is None else noses[part])
+            target = labels[part]
             if relabel is not None:
-                target = relabel(logits.detach(), target, epoch, indices[low:high])
+                target = relabel(logits.detach(), target, epoch, indices[part])
             loss = self.loss_sum(logits, target)
             loss_sum += float(loss.detach())
             if auxiliary is not None:
@@ -194,7 +189,7 @@ def fit(
 ) -> Fitted:
     """Train `net` in place and leave the chosen weights in it.
 
-    The training side never decides by itself which epoch counts, and nothing here has seen a test sample. All randomness
+    Inner validation or the last epoch decides which weights count; nothing here has seen a test sample. All randomness
     of an epoch derives from (seed, epoch), so a run continued from a checkpoint gives the same bits.
 
     Args:
@@ -230,7 +225,7 @@ def fit(
         row.update({f"inner_{name}": value for name, value in scores.items()})
         loop.consider(epoch, scores.get("uar"), scores.get("loss"))
         row["seconds"] = round(time.perf_counter() - row.pop("start"), 3)
-        row["micro_batch"] = loop.micro_batch
+        row["micro_batch"] = loop.passes.size
         loop.rows.append(row)
         if on_epoch is not None:
             on_epoch(row, loop.net)
@@ -239,7 +234,7 @@ def fit(
     if loop.best:
         loop.net.load_state_dict(loop.best)
     score = loop.best_key[0] if loop.best else None
-    return Fitted(loop.best_epoch, score, loop.images, loop.evaluated, loop.micro_batch, loop.rows)
+    return Fitted(loop.best_epoch, score, loop.images, loop.evaluated, loop.passes.size, loop.rows)
 
 
 def _epoch(

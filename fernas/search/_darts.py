@@ -19,7 +19,7 @@ from fernas.learn.config import crop_size, effective_batch
 from fernas.learn.evaluate import evaluate, network_inputs
 from fernas.learn.fit import class_weights, fit
 from fernas.learn.history import History, Snapshots
-from fernas.learn.runtime import is_out_of_memory
+from fernas.learn.passes import Passes
 from fernas.learn.schedules import cosine
 from fernas.search._darts_config import DartsConfig
 from fernas.search.context import SearchContext
@@ -36,8 +36,7 @@ Batch = tuple[Tensor, Tensor]  # images (B, C, h, w), labels (B,)
 class FirstOrder:
     """Gradients of the alphas at the current weights; also holds what one search needs between steps."""
 
-    passes = 1  # forward and backward passes over the selection batch per alpha step
-    passes_weights = 0  # further ones over the weights batch
+    look_ahead_passes = 0  # passes over the weights batch in an alpha step, beside the one over the selection batch
 
     def __init__(self, context: SearchContext, cells: int, device: torch.device) -> None:
         options: DartsConfig = context.options
@@ -71,7 +70,7 @@ class FirstOrder:
         self.macs_train = supernet_macs(*names, (channels, *size), classes, stem=stem)
         self.macs_full = supernet_macs(*names, context.input_shape, classes, stem=stem)
         self.images = 0
-        self.micro_batch: int | None = None
+        self.passes = Passes(None, device)
 
     def _cycle(self, part: str, samples: int) -> CyclingBatches:
         batch = effective_batch(self.options, samples)
@@ -86,7 +85,7 @@ class FirstOrder:
             "train": self.train.state(),
             "select": self.select.state(),
             "images": self.images,
-            "micro_batch": self.micro_batch,
+            "micro_batch": self.passes.size,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -96,7 +95,7 @@ class FirstOrder:
         self.sgd.load_state_dict(state["sgd"])
         self.train.load(state["train"])
         self.select.load(state["select"])
-        self.images, self.micro_batch = int(state["images"]), state["micro_batch"]
+        self.images, self.passes.size = int(state["images"]), state["micro_batch"]
 
     def batch(self, part: str, generator: torch.Generator) -> Batch:
         """The next augmented batch of a part."""
@@ -120,13 +119,7 @@ class FirstOrder:
         parameters = {"alphas": self.net.alphas, "weights": self.net.weights, "both": self.all_parameters}[of]()
         require(self.net, of != "weights", of != "alphas")
         try:
-            while True:
-                try:
-                    return self._accumulate(batch, parameters)
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    self._halve(len(batch[1]), error)
+            return self.passes.run(len(batch[1]), lambda slices: self._accumulate(slices, batch, parameters))
         finally:
             require(self.net, True, True)
 
@@ -134,33 +127,20 @@ class FirstOrder:
         """Weights, then alphas."""
         return [*self.net.weights(), *self.net.alphas()]
 
-    def _accumulate(self, batch: Batch, parameters: list[nn.Parameter]) -> float:
+    def _accumulate(self, slices: list[slice], batch: Batch, parameters: list[nn.Parameter]) -> float:
         for parameter in parameters:
             parameter.grad = None
         images, labels = batch
-        size = min(self.micro_batch or len(labels), len(labels))
-        passes = -(-len(labels) // size)
-        if passes == 1:
-            loss = self.loss(images, labels)
-            loss.backward()
-            return float(loss.detach())
-        weight = torch.ones(len(labels), device=self.device) if self.class_weights is None else self.class_weights[labels]
+        ones = torch.ones(len(labels), device=self.device)
+        weight = ones if self.class_weights is None else self.class_weights[labels]
         total = 0.0
-        for part in torch.arange(len(labels)).tensor_split(passes):
-            low, high = int(part[0]), int(part[-1]) + 1
-            share = weight[low:high].sum() / weight.sum()
-            loss = self.loss(images[low:high], labels[low:high]) * share
+        for part in slices:
+            loss = self.loss(images[part], labels[part])
+            if len(slices) > 1:
+                loss = loss * (weight[part].sum() / weight.sum())
             loss.backward()
             total += float(loss.detach())
         return total
-
-    def _halve(self, batch: int, error: BaseException) -> None:
-        size = min(self.micro_batch or batch, batch)
-        if size <= 2:
-            raise ScienceError(f"out of memory even with passes of {size} samples: {error}") from error
-        self.micro_batch = size // 2
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def alpha_gradients(self, selection: Batch, train: Batch) -> float:
         """Leave the alphas' gradients in place; returns the selection loss. `train` serves the second order."""
@@ -182,7 +162,7 @@ class FirstOrder:
                 selection = self.batch("selection", self.generator)
                 alpha_loss.append(self.alpha_gradients(selection, train))
                 self.adam.step()
-                self._spend(self.passes * len(selection[1]) + self.passes_weights * len(train[1]))
+                self._spend(len(selection[1]) + self.look_ahead_passes * len(train[1]))
             weight_loss.append(self.gradients(train, "weights"))
             if not math.isfinite(weight_loss[-1]) or (alpha_loss and not math.isfinite(alpha_loss[-1])):
                 raise ScienceError(f"the search loss is not finite in epoch {epoch} (learning rate {lr:g})")
@@ -265,7 +245,7 @@ class Candidate:
 
 
 def search(context: SearchContext, method: type[FirstOrder]) -> Architecture:
-    """Search with each number of cells, discretise under each cap, and choose by inner validation where there is a choice."""
+    """Search with each number of cells, discretise under each cap; inner validation chooses where there is a choice."""
     options: DartsConfig = context.options
     if not len(context.weights) or not len(context.selection):
         raise ContractError(
@@ -332,7 +312,7 @@ def describe(engine: FirstOrder) -> dict[str, Any]:
         "skips_reduce": skips(architecture.reduce),
         "images": engine.images,
         "spent_macs": engine.context.budget.spent,
-        "micro_batch": engine.micro_batch,
+        "micro_batch": engine.passes.size,
         "alpha_normal": [[round(float(v), 7) for v in edge] for edge in normal],
         "alpha_reduce": [[round(float(v), 7) for v in edge] for edge in reduce],
         "normal": [list(pair) for pair in architecture.normal],
@@ -341,7 +321,7 @@ def describe(engine: FirstOrder) -> dict[str, Any]:
 
 
 def choose(context: SearchContext, found: list[Candidate], history: History, device: torch.device) -> Candidate:
-    """Train each distinct candidate shortly on the weights part; the best inner-validation UAR wins (ties: the first)."""
+    """Train each distinct candidate shortly on the weights part; the best inner UAR wins (ties: the first)."""
     options: DartsConfig = context.options
     if not len(context.inner_validation):
         raise ContractError("search: a list for cells or max_skips is chosen by inner validation, which has no samples")
@@ -382,5 +362,3 @@ def choose(context: SearchContext, found: list[Candidate], history: History, dev
         if seen[key] > best_score:
             best, best_score = candidate, seen[key]
     return best
-
-

@@ -31,7 +31,8 @@ class DartsConfig(BatchOptions):
         default=None, description="number of cells; a list: chosen by inner validation; null: network.cells"
     )
     max_skips: int | None | tuple[int | None, ...] = Field(
-        default=None, description="largest number of skip connections in the normal cell; a list: chosen by inner validation"
+        default=None,
+        description="largest number of skip connections in the normal cell; a list: chosen by inner validation",
     )
     choice: FitConfig = Field(
         default=FitConfig(epochs=20, batch=32, drop_path=0.0),
@@ -63,6 +64,12 @@ class DartsConfig(BatchOptions):
         return self.max_skips if isinstance(self.max_skips, tuple) else (self.max_skips,)
 
 
+class SecondOrderConfig(DartsConfig):
+    """As the first order, with the size of the finite difference."""
+
+    epsilon: float = Field(default=0.01, gt=0, description="numerator of the finite difference's step")
+
+
 def skip(space: str | None) -> str | None:
     """Why a differentiable search makes no sense on a space, or None."""
     from fernas.core import plugins
@@ -85,8 +92,7 @@ def budget(
     classes: int,
     input_shape: tuple[int, int, int],
     sizes: PartSizes,
-    alpha_passes: int = 1,
-    order_extra: int = 0,
+    look_ahead_passes: int = 0,
 ) -> float:
     """Multiply-accumulates of the searches over all numbers of cells (a choice among candidates aside).
 
@@ -101,8 +107,8 @@ def budget(
         )
         full = supernet_macs(space, cells, network.channels, input_shape, classes, stem=network.stem)
         selection = selection_images(options, sizes)
-        unrolled = order_extra * sizes.weights * max(0, options.epochs - options.warmup_epochs)
-        images = options.epochs * sizes.weights + alpha_passes * selection + unrolled
+        unrolled = look_ahead_passes * sizes.weights * max(0, options.epochs - options.warmup_epochs)
+        images = options.epochs * sizes.weights + selection + unrolled
         total += 3 * train * images + full * validations(options) * sizes.inner_validation
     return total
 
@@ -113,12 +119,9 @@ def _seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[in
 
 def selection_images(options: DartsConfig, sizes: PartSizes) -> int:
     """How many selection pictures the alpha steps of a search see: as many batches as weight steps, cycling."""
-    from fernas.learn.config import effective_batch
-
     steps = batches_per_epoch(options, sizes.weights) * max(0, options.epochs - options.warmup_epochs)
     in_pass = batches_per_epoch(options, sizes.selection)
     batch = -(-sizes.selection // in_pass)
     larger = sizes.selection - (batch - 1) * in_pass  # np.array_split: the first batches are the larger ones
     rest = steps % in_pass
-    assert effective_batch(options, sizes.selection) >= batch
     return (steps // in_pass) * sizes.selection + rest * (batch - 1) + min(rest, larger)

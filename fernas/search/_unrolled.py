@@ -4,21 +4,27 @@ import torch
 from torch import Tensor
 
 from fernas.search._darts import Batch, FirstOrder
+from fernas.search._darts_config import SecondOrderConfig
 
 
 class SecondOrder(FirstOrder):
-    """Gradient of the selection loss at w' = w - xi * (momentum + grad_w L_train + decay * w), with xi the current rate.
+    """Gradient of the selection loss at w' = w - xi (momentum + grad_w L_train + decay w), with xi the current rate.
 
-    grad_a L_sel(w', a) - xi * (grad_a L_train(w+, a) - grad_a L_train(w-, a)) / (2 r),  w+- = w +- r grad_w' L_sel(w', a),
+    grad_a L_sel(w', a) - xi (grad_a L_train(w+, a) - grad_a L_train(w-, a)) / (2 r), w+- = w +- r grad_w' L_sel(w', a),
     r = epsilon / ||grad_w' L_sel|| (DARTS, equations 7 and 8; the momentum term as the public code has it).
     BatchNorm's running statistics do not see the look-ahead: they are put back, since w' is not the network.
     """
 
-    passes = 1
-    passes_weights = 3
+    look_ahead_passes = 3
+
+    @property
+    def epsilon(self) -> float:
+        """Numerator of the finite difference's step."""
+        assert isinstance(self.options, SecondOrderConfig)
+        return self.options.epsilon
 
     def alpha_gradients(self, selection: Batch, train: Batch) -> float:
-        """Leave the unrolled gradient in the alphas; returns the look-ahead selection loss. Weights stay as they are."""
+        """Leave the unrolled gradient in the alphas and the weights as they were; returns the look-ahead loss."""
         weights, alphas = self.net.weights(), self.net.alphas()
         before = [w.detach().clone() for w in weights]
         buffers = [b.clone() for b in self.net.buffers()]
@@ -36,7 +42,7 @@ class SecondOrder(FirstOrder):
         direct = [_gradient(a) for a in alphas]
         vector = [_gradient(w) for w in weights]
         norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in vector])))
-        r = self.options.epsilon / norm if norm > 0 else 0.0
+        r = self.epsilon / norm if norm > 0 else 0.0
         upper = self._alpha_gradient_at(before, vector, r, train)
         lower = self._alpha_gradient_at(before, vector, -r, train)
         with torch.no_grad():

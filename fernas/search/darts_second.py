@@ -1,18 +1,10 @@
 """Differentiable search, second order: the alphas' gradient looks one weights step ahead (DARTS, equations 7 and 8)."""
 
-from pydantic import Field
-
 from fernas.core.architecture import Architecture
 from fernas.core.config import NetworkConfig
 from fernas.search import _darts_config
-from fernas.search._darts_config import DartsConfig
+from fernas.search._darts_config import SecondOrderConfig
 from fernas.search.context import PartSizes, SearchContext, SearchPlugin
-
-
-class SecondOrderConfig(DartsConfig):
-    """As the first order, with the size of the finite difference."""
-
-    epsilon: float = Field(default=0.01, gt=0, description="numerator of the finite difference's step")
 
 
 def run(context: SearchContext) -> Architecture:
@@ -32,7 +24,7 @@ def budget(
     sizes: PartSizes,
 ) -> float:
     """As the first order, and three more passes over the weights batch per alpha step (look-ahead, w+, w-)."""
-    return _darts_config.budget(options, space, network, classes, input_shape, sizes, order_extra=3)
+    return _darts_config.budget(options, space, network, classes, input_shape, sizes, look_ahead_passes=3)
 
 
 PLUGIN = SearchPlugin(

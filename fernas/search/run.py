@@ -51,7 +51,9 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
             raise ContractError(f"folds: no {key} {group} (known: {[entry[key] for entry in entries]})")
         entry = matching[0]
     else:
-        raise ContractError(f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset or no_data")
+        raise ContractError(
+            f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset or no_data"
+        )
     return {name: list(entry[name]) for name in ("weights", "selection", "inner_validation")}
 
 
@@ -108,22 +110,26 @@ def run_search(
     every_s: float = 60.0,
     info: dict[str, Any] | None = None,
 ) -> str:
-    """Search one architecture and write architecture.json, search.jsonl, cell.svg, cost.json, metrics.jsonl, status.json.
+    """Search one architecture; writes architecture.json, search.jsonl, cell.svg, cost.json, metrics.jsonl, status.json.
 
     A failure of science (NaN, memory after the fallback, a broken contract) writes a failed status with its reason and
     empty outputs, and returns; signals, I/O errors and errors in the configuration are raised. A killed search
     continues from `work_dir`/`run_key` when it is called again.
 
     Args:
-        inputs_npy, inputs_table: the view's array and table.
+        inputs_npy: the view's array.
+        inputs_table: its table.
         folds_train_json: the training sides of the protocol; test ids are in another file that is never read here.
         method: the method's section of the configuration; an entry `budget_method` (another method's section) limits
             this search to what that one's would spend on the same parts.
-        scope, group: which training side; for `per_fold`, `group` is the fold.
+        scope: which training sides.
+        group: number of the group (of the fold for `per_fold`).
         seed: the search seed's base.
         out_dir: where the outputs go.
-        work_dir, run_key: where checkpoints go.
-        threads, device: torch threads; auto, cpu or cuda.
+        work_dir: where checkpoints go.
+        run_key: the job's own folder there.
+        threads: torch threads.
+        device: auto, cpu or cuda.
         budget_macs: what may be spent, or None.
         every_s: longest time between two checkpoints.
         info: further entries of the status (parameters for tracking).
@@ -188,7 +194,9 @@ def _context(
     nowhere = Path()
     return SearchContext(
         space=config.space,
-        **parts,
+        weights=parts["weights"],
+        selection=parts["selection"],
+        inner_validation=parts["inner_validation"],
         classes=list(document["classes"]),
         input_shape=parts["weights"].input_shape,
         options=options,

@@ -20,9 +20,7 @@ from fernas.training.context import FoldTask, TrainContext
 
 logger = logging.getLogger(__name__)
 # (fold, network with starting weights, seed, device, snapshots, state to continue from, history) -> outcome
-FitFold = Callable[
-    [FoldTask, nn.Module, int, torch.device, Snapshots, dict[str, Any] | None, History], Fitted
-]
+FitFold = Callable[[FoldTask, nn.Module, int, torch.device, Snapshots, dict[str, Any] | None, History], Fitted]
 
 
 def fold_model_path(context: TrainContext, fold: int) -> Path:

@@ -36,7 +36,8 @@ def run_predict(
     """Write predictions.parquet for all folds; an empty file when a shard or its search failed.
 
     Args:
-        inputs_npy, inputs_table: the view's array and table.
+        inputs_npy: the view's array.
+        inputs_table: its table.
         folds_train_json: classes, and the group of each fold.
         folds_test_json: the test ids of each fold.
         architectures: in the order of the groups (of the folds for scope `per_fold`).
@@ -44,7 +45,8 @@ def run_predict(
         method: the method's section (its recipe says how pictures are scaled).
         out: the parquet file.
         scope: scope of the searches.
-        threads, device: torch threads; auto, cpu or cuda.
+        threads: torch threads.
+        device: auto, cpu or cuda.
 
     Returns:
         ok or failed.
@@ -71,7 +73,9 @@ def run_predict(
         return "failed"
     prepare(0, threads, device)
     tests = {int(entry["fold"]): list(entry["test"]) for entry in test["folds"]}
-    write_parquet(out, predict_folds(inputs, found, tests, [Path(path) for path in shard_dirs], options.augment, device))
+    write_parquet(
+        out, predict_folds(inputs, found, tests, [Path(path) for path in shard_dirs], options.augment, device)
+    )
     return "ok"
 
 

@@ -37,7 +37,9 @@ def architecture_index(entry: dict[str, Any], scope: str) -> int:
     return int(entry["fold"]) if scope == "per_fold" else 0
 
 
-def fold_architectures(document: dict[str, Any], folds: list[int], paths: list[Path], scope: str) -> dict[int, Architecture]:
+def fold_architectures(
+    document: dict[str, Any], folds: list[int], paths: list[Path], scope: str
+) -> dict[int, Architecture]:
     """The architecture of each given fold.
 
     Raises:
@@ -76,23 +78,27 @@ def run_training(
     every_s: float = 60.0,
     info: dict[str, Any] | None = None,
 ) -> str:
-    """Train the folds k with k mod shards = shard; writes models.safetensors, training.jsonl, cost.json, metrics.jsonl, status.json.
+    """Train a shard of folds; writes models.safetensors, training.jsonl, cost.json, metrics.jsonl, status.json.
 
     Weights and selection parts together are the training set; inner validation may choose the epoch; test ids are in
     a file that is never read here. A failure of science writes a failed status with its reason and empty outputs, and
     returns; so does a failed search among the architectures. A killed training continues from `work_dir`/`run_key`.
 
     Args:
-        inputs_npy, inputs_table: the view's array and table.
+        inputs_npy: the view's array.
+        inputs_table: its table.
         folds_train_json: the training sides.
         architectures: architecture files in the order of the groups (of the folds for scope `per_fold`).
         method: the method's section of the configuration (recipe and recipe_options are read).
         seed: the training seed's base.
-        shard, shards: which folds.
+        shard: number of the shard: it holds the folds k with k mod shards = shard.
+        shards: number of shards.
         out_dir: where the outputs go.
-        work_dir, run_key: where checkpoints go.
+        work_dir: where checkpoints go.
+        run_key: the job's own folder there.
         scope: scope of the searches.
-        threads, device: torch threads; auto, cpu or cuda.
+        threads: torch threads.
+        device: auto, cpu or cuda.
         every_s: longest time between two checkpoints.
         info: further entries of the status.
 
@@ -102,7 +108,9 @@ def run_training(
     plugin, options = parse_recipe(method)
     out = Path(out_dir)
     log = RunLog(out)
-    log.start({"run_key": run_key, "recipe": plugin.name, "seed": seed, "shard": shard, "shards": shards, **(info or {})})
+    log.start(
+        {"run_key": run_key, "recipe": plugin.name, "seed": seed, "shard": shard, "shards": shards, **(info or {})}
+    )
     write_text(out / "training.jsonl", "")
     write_text(out / "metrics.jsonl", "")
     try:
