@@ -1,0 +1,324 @@
+"""What every adapter shares: the facts of a corpus, its options, samples, and the manifest made of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.core.images import natural_key
+from fernas.core.io import canonical_json
+from fernas.datasets._containers import base_folder, digest_of, file_of, read_ref
+from fernas.datasets._tree import Clip
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Kind = Literal["stills", "sequences", "clips"]
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """Facts about a corpus, as data.
+
+    Attributes:
+        name: the adapter's file name.
+        title: what papers call it.
+        kind: stills; sequences (neutral to apex, used by frames); clips (micro-expressions, used whole).
+        classes: canonical classes in canonical order.
+        licence: terms in a few words.
+        citation: the paper.
+        homepage: where the corpus is asked for.
+        fps: frames per second, None for stills.
+        subjects: published number of (labelled) subjects, None where there are none or nobody says.
+        counts: class -> published number of samples.
+        splits: official split -> published number.
+        same_people_as: corpora that show (some of) the same people.
+        parts: corpora that a composite is made of.
+        ships_crops: whether the pictures are aligned crops, which skip detection.
+        notes: facts that stay unsure without the real copy.
+        labels: raw label (code or word) -> canonical class.
+        layout: the files that the adapter reads, one line each.
+        frame_rule: which frames carry the expression.
+        protocol: the field's habit.
+        tasks: name -> classes, label_map and frames of the class sets that papers use.
+        more_classes: classes that only exist under other options than the default ones.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    classes: tuple[str, ...]
+    licence: str
+    citation: str
+    homepage: str
+    fps: float | None = None
+    subjects: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict)
+    same_people_as: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    ships_crops: bool = False
+    notes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    layout: tuple[str, ...] = ()
+    frame_rule: str = ""
+    protocol: str = ""
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    more_classes: tuple[str, ...] = ()
+
+    @property
+    def labels_allowed(self) -> tuple[str, ...]:
+        """All classes that a manifest of this corpus may hold, whatever the options."""
+        return (*self.classes, *self.more_classes)
+
+
+class Options(BaseModel):
+    """Options that every adapter has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    own_crops: str | None = Field(
+        None, description="csv or parquet of your own boxes or landmarks per sample or frame, instead of detection"
+    )
+
+
+@dataclass
+class Sample:
+    """One row of the manifest before it has ids and digests; positions count from 0 in `frames`."""
+
+    clip: str
+    frames: list[str]
+    label: str | None
+    raw_label: str
+    subject: str | None = None
+    frame: str | None = None
+    group: str | None = None
+    split: str | None = None
+    kind: Literal["still", "clip"] = "still"
+    onset: int | None = None
+    apex: int | None = None
+    offset: int | None = None
+    apex_source: str | None = None
+    box: list[float] | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+    excluded: str | None = None
+
+
+@dataclass
+class Collected:
+    """What an adapter found: samples, and sentences about what is odd in the copy."""
+
+    samples: list[Sample]
+    problems: list[str] = field(default_factory=list)
+    ships_crops: bool | None = None
+    fps: float | None = None
+
+
+class Adapter:
+    """Turns one corpus' real layout into a manifest and reads its frames; subclasses write `collect`."""
+
+    spec: DatasetSpec
+    Config: type[Options] = Options
+
+    def options(self, given: Mapping[str, Any] | Options | None) -> Any:
+        """The checked options; a ConfigError names the wrong key."""
+        if isinstance(given, Options):
+            return given
+        try:
+            return self.Config(**dict(given or {}))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            near = did_you_mean(key, self.Config.model_fields) if first["type"] == "extra_forbidden" else ""
+            raise ConfigError(
+                f"datasets.{self.spec.name}.options.{key}: {first['msg']}{near}, got {first['input']!r};"
+                f" known: {', '.join(self.Config.model_fields)}"
+            ) from error
+
+    def collect(self, root: Path, options: Any) -> Collected:
+        """Find all labelled samples below `root`."""
+        raise NotImplementedError
+
+    def build(self, root: Path | str, options: Mapping[str, Any] | Options | None = None) -> "pd.DataFrame":
+        """The manifest of the copy at `root`: one row per labelled sample, in natural order of the ids.
+
+        Raises:
+            DataError: the copy as a whole cannot be read.
+            ConfigError: an unknown option.
+        """
+        chosen = self.options(options)
+        path = Path(root)
+        if not path.exists():
+            raise DataError(f"{path}: no such folder, expected the root of {self.spec.title}")
+        found = self.collect(path, chosen)
+        if chosen.own_crops is not None:
+            from fernas.datasets._crops import apply_own_crops
+
+            apply_own_crops(self.spec.name, found, base_folder(path), chosen.own_crops)
+        return to_manifest(self.spec, base_folder(path), found)
+
+    def read_frame(self, root: Path | str, ref: str) -> "np.ndarray":
+        """One frame by its reference as uint8 RGB (H, W, 3)."""
+        return read_ref(root, ref)
+
+    def own_landmarks(self, root: Path | str, row: Mapping[str, Any]) -> "np.ndarray | None":
+        """Image-left eye centre, image-right eye centre and nose tip of the row's first used frame, (3, 2) px, or None."""
+        points = attributes_of(row).get("landmarks")
+        return _points(points) if points else None
+
+
+def _points(values: Any) -> "np.ndarray":
+    import numpy as np
+
+    return np.asarray(values, np.float64).reshape(3, 2)
+
+
+def attributes_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a manifest row as a dict."""
+    import json
+
+    text = row["attributes"]
+    return json.loads(text) if isinstance(text, str) else {}
+
+
+def eyes_and_nose(points: "np.ndarray") -> "np.ndarray":
+    """Eye centres (image-left, image-right) and nose tip (3, 2) of 66 or 68 landmarks (n, 2) in the usual order."""
+    import numpy as np
+
+    return np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[30]]).astype(np.float64)
+
+
+def plain_id(text: str) -> str:
+    """A part of a sample id: without separators."""
+    return text.strip().replace("/", "_").replace("\\", "_")
+
+
+def sample_id(dataset: str, sample: Sample) -> str:
+    """`<dataset>/<subject>/<clip>[/<frame>]`; without subjects `<dataset>/<clip>`."""
+    parts = [sample.subject, sample.clip, sample.frame]
+    return "/".join([dataset, *(plain_id(part) for part in parts if part)])
+
+
+def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFrame":
+    """Samples -> manifest rows in natural order with ids and digests of the peak pictures.
+
+    A row whose peak picture is absent, empty or broken is kept and excluded with its reason.
+    """
+    from fernas.datasets.manifest import COLUMNS, typed
+
+    rows: list[dict[str, Any]] = []
+    for sample in found.samples:
+        identity = sample_id(spec.name, sample)
+        excluded = sample.excluded or _unusable(root, sample)
+        peak = sample.frames[sample.apex or 0] if sample.frames and (sample.apex or 0) < len(sample.frames) else None
+        readable = peak is not None and (excluded is None or (root / file_of(peak)).is_file())
+        digest = digest_of(root, str(peak)) if readable else None
+        rows.append(
+            {
+                "sample_id": identity,
+                "dataset": spec.name,
+                "subject": f"{spec.name}/{plain_id(sample.subject)}" if sample.subject else None,
+                "group": f"{spec.name}/{sample.group}" if sample.group else _sequence(spec.name, sample),
+                "label": sample.label,
+                "raw_label": sample.raw_label,
+                "split": sample.split,
+                "kind": sample.kind,
+                "frames": sample.frames,
+                "onset": sample.onset,
+                "apex": sample.apex,
+                "offset": sample.offset,
+                "apex_source": sample.apex_source,
+                "fps": found.fps or spec.fps,
+                "sha256": digest,
+                "box": sample.box,
+                "attributes": canonical_json(sample.attributes) if sample.attributes else None,
+                "excluded": excluded,
+            }
+        )
+    rows.sort(key=lambda row: natural_key(str(row["sample_id"])))
+    for before, after in zip(rows, rows[1:], strict=False):
+        if before["sample_id"] == after["sample_id"]:
+            one, two = ((row["frames"] or ["no frames"])[0] for row in (before, after))
+            raise DataError(f"{root}: two samples have the id {after['sample_id']}: {one} and {two}")
+    table = typed(rows, COLUMNS)
+    table.attrs = {
+        "problems": list(dict.fromkeys(found.problems)),
+        "ships_crops": spec.ships_crops if found.ships_crops is None else found.ships_crops,
+    }
+    return table
+
+
+def _sequence(dataset: str, sample: Sample) -> str:
+    return "/".join([dataset, *(plain_id(part) for part in (sample.subject, sample.clip) if part)])
+
+
+def _unusable(root: Path, sample: Sample) -> str | None:
+    """Why a sample's pictures cannot be used, from a look at each file's two ends; None when they can."""
+    if not sample.frames:
+        return "no pictures found"
+    from fernas.datasets._pictures import why_broken
+
+    for ref in sample.frames:
+        reason = why_broken(root / ref) if file_of(ref) == ref else None  # containers were read by their adapters
+        if reason is not None:
+            return f"{ref}: {reason}"
+    return None
+
+
+# ---------------------------------------------------------------------------------------------------- annotated clips
+
+
+def locate(
+    clip: Clip, onset: int | None, apex: int | None, offset: int | None, missing_apex: str = "middle"
+) -> tuple[dict[str, Any], list[str]]:
+    """Frame numbers of an annotation -> positions in the clip's pictures, as keywords of `Sample`, and problems.
+
+    Numbers are matched with the numbers in the file names. Onset after apex, apex after offset, or an annotated onset or
+    apex without its picture exclude the row; an offset past the last picture is cut to it and said.
+
+    Args:
+        clip: pictures and their numbers, ascending.
+        onset: number of the first frame of the expression; None: the first picture.
+        apex: number of the apex; None: by `missing_apex`.
+        offset: number of the last frame; None: the last picture.
+        missing_apex: `middle` of onset and offset, or `exclude`.
+    """
+    numbers = clip.numbers
+    first, last = numbers[0], numbers[-1]
+    span = f"{clip.refs[0].rsplit('/', 1)[-1]} to {clip.refs[-1].rsplit('/', 1)[-1]}"
+    position = {number: at for at, number in enumerate(numbers)}
+    problems: list[str] = []
+    start = first if onset is None else onset
+    end = last if offset is None else offset
+    fields: dict[str, Any] = {"onset": None, "apex": None, "offset": None, "apex_source": None, "excluded": None}
+    for early, late, what in ((start, end, "onset {} after offset {}"), (start, apex, "onset {} after apex {}"),
+                              (apex, end, "apex {} after offset {}")):  # fmt: skip
+        if early is not None and late is not None and early > late:
+            fields["excluded"] = what.format(early, late)
+            return fields, problems
+    if start not in position:
+        fields["excluded"] = f"onset frame {start} has no picture ({span})"
+        return fields, problems
+    if apex is not None and apex not in position:
+        fields["excluded"] = f"apex frame {apex} has no picture ({span})"
+        return fields, problems
+    if end not in position:
+        inside = [number for number in numbers if number <= end]
+        problems.append(f"offset frame {end} has no picture ({span}), cut to {inside[-1]}")
+        end = inside[-1]
+    if apex is None and missing_apex == "exclude":
+        fields["excluded"] = "no apex annotated"
+        return fields, problems
+    fields["onset"], fields["offset"] = position[start], position[end]
+    if apex is None:
+        fields["apex"], fields["apex_source"] = (position[start] + position[end]) // 2, "middle"
+    else:
+        fields["apex"], fields["apex_source"] = position[apex], "annotated"
+    gaps = (last - first + 1) - len(numbers)
+    if gaps:
+        problems.append(f"{gaps} frames are missing between {span}")
+    return fields, problems

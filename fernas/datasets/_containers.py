@@ -1,0 +1,362 @@
+"""Frames that are no picture files: rows of a csv, rows of an HDF5, frames of a video; references `file#row`."""
+
+import csv
+import hashlib
+import os
+import re
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fernas.core.errors import DataError
+from fernas.core.images import read_image
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CONTAINER = re.compile(
+    r"(?P<file>.+\.(?P<kind>csv|h5|hdf5|avi|mp4|mov|mkv|wmv|mpg|mpeg))#(?P<row>[^#]+)", re.IGNORECASE
+)
+VIDEO = ("avi", "mp4", "mov", "mkv", "wmv", "mpg", "mpeg")
+PIXEL_ROWS = 1024
+KEPT_TABLES = 2
+_tables: "OrderedDict[tuple[str, int, int, str], Any]" = OrderedDict()
+
+
+def base_folder(root: Path | str) -> Path:
+    """The folder that references are relative to: the root, or its parent when the root is one file."""
+    path = Path(root)
+    return path.parent if path.is_file() else path
+
+
+def file_of(ref: str) -> str:
+    """The file behind a reference: `fer2013.csv#7` -> `fer2013.csv`."""
+    match = CONTAINER.fullmatch(ref)
+    return match["file"] if match else ref
+
+
+def read_ref(root: Path | str, ref: str) -> "np.ndarray":
+    """One frame by its reference as uint8 RGB (H, W, 3).
+
+    Raises:
+        DataError: absent file, row or frame, or one that does not decode.
+    """
+    folder = base_folder(root)
+    match = CONTAINER.fullmatch(ref)
+    if match is None:
+        return read_image(folder / ref)
+    path, row, kind = folder / match["file"], match["row"], match["kind"].lower()
+    if kind == "csv":
+        return _rgb(_element(pixel_table(path).pixels, row, path))
+    if kind in VIDEO:
+        return read_video_frame(path, _index(row, path))
+    name, _, index = row.rpartition("/")
+    return _rgb(_element(h5_pixels(path, name), index, path))
+
+
+def digest_of(root: Path | str, ref: str) -> str:
+    """Hex sha256 of what a reference holds: a file's bytes, a row's pixels, a video's bytes with the frame's number."""
+    folder = base_folder(root)
+    match = CONTAINER.fullmatch(ref)
+    if match is None:
+        return _file_digest(folder / ref)
+    if match["kind"].lower() in VIDEO:
+        video = _kept(folder / match["file"], "sha256", _file_digest)
+        return hashlib.sha256(f"{video}#{match['row']}".encode()).hexdigest()
+    return hashlib.sha256(read_ref(root, ref)[:, :, 0].tobytes()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    from fernas.core.io import sha256_file
+
+    try:
+        return sha256_file(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def _rgb(grey: "np.ndarray") -> "np.ndarray":
+    import numpy as np
+
+    return np.repeat(grey[:, :, None], 3, axis=2) if grey.ndim == 2 else np.ascontiguousarray(grey)
+
+
+def _index(row: str, path: Path) -> int:
+    if not row.isdigit():
+        raise DataError(f"{path}#{row}: got row {row!r}, expected a number")
+    return int(row)
+
+
+def _element(pixels: "np.ndarray", row: str, path: Path) -> "np.ndarray":
+    index = _index(row, path)
+    if index >= len(pixels):
+        raise DataError(f"{path}#{row}: the file has {len(pixels)} pictures, counted from 0")
+    return pixels[index]
+
+
+def _kept(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
+    """`make(path)`, kept for this process while the file does not change; at most a few files are kept."""
+    try:
+        state = os.stat(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    key = (str(path), state.st_mtime_ns, state.st_size, what)
+    if key in _tables:
+        _tables.move_to_end(key)
+        return _tables[key]
+    value = make(path)
+    _tables[key] = value
+    while sum(not isinstance(v, str) for v in _tables.values()) > KEPT_TABLES:
+        del _tables[next(k for k, v in _tables.items() if not isinstance(v, str))]
+    return value
+
+
+# ---------------------------------------------------------------------------------------------------- csv of pixels
+
+
+class PixelTable:
+    """A csv with one picture per row: pixels uint8 (N, S, S), the other columns as text lists, the line of each row."""
+
+    def __init__(self, pixels: "np.ndarray", columns: dict[str, list[str]], header: list[str]) -> None:
+        self.pixels = pixels
+        self.columns = columns
+        self.header = header
+
+
+def pixel_table(path: Path) -> PixelTable:
+    """Parse a csv with a `pixels` column (blank-separated values 0..255 of a square grey picture), once per process.
+
+    Raises:
+        DataError: names the row whose number of pixels, value or number of cells is wrong.
+    """
+    return _kept(path, "pixels", _parse_pixels)
+
+
+def _parse_pixels(path: Path) -> PixelTable:
+    import numpy as np
+
+    csv.field_size_limit(sys.maxsize)
+    parts: list[np.ndarray] = []
+    texts: list[str] = []
+    columns: dict[str, list[str]] = {}
+    side = 0
+    rows = _csv_rows(path)
+    line, first = next(rows, (0, []))
+    header = [cell.strip().strip("﻿").lower() for cell in first]
+    if "pixels" not in header:
+        raise DataError(f"{path}: no column 'pixels' in the header, got: {', '.join(header)[:120] or 'an empty file'}")
+    at = header.index("pixels")
+    columns = {name: [] for i, name in enumerate(header) if i != at}
+    start = 1
+    for line, cells in rows:
+        if len(cells) != len(header):
+            raise DataError(
+                f"{path}: line {line}: got {len(cells)} cells, expected {len(header)} ({', '.join(header)})"
+            )
+        for i, name in enumerate(header):
+            if i != at:
+                columns[name].append(cells[i].strip())
+        texts.append(cells[at])
+        if len(texts) == PIXEL_ROWS:
+            side = side or _side_of(texts[0], path)
+            parts.append(_pixels_of(texts, side, path, start))
+            start += len(texts)
+            texts = []
+    if texts:
+        side = side or _side_of(texts[0], path)
+        parts.append(_pixels_of(texts, side, path, start))
+    if not parts:
+        raise DataError(f"{path}: a header without rows")
+    return PixelTable(np.concatenate(parts), columns, header)
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each row that is not blank."""
+    try:
+        with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
+            reader = csv.reader(file)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield reader.line_num, cells
+    except csv.Error as error:
+        raise DataError(f"{path}: not a readable csv ({error})") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def _side_of(text: str, path: Path) -> int:
+    count = len(text.split())
+    side = round(count**0.5)
+    if side * side != count or not 8 <= side <= 1024:
+        raise DataError(f"{path}: row 1: got {count} pixels, expected a square picture (48x48 = 2304)")
+    return side
+
+
+def _pixels_of(texts: list[str], side: int, path: Path, first_row: int) -> "np.ndarray":
+    """Texts of blank-separated numbers -> uint8 (n, side, side), all at once over the bytes."""
+    import numpy as np
+
+    data = np.frombuffer(("\n".join(texts) + "\n").encode("utf-8"), np.uint8)
+    digit = (data - 48).astype(np.uint8)
+    is_digit = digit < 10
+    legal = is_digit | (data == 32) | (data == 10) | (data == 9)
+    ends = np.flatnonzero(is_digit[:-1] & ~is_digit[1:])
+    rows = np.flatnonzero(data == 10)
+    counts = np.diff(np.searchsorted(ends, rows), prepend=0)
+    expected = side * side
+    if len(rows) != len(texts) or not legal.all() or (counts != expected).any():
+        for at, text in enumerate(texts):
+            words = text.split()
+            bad = next((word for word in words if not (word.isascii() and word.isdigit())), None)
+            if bad is not None:
+                raise DataError(f"{path}: row {first_row + at}: got {bad[:20]!r} among the pixels, expected 0..255")
+            if len(words) != expected:
+                raise DataError(f"{path}: row {first_row + at}: got {len(words)} pixels, expected {expected}")
+    value = digit[ends].astype(np.int32)
+    run = np.ones(len(ends), bool)
+    for place, weight in ((1, 10), (2, 100), (3, 1000)):
+        before = ends - place
+        run &= (before >= 0) & is_digit[np.maximum(before, 0)]
+        value += np.where(run, digit[np.maximum(before, 0)].astype(np.int32) * weight, 0)
+    wrong = np.flatnonzero(value > 255)
+    if len(wrong):
+        row = first_row + int(wrong[0]) // expected
+        raise DataError(f"{path}: row {row}: got pixel {int(value[wrong[0]])}, expected 0..255")
+    return value.astype(np.uint8).reshape(-1, side, side)
+
+
+# ---------------------------------------------------------------------------------------------------- HDF5
+
+
+def h5_pixels(path: Path, name: str) -> "np.ndarray":
+    """A dataset of pictures of an HDF5 as uint8 (N, S, S) or (N, H, W, 3); flat rows of S*S values are reshaped."""
+    return _kept(path, f"h5:{name}", lambda file: _pictures_of(h5_array(file, name), f"{file}: dataset {name!r}"))
+
+
+def h5_names(path: Path) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of all datasets of an HDF5."""
+    import h5py
+
+    found: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item.shape or ()
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(note)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
+    return found
+
+
+def h5_array(path: Path, name: str) -> "np.ndarray":
+    """One dataset of an HDF5 as an array."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            if name not in file:
+                raise DataError(f"{path}: no dataset {name!r}; there: {', '.join(file) or 'nothing'}")
+            return file[name][()]
+    except (OSError, RuntimeError, KeyError) as error:
+        raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
+
+
+def _pictures_of(array: "np.ndarray", where: str) -> "np.ndarray":
+    import numpy as np
+
+    values = np.asarray(array)
+    if values.ndim == 4 and values.shape[-1] == 1:
+        values = values[..., 0]
+    if values.ndim == 4 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim == 2:
+        side = round(values.shape[1] ** 0.5)
+        if side * side != values.shape[1]:
+            raise DataError(f"{where}: got shape {values.shape}, expected rows of square pictures")
+        values = values.reshape(len(values), side, side)
+    if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] != 3):
+        raise DataError(f"{where}: got shape {values.shape}, expected (N, S, S) or (N, S*S)")
+    if values.dtype != np.uint8:
+        if not np.issubdtype(values.dtype, np.number) or values.size and (values.min() < 0 or values.max() > 255):
+            raise DataError(f"{where}: got {values.dtype} pixels outside 0..255")
+        if np.issubdtype(values.dtype, np.floating) and values.size and values.max() <= 1:
+            values = np.round(values * 255)
+        values = values.astype(np.uint8)
+    return values
+
+
+# ---------------------------------------------------------------------------------------------------- videos
+
+
+class _Video:
+    """A video read forwards; going back opens it again, since seeking is not exact in many codecs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.reader: Any = None
+        self.position = 0
+        self.last: np.ndarray | None = None
+
+    def read(self, index: int) -> "np.ndarray":
+        import cv2
+
+        if self.last is not None and index == self.position - 1:
+            return self.last
+        if self.reader is None or index < self.position:
+            self.close()
+            self.reader = cv2.VideoCapture(str(self.path))
+            if not self.reader.isOpened():
+                raise DataError(f"{self.path}: not a readable video")
+            self.position = 0
+        while self.position < index:
+            if not self.reader.grab():
+                raise DataError(f"{self.path}#{index}: the video ends after {self.position} frames")
+            self.position += 1
+        done, picture = self.reader.read()
+        if not done:
+            raise DataError(f"{self.path}#{index}: the video ends after {self.position} frames")
+        self.position += 1
+        self.last = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return self.last
+
+    def close(self) -> None:
+        if self.reader is not None:
+            self.reader.release()
+
+
+_open_video: list[_Video] = []
+
+
+def read_video_frame(path: Path, index: int) -> "np.ndarray":
+    """Frame `index` (from 0) of a video as uint8 RGB (H, W, 3); reading forwards decodes each frame once."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if not _open_video or _open_video[0].path != path:
+        for video in _open_video:
+            video.close()
+        _open_video[:] = [_Video(path)]
+    return _open_video[0].read(index)
+
+
+def video_length(path: Path) -> int:
+    """Number of frames of a video: what its header says, counted by reading when it says nothing."""
+    import cv2
+
+    reader = cv2.VideoCapture(str(path))
+    try:
+        if not reader.isOpened():
+            raise DataError(f"{path}: not a readable video")
+        count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+        if count > 0:
+            return count
+        count = 0
+        while reader.grab():
+            count += 1
+        return count
+    finally:
+        reader.release()

@@ -1,0 +1,157 @@
+"""Coding tables (xlsx, csv, tsv): the header row is searched for, cells come as stripped text with their row numbers."""
+
+import csv
+import io
+import re
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError
+
+from fernas.core.errors import DataError, did_you_mean
+from fernas.datasets._tree import read_text
+
+MISSING = {"", "/", "-", "nan", "none", "null", "n/a", "na", "?"}
+SEARCH_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table: its number in the file (from 1) and its cells by wanted name; absent cells are empty text."""
+
+    number: int
+    cells: Mapping[str, str]
+    where: str
+
+    def __getitem__(self, name: str) -> str:
+        return self.cells.get(name, "")
+
+    def integer(self, name: str) -> int | None:
+        """The cell as a whole number, None when it says missing (`/`, blank)."""
+        return integer(self[name], f"{self.where}, column {name}")
+
+
+def integer(text: str, where: str) -> int | None:
+    """`46`, `46.0`, ` 46 ` -> 46; `/` and blank -> None; anything else is a DataError that names the place."""
+    word = text.strip()
+    if word.lower() in MISSING:
+        return None
+    if re.fullmatch(r"[+-]?\d{1,12}(?:\.0*)?", word):
+        return int(word.split(".")[0])
+    raise DataError(f"{where}: got {text!r}, expected a whole number")
+
+
+def plain(name: object) -> str:
+    """A header reduced to its letters and digits in lower case: `Onset Frame ` -> `onsetframe`."""
+    return re.sub(r"[^0-9a-z]+", "", str(name).lower()) if name is not None else ""
+
+
+def read_grid(path: Path, sheet: int = 0) -> list[list[str]]:
+    """All cells of one sheet as stripped text; vertically merged cells are repeated in their rows.
+
+    Raises:
+        DataError: absent, or not readable as xlsx or csv, or no such sheet.
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if suffix == ".xls":
+        raise DataError(f"{path}: the old .xls format; save it as .xlsx (or .csv) beside it")
+    return _read_xlsx(path, sheet) if suffix in {".xlsx", ".xlsm"} else _read_csv(path)
+
+
+def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    broken = (zipfile.BadZipFile, InvalidFileException, OSError, KeyError, ValueError, TypeError, IndexError,
+              AttributeError, EOFError, NotImplementedError, ParseError, zlib.error)  # fmt: skip
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(path, data_only=True)
+        sheets = book.worksheets
+        if sheet >= len(sheets):
+            raise DataError(f"{path}: has {len(sheets)} sheets, expected at least {sheet + 1}")
+        page = sheets[sheet]
+        grid = [[_text(value) for value in row] for row in page.iter_rows(values_only=True)]
+        for merged in page.merged_cells.ranges:
+            value = grid[merged.min_row - 1][merged.min_col - 1]
+            for row in range(merged.min_row, min(merged.max_row, len(grid))):
+                grid[row][merged.min_col - 1] = value
+        return grid
+    except broken as error:
+        raise DataError(f"{path}: not a readable xlsx file ({type(error).__name__}: {error})") from error
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).replace("\xa0", " ").strip()
+
+
+def _read_csv(path: Path) -> list[list[str]]:
+    text = read_text(path)
+    head = text[:4096]
+    delimiter = max((",", ";", "\t"), key=head.count)
+    try:
+        return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
+    except csv.Error as error:
+        raise DataError(f"{path}: not a readable table ({error})") from error
+
+
+def read_table(
+    path: Path, wanted: Mapping[str, Iterable[str]], required: Iterable[str], sheet: int = 0
+) -> tuple[list[Row], dict[str, str]]:
+    """Rows below the header row, by wanted name; and the header's own spelling per wanted name.
+
+    Args:
+        path: xlsx or csv.
+        wanted: name -> the spellings that circulate, compared by letters and digits only.
+        required: names without which a row is not the header.
+        sheet: number of the sheet, from 0.
+
+    Raises:
+        DataError: no row holds the required headers; says which one is missing and what was there.
+    """
+    grid = read_grid(path, sheet)
+    needed = list(required)
+    spellings = {name: {plain(s) for s in (name, *texts)} for name, texts in wanted.items()}
+    best: dict[str, int] = {}
+    for at, cells in enumerate(grid[:SEARCH_ROWS]):
+        heads = [plain(cell) for cell in cells]
+        columns = {
+            n: next(i for i, h in enumerate(heads) if h in s)
+            for n, s in spellings.items()
+            if any(h in s for h in heads)
+        }
+        if all(name in columns for name in needed):
+            return _rows(path, grid, at, columns, spellings), {name: cells[i] for name, i in columns.items()}
+        if len(columns) > len(best):
+            best = columns
+    missing = [name for name in needed if name not in best]
+    seen = next(
+        (cells for cells in grid[:SEARCH_ROWS] if any(plain(c) in s for c in cells for s in spellings.values())), []
+    )
+    texts = [cell for cell in (seen or next(iter(grid), [])) if cell]
+    asked = "; ".join(f"{name} ({' / '.join(wanted[name])})" for name in missing)
+    hint = did_you_mean(missing[0], texts) if missing else ""
+    raise DataError(f"{path}: no header row with the column {asked}{hint}; found: {', '.join(texts[:14]) or 'nothing'}")
+
+
+def _rows(
+    path: Path, grid: list[list[str]], header: int, columns: dict[str, int], spellings: Mapping[str, set[str]]
+) -> list[Row]:
+    rows = []
+    for at in range(header + 1, len(grid)):
+        cells = {name: grid[at][i] if i < len(grid[at]) else "" for name, i in columns.items()}
+        if not any(cells.values()) or all(plain(text) in spellings[name] for name, text in cells.items()):
+            continue
+        rows.append(Row(at + 1, cells, f"{path}: row {at + 1}"))
+    return rows

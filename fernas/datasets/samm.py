@@ -1,0 +1,126 @@
+"""SAMM: spontaneous micro-expressions at 200 frames per second, coded in an Excel file below some lines of text."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
+from fernas.datasets._labels import canonical
+from fernas.datasets._micro import Coded, join
+from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._tree import PICTURE, Tree, collect_clips
+from fernas.datasets.casme2 import subject_number
+
+CODING = r"[^/]*(?:Micro[-_ ]?FACS|FACS[-_ ]?Codes)[^/]*\.(?:xlsx|xlsm|xls|csv)"
+COLUMNS = {
+    "subject": ("Subject",), "filename": ("Filename", "File name"), "onset": ("Onset Frame", "Onset", "OnsetF"),
+    "apex": ("Apex Frame", "Apex", "ApexF"), "offset": ("Offset Frame", "Offset", "OffsetF"),
+    "units": ("Action Units", "AU"), "emotion": ("Estimated Emotion", "Emotion"),
+    "objective": ("Objective Classes", "Objective Class", "Classes"), "micro": ("Micro",),
+}  # fmt: skip
+# (Subject, Filename) -> what to put where the annotation contradicts itself; None: the middle frame
+KNOWN: dict[tuple[str, ...], dict[str, int | None]] = {
+    ("013_1_9",): {"offset": 5739},
+    ("028_4_1",): {"apex": None},
+    ("032_3_1",): {"apex": None},
+    ("032_3_2",): {"apex": 5127},
+}
+
+
+class SammOptions(Options):
+    """Options of SAMM."""
+
+    pictures: Literal["auto", "full", "cropped"] = Field("auto", description="which pictures; auto: in this order")
+    coding: str | None = Field(None, description="the coding file below the root, when there are several")
+    missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated")
+    known_corrections: bool = Field(
+        True, description="correct known wrong frames where the annotation contradicts itself"
+    )
+
+
+class Samm(Adapter):
+    """Reads `SAMM_Micro_FACS_Codes_v2.xlsx` (header in row 1 or below text) and `SAMM/` or `SAMM_CROP/`."""
+
+    Config = SammOptions
+    spec = DatasetSpec(
+        name="samm",
+        title="SAMM",
+        kind="clips",
+        classes=("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise", "others"),
+        licence="release agreement, academic use only",
+        citation="Davison, Lansley, Costen, Tan, Yap: SAMM, IEEE Transactions on Affective Computing 9(1), 2018",
+        homepage="http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php",
+        fps=200.0,
+        subjects=29,
+        counts={"anger": 57, "contempt": 12, "disgust": 9, "fear": 8, "happiness": 26, "sadness": 6, "surprise": 15, "others": 26},
+        same_people_as=("megc2019",),
+        layout=(
+            "SAMM_Micro_FACS_Codes_v2.xlsx (Subject, Filename, Onset Frame, Apex Frame, Offset Frame, ..., Estimated Emotion)",
+            "SAMM/006/006_1_2/006_05562.jpg (folder = Filename; number = frame of the recording)",
+            "SAMM_CROP/006/006_1_2/... (face crops, optional)",
+        ),
+        frame_rule="onset, apex and offset are annotated as the numbers in the file names",
+        protocol="leave one subject out; 5 classes (anger, happiness, contempt, surprise, others) or the 3 of MEGC2019",
+        tasks={
+            "samm-5": {"classes": ("anger", "happiness", "contempt", "surprise", "others"), "frames": {"kind": "clip"}},
+            "samm-3": {
+                "classes": ("negative", "positive", "surprise"), "frames": {"kind": "clip"},
+                "label_map": {"anger": "negative", "contempt": "negative", "disgust": "negative", "fear": "negative",
+                              "sadness": "negative", "happiness": "positive"},
+            },
+        },
+        notes=(
+            "the header stands in row 1 or row 14 depending on the release: it is searched for",
+            "013_1_9 (offset), 028_4_1, 032_3_1 and 032_3_2 (apex) are wrong in the coding file; corrected and said",
+            "the homepage's address has moved more than once",
+        ),
+    )  # fmt: skip
+
+    def collect(self, root: Path, options: SammOptions) -> Collected:
+        """One sample per row of the coding file."""
+        tree = Tree.walk(root)
+        coding = tree.one(CODING, "coding file (SAMM_Micro_FACS_Codes_v2.xlsx)", options.coding)
+        rows, _ = read_table(root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion"))
+        coded = []
+        for row in rows:
+            if row["filename"]:
+                coded.append(_coded(row, self.spec))
+            else:
+                tree.problems.append(f"{row.where}: a row without Filename, not used")
+        kinds = ("full", "cropped") if options.pictures == "auto" else (options.pictures,)
+        pattern = r"(?P<subject>\d{1,3})/(?P<clip>\d{1,3}_\d+_\d+)/(?P<file>[^/]+" + PICTURE + ")"
+        pictures = collect_clips(
+            tree,
+            pattern,
+            lambda m: (_clip_id(m["clip"]),),
+            lambda m: "cropped" if "crop" in (m["base"] or "").lower() else "full",
+            kinds,
+        )
+        fixes = KNOWN if options.known_corrections else None
+        samples, problems = join(coded, pictures, lambda row: (row.clip,), options.missing_apex, fixes)
+        return Collected(samples, tree.problems + problems)
+
+
+def _clip_id(name: str) -> str:
+    """`6_1_2` or `006_1_2` -> `006_1_2`."""
+    first, _, rest = name.strip().partition("_")
+    return f"{int(first):03d}_{rest}" if first.isdigit() and rest else name.strip()
+
+
+def _frame(row: Row, name: str) -> int | None:
+    number = row.integer(name)
+    return None if number in (0, -1) else number  # both are used for missing values
+
+
+def _coded(row: Row, spec: DatasetSpec) -> Coded:
+    subject, clip, raw = f"{subject_number(row):03d}", _clip_id(row["filename"]), row["emotion"]
+    attributes: dict[str, Any] = {k: row[k] for k in ("units", "objective", "micro") if row[k]}
+    excluded = None if raw else "no emotion in the coding file"
+    if clip.split("_")[0] != subject:
+        excluded = f"Subject {row['subject']} and Filename {row['filename']} disagree"
+    return Coded(subject, clip, canonical(raw, spec.classes, f"{row.where}, column emotion") if raw else None, raw,
+                 _frame(row, "onset"), _frame(row, "apex"), _frame(row, "offset"), row.where, attributes, excluded)  # fmt: skip
+
+
+PLUGIN = Samm()

@@ -1,0 +1,208 @@
+"""SMIC: spontaneous micro-expressions from three cameras (HS, VIS, NIR); labels are folder names."""
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from fernas.core.errors import DataError
+from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
+from fernas.datasets._micro import Coded, join
+from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._tree import PICTURE, Clip, Pictures, Tree, collect_clips
+
+CODES = {"ne": "negative", "po": "positive", "sur": "surprise"}
+CAMERA = re.compile(r"(?:^|[/_\- ])(HS|VIS|NIR)(?=[/_\- ]|$)", re.IGNORECASE)
+CLIP = r"s(?P<subject>\d+)_(?P<code>ne|po|sur)_(?P<number>\d+)"
+COLUMNS = {
+    "subject": ("Subject",), "filename": ("Filename", "File name"), "emotion": ("Emotion",),
+    "onset": ("OnsetF", "Onset"), "offset": ("OffsetF", "Offset"), "apex": ("ApexF", "Apex"), "first": ("FirstF",),
+    "onset2": ("Onset2F",), "offset2": ("Offset2F",), "onset3": ("Onset3F",), "offset3": ("Offset3F",),
+}  # fmt: skip
+COUNTS = {
+    "HS": {"negative": 70, "positive": 51, "surprise": 43},
+    "VIS": {"negative": 23, "positive": 28, "surprise": 20},
+    "NIR": {"negative": 23, "positive": 28, "surprise": 20},
+}
+FPS = {"HS": 100.0, "VIS": 25.0, "NIR": 25.0}
+
+
+class SmicOptions(Options):
+    """Options of SMIC."""
+
+    camera: Literal["HS", "VIS", "NIR"] = Field("HS", description="which camera")
+    pictures: Literal["auto", "cropped", "raw", "extended"] = Field(
+        "auto", description="which release: SMIC_all_cropped, SMIC_all_raw, SMIC-E; auto: the first that is there"
+    )
+    annotation: str | None = Field(
+        None, description="SMIC-E: the annotation file below the root, when there are several"
+    )
+
+
+class Smic(Adapter):
+    """Reads the cropped, the raw and the extended (SMIC-E) release."""
+
+    Config = SmicOptions
+    spec = DatasetSpec(
+        name="smic",
+        title="SMIC (HS; VIS and NIR by option)",
+        kind="clips",
+        classes=("negative", "positive", "surprise"),
+        licence="release agreement, academic use only",
+        citation="Li, Pfister, Huang, Zhao, Pietikainen: A Spontaneous Micro-expression Database, FG 2013",
+        homepage="https://www.oulu.fi/cmvs/node/41319",
+        fps=100.0,
+        subjects=16,
+        counts=COUNTS["HS"],
+        same_people_as=("megc2019",),
+        labels=CODES,
+        layout=(
+            "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image559740.bmp",
+            "SMIC_all_raw/HS/s1/micro/negative/s1_ne_01/image559740.bmp",
+            "SMIC-E_raw image/HS_long/SMIC-HS-E/s01/s1_ne_01/image559700.jpg with SMIC-HS-E_annotation.xlsx",
+        ),
+        frame_rule="clips run from onset to offset; no apex is annotated: the middle frame, recorded as such",
+        protocol="leave one subject out (16 folds), 3 classes; accuracy, UF1, UAR over pooled predictions",
+        tasks={"smic-3": {"classes": ("negative", "positive", "surprise"), "frames": {"kind": "clip"}}},
+        notes=(
+            "class counts of VIS and NIR are from memory (their sum, 71, is published)",
+            "s18_sur_03 is missing in SMIC_all_cropped, so 163 clips are usable from it",
+            "the order of the later columns of the SMIC-E annotation is known from one loader",
+        ),
+    )  # fmt: skip
+
+    def collect(self, root: Path, options: SmicOptions) -> Collected:
+        """One sample per clip folder, or per annotated expression of a long clip."""
+        tree = Tree.walk(root)
+        pattern = r"(?P<clip>" + CLIP + r")/(?P<file>[^/]+" + PICTURE + ")"
+        camera_of = _camera_of(root, options.camera)
+        kinds = ("cropped", "raw", "extended") if options.pictures == "auto" else (options.pictures,)
+        pictures = collect_clips(
+            tree,
+            pattern,
+            lambda m: (f"s{int(m['subject'])}", clip_id(m["clip"])),
+            lambda m: (
+                _release(m["base"] or "", m["file"]) if camera_of(m["base"] or "") == options.camera else "other camera"
+            ),
+            kinds,
+        )
+        problems = tree.problems + pictures.problems
+        empty = [
+            m.string
+            for m in tree.find_folders(r"(?P<clip>" + CLIP + ")")
+            if camera_of(m["base"] or "") == options.camera
+        ]
+        if pictures.clips and all(_release(base, "") == "extended" for base in pictures.bases):
+            samples, more = _extended(tree, pictures, options)
+            problems = tree.problems + more
+        else:
+            samples = [_whole(key, clip, problems) for key, clip in pictures.clips.items()]
+            samples += _empty(empty, pictures, {s.clip for s in samples}, problems)
+        if options.camera != "HS":
+            problems.append(f"camera {options.camera}: {sum(COUNTS[options.camera].values())} clips are published")
+        return Collected(samples, problems, fps=FPS[options.camera])
+
+
+def clip_id(name: str) -> str:
+    """`s01_ne_01` or `S1_NE_01` -> `s1_ne_01`."""
+    match = re.fullmatch(CLIP, name.strip(), re.IGNORECASE)
+    return f"s{int(match['subject'])}_{match['code'].lower()}_{match['number']}" if match else name.strip()
+
+
+def _camera_of(root: Path, wanted: str) -> Any:
+    at_root = CAMERA.findall(root.resolve().name)
+
+    def camera(base: str) -> str:
+        found = CAMERA.findall(base) or at_root
+        return found[-1].upper() if found else wanted
+
+    return camera
+
+
+def _release(base: str, file: str) -> str:
+    low = base.lower()
+    if file.lower().startswith("reg_") or "crop" in low:
+        return "cropped"
+    return "extended" if re.search(r"smic-(?:hs-|vis-|nir-)?e(?:[/_\- ]|$)|_long(?:[/_\- ]|$)", low) else "raw"
+
+
+def _label_of(name: str) -> str:
+    return CODES[name.split("_")[1].lower()]
+
+
+def _whole(key: tuple[str, ...], clip: Clip, problems: list[str]) -> Sample:
+    """A clip that runs from onset to offset."""
+    last = len(clip.refs) - 1
+    sample = Sample(clip=key[1], subject=key[0], frames=clip.refs, label=_label_of(key[1]), raw_label=key[1].split("_")[1],
+                    kind="clip", onset=0, apex=last // 2, offset=last, apex_source="middle")  # fmt: skip
+    folder = clip.refs[0].split("/")
+    words = [part.lower() for part in folder[:-2] if part.lower() in CODES.values()]
+    people = [part.lower() for part in folder[:-2] if re.fullmatch(r"s\d+", part, re.IGNORECASE)]
+    if words and words[-1] != sample.label:
+        sample.excluded = f"the folder says {words[-1]}, the clip's name says {sample.label}"
+    elif people and int(people[-1][1:]) != int(key[0][1:]):
+        sample.excluded = f"the folder says subject {people[-1]}, the clip's name says {key[0]}"
+    gaps = clip.numbers[-1] - clip.numbers[0] + 1 - len(clip.numbers)
+    if sample.excluded or gaps:
+        problems.append(f"{key[0]}/{key[1]}: {sample.excluded or f'{gaps} frames are missing'}")
+    return sample
+
+
+def _empty(folders: list[str], pictures: Pictures, found: set[str], problems: list[str]) -> list[Sample]:
+    """Clip folders below the chosen base that hold no picture: excluded rows."""
+    samples = []
+    for folder in folders:
+        name = clip_id(folder.rsplit("/", 1)[-1])
+        parent = folder.rsplit("/", 1)[0]
+        if name in found or _release(parent, "") not in {_release(base, "") for base in pictures.bases}:
+            continue
+        found.add(name)
+        problems.append(f"{folder}: a clip folder without pictures")
+        samples.append(Sample(clip=name, subject=name.split("_")[0], frames=[], label=_label_of(name), kind="clip",
+                              raw_label=name.split("_")[1], excluded="no pictures in the clip's folder"))  # fmt: skip
+    return samples
+
+
+def _extended(tree: Tree, pictures: Pictures, options: SmicOptions) -> tuple[list[Sample], list[str]]:
+    """SMIC-E: up to three expressions per long clip, positions from the annotation file."""
+    pattern = rf"SMIC-{options.camera}-E[^/]*annotation[^/]*\.(?:xlsx|xlsm|xls|csv)"
+    name = tree.one(pattern, f"annotation file (SMIC-{options.camera}-E_annotation.xlsx)", options.annotation)
+    rows, _ = read_table(tree.root / name, COLUMNS, ("filename", "onset", "offset"))
+    coded = []
+    for row in rows:
+        if not re.fullmatch(CLIP, row["filename"], re.IGNORECASE):
+            continue  # lines of text below the table
+        coded += _coded(row, pictures)
+    if not coded:
+        raise DataError(f"{tree.root / name}: no row whose Filename is a clip like s1_ne_01")
+    return join(coded, pictures, lambda row: (row.subject, row.clip.split("#")[0]))
+
+
+def _coded(row: Row, pictures: Pictures) -> list[Coded]:
+    clip = clip_id(row["filename"])
+    subject = clip.split("_")[0]
+    found = pictures.clips.get((subject, clip))
+    first = row.integer("first")
+    coded = []
+    for suffix in ("", "2", "3"):
+        onset, offset = row.integer(f"onset{suffix}"), row.integer(f"offset{suffix}")
+        if suffix and (onset is None or onset <= 0):
+            continue
+        apex = row.integer("apex") if not suffix else None
+        shift = _shift(found, onset, first)
+        numbers = [None if n is None or n <= 0 else n + shift for n in (onset, apex, offset)]
+        name = clip if not suffix else f"{clip}#{suffix}"
+        start, peak, end = numbers
+        coded.append(Coded(subject, name, _label_of(clip), clip.split("_")[1], start, peak, end, row.where))
+    return coded
+
+
+def _shift(clip: Clip | None, onset: int | None, first: int | None) -> int:
+    """What to add to an annotated number to get the number in the file name: 0, or first picture - FirstF."""
+    if clip is None or onset is None or onset in clip.numbers or first is None:
+        return 0
+    return clip.numbers[0] - first
+
+
+PLUGIN = Smic()

@@ -1,0 +1,176 @@
+"""From a manifest to the samples of a task: class set, frame rule, rare classes."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import pandas as pd
+
+from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.core.images import natural_key
+from fernas.datasets.manifest import typed
+
+COLUMNS = {
+    "sample_id": "str", "source_id": "str", "dataset": "str", "subject": "text", "group": "str", "label": "str",
+    "class_index": "int", "split": "text", "positions": "object", "sha256": "text",
+}  # fmt: skip
+
+
+class Frames(Protocol):
+    """The frame rule of a task."""
+
+    kind: Any
+    peak: int
+    neutral: int
+
+
+class Task(Protocol):
+    """What this module needs of a task's configuration."""
+
+    dataset: str
+    classes: Any
+    label_map: Any
+    frames: Any
+    rare: Any
+    min_subjects: int
+    min_samples: int
+
+
+def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
+    """The samples of a task, one row per network input, in natural order of their ids.
+
+    A `still` task takes the picture (of a clip: its apex); a `peak` task the frames around the apex of each sequence,
+    within onset and offset (the last ones where the sequence ends at its apex), and the first frames as neutral where
+    neutral is a class; a `clip` task the whole clip (`positions` = onset, apex, offset).
+
+    Returns:
+        Columns sample_id, source_id, dataset, subject, group, label, class_index, split, positions, sha256;
+        `attrs["classes"]` the classes that remain, `attrs["dropped"]` class -> why, `attrs["excluded"]` number of
+        excluded manifest rows, `attrs["unused"]` label -> samples whose label is no class of the task.
+
+    Raises:
+        ConfigError: a class or a key of the label map that the corpus does not know, or a frame rule that does not fit.
+        DataError: a rare class under `rare: error`, or fewer than two classes left.
+    """
+    usable = manifest[manifest["excluded"].isna()]
+    mapping = _label_map(usable, task)
+    rows: list[dict[str, Any]] = []
+    unused: dict[str, int] = {}
+    for row in usable.to_dict("records"):
+        label = mapping.get(str(row["label"]))
+        if label is None:
+            label = mapping.get(str(row["raw_label"]))
+        if label is None:
+            unused[str(row["label"])] = unused.get(str(row["label"]), 0) + 1
+            continue
+        rows += _samples_of({str(key): value for key, value in row.items()}, label, task)
+    classes, dropped = _enough(rows, task)
+    index = {name: at for at, name in enumerate(classes)}
+    kept = [{**row, "class_index": index[row["label"]]} for row in rows if row["label"] in index]
+    kept.sort(key=lambda row: natural_key(row["sample_id"]))
+    table = typed(kept, COLUMNS)
+    table["class_index"] = table["class_index"].astype("int64")
+    table.attrs = {
+        "classes": classes,
+        "dropped": dropped,
+        "excluded": int(manifest["excluded"].notna().sum()),
+        "unused": unused,
+    }
+    return table
+
+
+def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
+    """Label of the corpus (or raw label) -> class of the task."""
+    classes = list(task.classes)
+    mapping = {name: name for name in classes}
+    words = {str(v) for v in manifest["label"].unique()} | {str(v) for v in manifest["raw_label"].unique()}
+    for raw, label in dict(task.label_map).items():
+        if label not in classes:
+            hint = did_you_mean(label, classes)
+            raise ConfigError(
+                f"task on {task.dataset}: label_map.{raw}: {label!r} is no class{hint}; classes: {', '.join(classes)}"
+            )
+        mapping[raw] = label
+    absent = [raw for raw in task.label_map if raw not in words]
+    reached = {mapping[word] for word in words if word in mapping}
+    if absent and not reached:
+        raise ConfigError(
+            f"task on {task.dataset}: label_map knows {', '.join(absent)}, the corpus has {', '.join(sorted(words)[:20])}"
+        )
+    return mapping
+
+
+def _samples_of(row: dict[str, Any], label: str, task: Task) -> list[dict[str, Any]]:
+    kind = task.frames.kind
+    if kind == "clip":
+        if row["kind"] != "clip":
+            raise ConfigError(f"task on {task.dataset}: frames.kind is clip, but {row['sample_id']} is a still picture")
+        return [_sample(row, label, [int(row["onset"]), int(row["apex"]), int(row["offset"])], None)]
+    if row["kind"] == "still":
+        return [_sample(row, label, [0], None)]
+    if kind == "still":
+        return [_sample(row, label, [int(row["apex"])], None)]
+    neutral = min(task.frames.neutral, int(row["apex"]) - int(row["onset"])) if "neutral" in task.classes else 0
+    first = int(row["onset"])
+    if label == "neutral":
+        peaks = peak_positions(row, task.frames.neutral or task.frames.peak, first)
+        return [_sample(row, label, [at], at) for at in peaks]
+    peaks = peak_positions(row, task.frames.peak, first + neutral)
+    rest = [_sample(row, "neutral", [at], at) for at in range(first, first + neutral)]
+    return rest + [_sample(row, label, [at], at) for at in peaks]
+
+
+def peak_positions(row: Mapping[str, Any], count: int, first: int) -> list[int]:
+    """`count` consecutive positions around the apex within [first, offset], shifted to fit; fewer where there is no room."""
+    apex, last = int(row["apex"]), int(row["offset"])
+    count = min(count, last - first + 1)
+    start = min(max(apex - (count - 1) // 2, first), last - count + 1)
+    return list(range(start, start + count))
+
+
+def _sample(row: dict[str, Any], label: str, positions: list[int], frame: int | None) -> dict[str, Any]:
+    source = row["sample_id"]
+    digest = row["sha256"]
+    if digest is not None and frame is not None and frame != int(row["apex"]):
+        digest = hashlib.sha256(f"{digest}@{frame - int(row['apex'])}".encode()).hexdigest()
+    return {
+        "sample_id": source if frame is None else f"{source}/f{frame:05d}",
+        "source_id": source,
+        "dataset": row["dataset"],
+        "subject": row["subject"],
+        "group": row["group"],
+        "label": label,
+        "split": row["split"],
+        "positions": positions,
+        "sha256": digest,
+    }
+
+
+def _enough(rows: list[dict[str, Any]], task: Task) -> tuple[list[str], dict[str, str]]:
+    """The classes with enough subjects and samples, and why the others are left out."""
+    dropped: dict[str, str] = {}
+    has_subjects = any(row["subject"] is not None for row in rows)
+    for name in task.classes:
+        members = [row for row in rows if row["label"] == name]
+        people = len({row["subject"] for row in members})
+        reasons = []
+        if len(members) < task.min_samples:
+            reasons.append(f"{len(members)} samples, needs {task.min_samples}")
+        if has_subjects and people < task.min_subjects:
+            reasons.append(f"{people} subjects, needs {task.min_subjects}")
+        if reasons and (task.rare != "keep" or not members):
+            dropped[name] = "; ".join(reasons)
+    if dropped and task.rare == "error":
+        told = "; ".join(f"{name}: {why}" for name, why in dropped.items())
+        raise DataError(
+            f"task on {task.dataset}: rare classes ({told}); drop them with rare: drop, or lower the minimum"
+        )
+    left = [name for name in task.classes if name not in dropped]
+    if task.rare == "keep":
+        left = list(task.classes)
+    if len(left) < 2:
+        told = "; ".join(f"{name}: {why}" for name, why in dropped.items())
+        raise DataError(
+            f"task on {task.dataset}: {len(left)} classes left, expected at least 2 ({told or 'no samples'})"
+        )
+    return left, dropped
