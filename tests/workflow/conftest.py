@@ -65,10 +65,13 @@ class Workflow:
 
 
 def copy_workflow(folder: Path, package: bool = False) -> Workflow:
+    """The workflow's files in `folder`; the messages of rules are left out, so that dry runs list inputs and outputs."""
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
     for name in ("rules", "workflow_scripts", "configs", "profiles", "envs"):
         shutil.copytree(ROOT / name, folder / name)
+    for path in (folder / "rules").glob("*.smk"):
+        path.write_text(re.sub(r"^    message:\n(?:        .*\n)+", "", path.read_text(), flags=re.MULTILINE))
     if package:
         shutil.copytree(ROOT / "fernas", folder / "fernas", ignore=shutil.ignore_patterns("__pycache__"))
     return Workflow(folder, folder if package else ROOT)

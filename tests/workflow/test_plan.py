@@ -24,7 +24,7 @@ def test_rules_with_scripts_are_the_scripts():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
     used = re.findall(r'"\.\./workflow_scripts/(\w+)\.py"', text)
     assert sorted(used) == sorted(p.stem for p in (ROOT / "workflow_scripts").glob("*.py"))
-    for rule, script in re.findall(r"^rule (\w+):.*?workflow_scripts/(\w+)\.py", text, re.S | re.M):
+    for rule, script in re.findall(r"^rule (\w+):\n(?:(?!^rule ).*\n)*?.*workflow_scripts/(\w+)\.py", text, re.M):
         assert rule == script
 
 
