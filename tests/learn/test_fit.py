@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from fernas.core.checkpoint import CheckpointStore
+from fernas.core.errors import ContractError, ScienceError
+from fernas.learn.arrays import ArrayPart
+from fernas.learn.config import FitConfig
+from fernas.learn.evaluate import evaluate, predict_probabilities
+from fernas.learn.fit import class_weights, fit
+from fernas.learn.history import Snapshots
+from fernas.learn.passes import Passes
+from fernas.learn.runtime import pick_device
+from tests.toy_task import part
+
+CPU = torch.device("cpu")
+
+
+class Tiny(nn.Module):
+    """Two convolutions with BatchNorm and dropout: every kind of state and randomness that a resume must carry."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Sequential(
+            nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()
+        )
+        self.head = nn.Linear(8 * 16, 3)
+
+    def forward(self, x):
+        return self.head(self.net(x).flatten(1))
+
+
+def options(**changes):
+    return FitConfig(**{"epochs": 6, "batch": 8, "batch_share": 1.0, "lr": 0.05, **changes})
+
+
+def run(config, train=None, inner=None, net=None, **more):
+    net = net if net is not None else Tiny()
+    inner = inner if inner is not None else part(9, seed=1)
+    fitted = fit(net, train if train is not None else part(24), inner, config=config, classes=3, seed=4, device=CPU, **more)
+    return net, fitted
+
+
+def same(one, two):
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
+
+
+def test_it_learns_what_can_be_seen():
+    net, fitted = run(options(epochs=15))
+    scores = evaluate(net, part(30, seed=7), options().augment, 3, CPU)
+    assert scores["uar"] > 0.9
+    assert fitted.images == 15 * 24 and fitted.evaluated == 15 * 9
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    one, _ = run(options())
+    two, _ = run(options())
+    other = Tiny()
+    fit(other, part(24), part(9, seed=1), config=options(), classes=3, seed=5, device=CPU)
+    assert same(one, two) and not same(one, other)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_a_killed_run_continues_bit_for_bit(tmp_path, optimiser):
+    config = options(optimiser=optimiser, lr=0.01)
+    whole, expected = run(config)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(row, _):
+        if row["epoch"] == 3:
+            raise Killed
+
+    store = CheckpointStore(tmp_path, "key", every_s=0.0)
+    with pytest.raises(Killed):
+        run(config, snapshots=Snapshots(store), on_epoch=kill)
+    state = Snapshots(CheckpointStore(tmp_path, "key")).load()
+    assert [row["epoch"] for row in state["rows"]] == [0, 1, 2]
+    seen = []
+    resumed, fitted = run(config, resume=state, on_epoch=lambda row, _: seen.append(row["epoch"]))
+    assert seen == [3, 4, 5]
+    assert same(whole, resumed) and fitted.epoch == expected.epoch and fitted.images == expected.images
+
+
+def test_inner_validation_chooses_the_epoch_and_last_takes_the_last():
+    history = []
+
+    def keep(row, net):
+        history.append((row["inner_uar"], -row["inner_loss"], {k: v.clone() for k, v in net.state_dict().items()}))
+
+    net, fitted = run(options(epochs=8, lr=0.2), on_epoch=keep)
+    best = max(range(8), key=lambda e: history[e][:2])
+    assert fitted.epoch == best and fitted.score == history[best][0]
+    assert all(torch.equal(net.state_dict()[k], v) for k, v in history[best][2].items())
+    _, last = run(options(epochs=8, lr=0.2, select="last"))
+    assert last.epoch == 7 and last.score is None
+
+
+def test_without_inner_validation_only_last_can_choose():
+    empty = ArrayPart(part().source, np.arange(0), np.arange(0), [], [])
+    with pytest.raises(ContractError, match="inner_validation"):
+        run(options(), inner=empty)
+    _, fitted = run(options(select="last"), inner=empty)
+    assert fitted.evaluated == 0
+
+
+def test_a_diverging_loss_is_a_failure_of_science():
+    with pytest.raises(ScienceError, match="loss became"):
+        run(options(lr=1e30, clip=0.0))
+
+
+def test_balanced_class_weights_known_answer():
+    weights = class_weights(np.array([0, 0, 0, 2]), 3, "balanced")
+    assert torch.allclose(weights, torch.tensor([4 / (2 * 3), 0.0, 4 / (2 * 1)]))
+    assert class_weights(np.array([0, 1]), 2, "none") is None
+
+
+class Hungry(Tiny):
+    """Runs out of memory on more than four samples, as a GPU would."""
+
+    def forward(self, x):
+        if self.training and len(x) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory (pretended)")
+        return super().forward(x)
+
+
+def test_out_of_memory_halves_the_passes_and_keeps_the_batch():
+    net, fitted = run(options(epochs=2), net=Hungry())
+    assert fitted.micro_batch == 4 and fitted.rows[-1]["micro_batch"] == 4
+    assert fitted.images == 2 * 24
+
+
+@pytest.mark.parametrize("weighting", ["none", "balanced"])
+def test_passes_accumulate_to_the_gradient_of_the_whole_batch(weighting):
+    """Without BatchNorm and dropout, three passes and one give the same step."""
+
+    def linear():
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 3))
+
+    config = {"epochs": 1, "batch": 9, "class_weights": weighting, "label_smoothing": 0.1, "select": "last"}
+    train = part(20)
+    train.labels[:7] = 0
+    whole, _ = run(options(**config), train=train, net=linear())
+    cut, _ = run(options(**config, micro_batch=3), train=train, net=linear())
+    assert torch.allclose(whole[1].weight, cut[1].weight, atol=1e-6)
+
+
+def test_memory_that_never_suffices_is_a_failure_of_science():
+    def compute(slices):
+        raise torch.OutOfMemoryError("CUDA out of memory (pretended)")
+
+    with pytest.raises(ScienceError, match="out of memory"):
+        Passes(None, CPU).run(16, compute)
+
+
+def test_other_runtime_errors_are_not_swallowed():
+    def compute(slices):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        Passes(None, CPU).run(16, compute)
+
+
+def test_relabel_sees_the_batch_and_its_labels_are_learned():
+    """Labels moved on by one class: the network learns the moved ones."""
+    calls = []
+
+    def relabel(logits, labels, epoch, indices):
+        calls.append((epoch, len(indices)))
+        assert logits.shape == (len(labels), 3)
+        return (labels + 1) % 3
+
+    net, _ = run(options(epochs=15, select="last"), relabel=relabel)
+    check = part(30, seed=7)
+    answers = predict_probabilities(net, check, options().augment, CPU).argmax(1)
+    assert ((check.labels + 1) % 3 == answers).mean() > 0.9
+    assert sum(n for e, n in calls if e == 0) == 24
+
+
+def test_probabilities_sum_to_one_and_do_not_depend_on_the_batch():
+    net, check = Tiny(), part(11, seed=3)
+    whole = predict_probabilities(net, check, options().augment, CPU, batch=64)
+    cut = predict_probabilities(net, check, options().augment, CPU, batch=4)
+    assert whole.shape == (11, 3) and np.allclose(whole.sum(1), 1) and np.allclose(whole, cut, atol=1e-6)
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch):
+    from fernas.core.errors import ConfigError
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert pick_device("auto") == CPU
+    with pytest.raises(ConfigError, match="cuda"):
+        pick_device("cuda")

@@ -1,0 +1,91 @@
+"""A tiny task for the tests of learning, searching and training: bright bars on noise, as arrays and as a task's files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fernas.core.io import write_json, write_npy, write_parquet
+from fernas.learn.arrays import ArrayPart
+
+CLASSES = ["low", "middle", "high"]
+
+
+def pictures(count: int, size: int = 16, seed: int = 0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """uint8 (N, size, size, 3) and labels: class k has a bright band in the k-th part of the height."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    images = rng.integers(0, 120, (count, size, size, 3)).astype(np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[label * size // classes : (label + 1) * size // classes] += 130
+    return images, labels
+
+
+def part(count: int = 18, size: int = 16, seed: int = 0) -> ArrayPart:
+    return ArrayPart.of(*pictures(count, size, seed))
+
+
+@dataclass
+class TaskFiles:
+    """The files of a task, as `run_search`, `run_training` and `run_predict` take them."""
+
+    root: Path
+
+    @property
+    def common(self) -> dict[str, Path]:
+        return {
+            "inputs_npy": self.root / "inputs.npy",
+            "inputs_table": self.root / "inputs.parquet",
+            "folds_train_json": self.root / "folds.train.json",
+        }
+
+    @property
+    def test(self) -> Path:
+        return self.root / "folds.test.json"
+
+
+def write_task(root: Path, subjects: int = 8, each: int = 6, size: int = 16, folds: int = 2) -> TaskFiles:
+    """A task of `subjects` x `each` pictures, fold k testing the subjects s with s mod folds = k, one group per fold."""
+    count = subjects * each
+    images, labels = pictures(count, size)
+    subject = np.arange(count) // each
+    ids = [f"toy/s{s}/{i}" for i, s in enumerate(subject)]
+    write_npy(root / "inputs.npy", images)
+    table = {
+        "row": range(count),
+        "sample_id": ids,
+        "source_id": ids,
+        "subject": [f"toy/s{s}" for s in subject],
+        "dataset": "toy",
+        "label": [CLASSES[k] for k in labels],
+        "class_index": labels,
+        "face_status": "ok",
+        "nose_x": size / 2.0,
+        "nose_y": size / 2.0,
+        "excluded": None,
+    }
+    write_parquet(root / "inputs.parquet", pd.DataFrame(table))
+
+    def parts(people: list[int]) -> dict[str, list[str]]:
+        cuts = {"weights": people[:-2], "selection": people[-2:-1], "inner_validation": people[-1:]}
+        return {name: [ids[i] for i in range(count) if subject[i] in chosen] for name, chosen in cuts.items()}
+
+    train, test = [], []
+    for k in range(folds):
+        train.append({"fold": k, "name": f"f{k}", "group": k, **parts([s for s in range(subjects) if s % folds != k])})
+        test.append({"fold": k, "test": [ids[i] for i in range(count) if subject[i] % folds == k]})
+    groups = [{key: value for key, value in fold.items() if key not in ("fold", "name")} for fold in train]
+    document = {
+        "protocol": "toy",
+        "kind": "toy",
+        "replica": False,
+        "classes": CLASSES,
+        "seed": 1,
+        "folds": train,
+        "groups": [{**group, "folds": [k]} for k, group in enumerate(groups)],
+        "whole": parts(list(range(subjects))),
+    }
+    write_json(root / "folds.train.json", document)
+    write_json(root / "folds.test.json", {"protocol": "toy", "folds": test})
+    return TaskFiles(root)
