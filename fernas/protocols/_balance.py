@@ -13,8 +13,7 @@ def assign(
     """The side of each unit.
 
     Units go one by one, largest first and in random order among equals, to the side where they bring the class counts
-    nearest to the shares (squared distance, each class and the number of units weighing the same). No side with a share
-    stays empty.
+    nearest to the shares (squared distance, each class weighing the same). No side with a share stays empty.
 
     Args:
         counts: samples per unit and class, (U, C), no negative value.
@@ -35,7 +34,7 @@ def assign(
     wanted = int((shares > 0).sum())
     if units < wanted:
         raise ValueError(f"{units} units for {wanted} sides")
-    columns = np.column_stack([np.ones(units), counts]).astype(np.float64)
+    columns = np.asarray(counts, dtype=np.float64)
     totals = columns.sum(axis=0)
     columns, totals = columns[:, totals > 0], totals[totals > 0]
     columns = columns / totals

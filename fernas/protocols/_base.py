@@ -187,3 +187,14 @@ def refuse_same_people(table: "pd.DataFrame", train: Iterable[str], test: Iterab
                     f"{where}: {trained} and {tested} show the same people, so they cannot stand on two sides; "
                     f"expected corpora of different people"
                 )
+
+
+def common_classes(train: "pd.DataFrame", test: "pd.DataFrame", where: str) -> set[str]:
+    """The classes that stand on both sides; fewer than two are a DataError."""
+    shared = set(train["label"]) & set(test["label"])
+    if len(shared) < 2:
+        raise DataError(
+            f"{where}: the sides have {len(shared)} classes in common, expected at least two; training side "
+            f"{', '.join(sorted(set(train['label'])))}; test side {', '.join(sorted(set(test['label'])))}"
+        )
+    return shared

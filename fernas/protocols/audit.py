@@ -63,7 +63,7 @@ def audit_folds(
     for entry in train["groups"]:
         where = f"search pool of group {entry['group']}"
         pool = sides.parts(entry, where)
-        tested = [sample for fold in entry["folds"] for sample in tests[fold]]
+        tested = list(dict.fromkeys(sample for fold in entry["folds"] for sample in tests[fold]))
         found = sides.overlaps(pool, tested, where)
         if found and not replica:
             raise ContractError(next(iter(found.values()))[0])

@@ -85,7 +85,8 @@ def make_folds(
         pool, inner = _pool([folds[k] for k in members], rows, protocol.replica)
         if not pool:
             raise DataError(
-                f"{where}: the {len(members)} folds of group {group} leave no sample to search on; expected more groups"
+                f"{where}: the {len(members)} folds of group {group} leave no sample to search on; "
+                f"expected more groups (at least 2 where every subject is tested)"
             )
         search = split_checked(pool, rows, shares, seed, f"group {group}", inner)
         pools.append(pool)

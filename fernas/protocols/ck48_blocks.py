@@ -1,0 +1,88 @@
+"""Replica: Auto-FERNet's folds of CK48, consecutive blocks of pictures by position, 8 or 10 folds.
+
+Pictures stand class by class in the order of the published file. Fold k tests, for each class, the k-th block of n_c
+pictures counted from the start of the class; the last fold tests the last n_c. For ten folds of the 981 pictures the
+published code states n_c = 12, 18, 9, 21, 9, 24, 6; its ninth block of fear runs over into happiness, and so does ours.
+For eight folds and for smaller copies n_c is not published: we take whole sequences of three pictures, as many as fit
+`folds` times into the class, at least one (a class of fewer sequences than folds starts again from its first).
+"""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from fernas.core.config import Strict
+from fernas.core.errors import DataError
+from fernas.protocols._base import Fold, Protocol, checked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PUBLISHED_COUNTS = (135, 177, 75, 207, 84, 249, 54)
+PUBLISHED_SIZES = (12, 18, 9, 21, 9, 24, 6)
+SEQUENCE = 3
+
+
+class Ck48BlocksConfig(Strict):
+    """Options of `ck48_blocks`."""
+
+    folds: Literal[8, 10] = Field(10, description="number of folds")
+    order: tuple[str, ...] = Field(
+        ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt"),
+        description="classes in the order of the published file",
+    )
+
+
+class Ck48Blocks(Protocol):
+    """Consecutive blocks of pictures, class by class."""
+
+    name = "ck48_blocks"
+    title = "consecutive blocks of pictures (replica)"
+    replica = True
+    tests_once = False
+    published = (
+        "replica of Auto-FERNet's split: consecutive blocks of pictures, so a person's other expressions are in "
+        "training; not every picture is tested; optimistic by construction"
+    )
+    Config = Ck48BlocksConfig
+
+    def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
+        """The folds by position; `seed` changes nothing."""
+        config = self.options(options)
+        where = f"protocol {self.name}"
+        rows = checked(table, where)
+        strange = sorted(set(rows["label"]) - set(config.order))
+        if strange:
+            raise DataError(f"{where}: the class {strange[0]!r} has no place in the order {', '.join(config.order)}")
+        blocks = [rows.loc[rows["label"] == label, "sample_id"].tolist() for label in config.order]
+        blocks = [block for block in blocks if block]
+        counts = tuple(len(block) for block in blocks)
+        ordered = [sample for block in blocks for sample in block]
+        published = config.folds == 10 and counts == PUBLISHED_COUNTS
+        folds = []
+        for k in range(config.folds):
+            places: set[int] = set()
+            start = 0
+            for position, count in enumerate(counts):
+                size = PUBLISHED_SIZES[position] if published else block_size(count, config.folds)
+                begin = k * size if published else (k * size) % max(1, count - size + 1)
+                places |= (
+                    set(range(start + count - size, start + count))
+                    if k == config.folds - 1
+                    else set(range(start + begin, start + begin + size))
+                )
+                start += count
+            test = tuple(sample for place, sample in enumerate(ordered) if place in places)
+            train = tuple(sample for place, sample in enumerate(ordered) if place not in places)
+            if not train:
+                raise DataError(f"{where}: fold {k} tests all {len(ordered)} samples; expected more samples")
+            folds.append(Fold(f"block{k}", train, test))
+        return folds
+
+
+def block_size(count: int, folds: int) -> int:
+    """Pictures of a class that one fold tests: whole sequences of three that fit `folds` times, at least one."""
+    return min(count, SEQUENCE * max(1, count // SEQUENCE // folds))
+
+
+PLUGIN = Ck48Blocks()

@@ -1,0 +1,58 @@
+"""Train on some corpora, test on others, with the classes that both sides have; one fold."""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from fernas.core.config import Strict
+from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.protocols._base import Fold, Protocol, checked, common_classes, ids, naturally, refuse_same_people
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class CrossCorpusConfig(Strict):
+    """Options of `cross_corpus`."""
+
+    train: tuple[str, ...] = Field(min_length=1, description="corpora of the training side")
+    test: tuple[str, ...] = Field(min_length=1, description="corpora of the test side")
+
+
+class CrossCorpus(Protocol):
+    """Train on some corpora, test on others."""
+
+    name = "cross_corpus"
+    title = "cross-corpus"
+    Config = CrossCorpusConfig
+
+    def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
+        """One fold; samples of classes that one side lacks stand on no side."""
+        config = self.options(options)
+        where = f"protocol {self.name}"
+        rows = checked(table, where)
+        known = naturally(rows["dataset"])
+        for corpus in (*config.train, *config.test):
+            if corpus not in known:
+                raise DataError(
+                    f"{where}: the samples hold no corpus {corpus!r}{did_you_mean(corpus, known)}; got {known}"
+                )
+        both = sorted(set(config.train) & set(config.test))
+        if both:
+            raise ConfigError(f"{where}: options: {both[0]} stands on both sides, train and test")
+        refuse_same_people(rows, config.train, config.test, where)
+        train, test = rows[rows["dataset"].isin(config.train)], rows[rows["dataset"].isin(config.test)]
+        shared = common_classes(train, test, where)
+        name = f"{'+'.join(config.train)}-to-{'+'.join(config.test)}"
+        return [Fold(name, ids(train[train["label"].isin(shared)]), ids(test[test["label"].isin(shared)]))]
+
+    def note(self, table: "pd.DataFrame", options: Any) -> str:
+        """Says from where to where, and which classes are left out."""
+        config = self.options(options)
+        sides = [set(table.loc[table["dataset"].isin(side), "label"]) for side in (config.train, config.test)]
+        left_out = sorted(sides[0] ^ sides[1])
+        text = f"trained on {', '.join(config.train)}, tested on {', '.join(config.test)}"
+        return f"{text}, without {', '.join(left_out)} (on one side only)" if left_out else text
+
+
+PLUGIN = CrossCorpus()

@@ -1,0 +1,63 @@
+"""Replica: random splits of the pictures, 80 % for training, whoever they show (RADAP's person-dependent scheme)."""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from fernas.core.config import Strict
+from fernas.core.errors import DataError
+from fernas.core.seeds import derive_seed
+from fernas.protocols._base import Fold, Protocol, checked
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Random8020Config(Strict):
+    """Options of `random_8020`."""
+
+    repeats: int = Field(5, ge=1, description="number of random splits, which are averaged")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share of the test side")
+
+
+class Random8020(Protocol):
+    """Random splits of pictures, class-stratified."""
+
+    name = "random_8020"
+    title = "random 80:20 splits of pictures (replica)"
+    replica = True
+    tests_once = False
+    published = (
+        "replica of a published scheme: random 80:20 splits of the pictures, so the same person, often the same "
+        "sequence, is in training and in test; optimistic by construction"
+    )
+    Config = Random8020Config
+
+    def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
+        """`repeats` independent splits of the samples, stratified by class."""
+        import numpy as np
+        from sklearn.model_selection import StratifiedShuffleSplit
+
+        config = self.options(options)
+        where = f"protocol {self.name}"
+        rows = checked(table, where)
+        labels, names = rows["label"].to_numpy(str), rows["sample_id"].to_numpy(str)
+        classes, counts = np.unique(labels, return_counts=True)
+        if counts.min() < 2:
+            raise DataError(
+                f"{where}: the class {str(classes[counts.argmin()])!r} has one sample, expected at least two"
+            )
+        splitter = StratifiedShuffleSplit(
+            n_splits=config.repeats, test_size=config.test_share, random_state=derive_seed(seed, self.name)
+        )
+        try:
+            sides = list(splitter.split(labels, labels))
+        except ValueError as error:
+            raise DataError(f"{where}: {len(rows)} samples of {len(classes)} classes: {error}") from error
+        return [
+            Fold(f"random{k}", tuple(names[np.sort(train)].tolist()), tuple(names[np.sort(test)].tolist()))
+            for k, (train, test) in enumerate(sides)
+        ]
+
+
+PLUGIN = Random8020()
