@@ -19,6 +19,7 @@ def main(
     """Write folds.train.json (training sides only) and folds.test.json (read by prediction alone)."""
     from fernas.core.config import ProtocolConfig, TaskConfig
     from fernas.core.io import read_json, read_parquet, write_json
+    from fernas.core.plugins import load
     from fernas.datasets.tasks import task_samples
     from fernas.protocols.folds import make_folds
 
@@ -29,12 +30,13 @@ def main(
         name=name,
         kind=settings.kind,
         options=settings.options,
-        classes=list(task["classes"]),
+        classes=samples.attrs["classes"],
         groups=settings.groups,
         parts=settings.parts.model_dump(),
         seed=seed,
         duplicates=read_json(audit)["duplicates"],
         policy=settings.duplicates,
+        same_people={part: load("datasets", part).spec.same_people_as for part in samples["dataset"].unique()},
     )
     write_json(test, test_document)
     write_json(train, train_document)
