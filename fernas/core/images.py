@@ -49,12 +49,16 @@ def decode_image(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXEL
     _refuse_bomb(data, name, max_pixels)
     if _is_truncated(data):
         raise DataError(f"{name}: truncated picture ({len(data)} bytes without an end marker)")
+    is_jpeg = data[:2] == b"\xff\xd8"  # always 8 bit: decoded to RGB at once, pixels as stored
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION if is_jpeg else cv2.IMREAD_UNCHANGED
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise DataError(f"{name}: not a readable picture ({error.err})") from error
     if picture is None:
         raise DataError(f"{name}: not a readable picture ({len(data)} bytes)")
+    if is_jpeg:
+        return picture
     if picture.dtype == np.uint16:
         picture = (picture // 257).astype(np.uint8)
     elif picture.dtype != np.uint8:

@@ -84,7 +84,9 @@ class FaceFinder:
             return self._dlib.detect(grey, upsample=1)
         return self._dlib.detect(grey, upsample=0) or self._dlib.detect(grey, upsample=1)
 
-    def landmarks(self, grey: np.ndarray, detection: Detection | None, own: OwnLandmarks) -> Landmarks | None:
+    def landmarks(
+        self, grey: np.ndarray, detection: Detection | None, own: OwnLandmarks, without: tuple[str, ...] = ()
+    ) -> Landmarks | None:
         """Eyes and nose by the first landmarker whose points are plausible.
 
         Args:
@@ -92,8 +94,11 @@ class FaceFinder:
             detection: the face; without one only the dataset's own landmarks can serve.
             own: gives the dataset's own landmarks for this picture, (3, 2) image-left eye, image-right eye, nose tip,
                 or None.
+            without: landmarkers that are left out.
         """
         for name in self.config.landmarkers:
+            if name in without:
+                continue
             found: Landmarks | None = None
             if name == "dataset":
                 found = self._from_dataset(own())
