@@ -1,6 +1,6 @@
 """Scores of predictions: accuracy, unweighted F1 (UF1), unweighted average recall (UAR), per class, confusion.
 
-One file per score: `PLUGIN` is a `Metric`, a function of confusion matrices; scoring, intervals and tables use all of
+One file per score: `PLUGIN` is a `Metric`, a mean of ratios of a confusion matrix; scoring, intervals and tables use all of
 them. Layer: metrics. Depends on: core.
 """
 

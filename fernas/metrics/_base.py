@@ -1,4 +1,4 @@
-"""The confusion matrix, and what a score is: a function of it.
+"""The confusion matrix, and what a score is: a mean of ratios of its counts.
 
 Rule for classes without samples: a class that no label has is left out of every mean over classes (there is no recall
 of it, and its F1 would be a number about other classes); predictions of it still count as misses of the true class.
@@ -15,18 +15,30 @@ from fernas.core.errors import DataError
 
 @dataclass(frozen=True)
 class Metric:
-    """A score.
+    """A score in [0, 1]: the mean over classes (or one) of a ratio of counts.
 
     Attributes:
         name: key in scores.json and column of the tables.
         title: what tables and figures print.
-        of: confusion matrices (..., K, K), rows true classes -> scores (...); NaN where there is no sample. It must be
-            vectorised over the leading axes: intervals call it on thousands of resamples at once.
+        ratios: confusion matrices float64 (..., K, K), rows true classes -> numerators and denominators, (..., K) with
+            one ratio per class or (..., 1). Both must be linear in the matrix: intervals rest on that.
     """
 
     name: str
     title: str
-    of: Callable[[np.ndarray], np.ndarray]
+    ratios: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+    def of(self, confusions: np.ndarray) -> np.ndarray:
+        """Confusion matrices (..., K, K) -> scores (...), over the classes that have samples; NaN without samples."""
+        matrices = np.asarray(confusions, dtype=np.float64)
+        return mean_of_present(ratio(*self.present(matrices)))
+
+    def present(self, confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`ratios` with the denominators of classes without samples set to zero."""
+        numerators, denominators = self.ratios(confusions)
+        if denominators.shape[-1] > 1:
+            denominators = np.where(confusions.sum(axis=-1) > 0, denominators, 0)
+        return numerators, denominators
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None) -> float:
         """The score of class indices (N,) against class indices (N,)."""
@@ -62,27 +74,13 @@ def _indices(name: str, values: ArrayLike, n_classes: int | None) -> np.ndarray:
 
 def per_class_recall(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None) -> np.ndarray:
     """Recall of each class, float64 (K,); NaN for a class without samples."""
-    return recalls(confusion(y_true, y_pred, n_classes))
+    matrix = confusion(y_true, y_pred, n_classes)
+    return ratio(hits(matrix), matrix.sum(axis=-1))
 
 
-def recalls(confusions: np.ndarray) -> np.ndarray:
-    """Confusions (..., K, K) -> TP_c / N_c (..., K); NaN for classes without samples."""
-    matrices = np.asarray(confusions, dtype=np.float64)
-    return ratio(np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(axis=-1))
-
-
-def precisions(confusions: np.ndarray) -> np.ndarray:
-    """Confusions (..., K, K) -> TP_c / predictions of c (..., K); NaN for classes that are never predicted."""
-    matrices = np.asarray(confusions, dtype=np.float64)
-    return ratio(np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(axis=-2))
-
-
-def f1_scores(confusions: np.ndarray) -> np.ndarray:
-    """Confusions (..., K, K) -> 2 TP_c / (2 TP_c + FP_c + FN_c) (..., K); NaN for classes without samples."""
-    matrices = np.asarray(confusions, dtype=np.float64)
-    support, predicted = matrices.sum(axis=-1), matrices.sum(axis=-2)
-    hits = np.diagonal(matrices, axis1=-2, axis2=-1)
-    return ratio(2 * hits, np.where(support > 0, support + predicted, 0))
+def hits(confusions: np.ndarray) -> np.ndarray:
+    """Confusions (..., K, K) -> TP_c (..., K)."""
+    return np.diagonal(confusions, axis1=-2, axis2=-1)
 
 
 def mean_of_present(values: np.ndarray) -> np.ndarray:

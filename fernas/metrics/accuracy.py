@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from fernas.metrics._base import Metric, ratio
+from fernas.metrics._base import Metric, hits
 
 
-def _of(confusions: np.ndarray) -> np.ndarray:
-    matrices = np.asarray(confusions, dtype=np.float64)
-    return ratio(np.trace(matrices, axis1=-2, axis2=-1), matrices.sum(axis=(-2, -1)))
+def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return hits(confusions).sum(axis=-1, keepdims=True), confusions.sum(axis=(-2, -1))[..., None]
 
 
-PLUGIN = accuracy = Metric(name="accuracy", title="accuracy", of=_of)
+PLUGIN = accuracy = Metric(name="accuracy", title="accuracy", ratios=_ratios)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from fernas.metrics._base import Metric, mean_of_present, recalls
+from fernas.metrics._base import Metric, hits
 
 
-def _of(confusions: np.ndarray) -> np.ndarray:
-    return mean_of_present(recalls(confusions))
+def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return hits(confusions), confusions.sum(axis=-1)
 
 
-PLUGIN = uar = Metric(name="uar", title="UAR", of=_of)
+PLUGIN = uar = Metric(name="uar", title="UAR", ratios=_ratios)

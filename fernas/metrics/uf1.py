@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from fernas.metrics._base import Metric, f1_scores, mean_of_present
+from fernas.metrics._base import Metric, hits
 
 
-def _of(confusions: np.ndarray) -> np.ndarray:
-    return mean_of_present(f1_scores(confusions))
+def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return 2 * hits(confusions), confusions.sum(axis=-1) + confusions.sum(axis=-2)
 
 
-PLUGIN = uf1 = Metric(name="uf1", title="UF1", of=_of)
+PLUGIN = uf1 = Metric(name="uf1", title="UF1", ratios=_ratios)

@@ -67,6 +67,9 @@ def test_every_metric_works_on_a_stack_of_confusions(name):
     assert values[1, 2] == pytest.approx(float(metric.of(stack[1, 2])))
     assert ((values >= 0) & (values <= 1)).all()
     assert np.isnan(metric.of(np.zeros((3, 3))))
+    parts = [metric.ratios(stack[0].astype(float)), metric.ratios(stack[0].sum(axis=0).astype(float))]
+    for each, of_sum in zip(*parts, strict=True):
+        assert np.allclose(each.sum(axis=0), of_sum)
 
 
 @pytest.mark.parametrize(
