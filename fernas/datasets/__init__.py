@@ -1,4 +1,4 @@
-"""Corpora: one adapter file per corpus turns its real on-disk layout into a manifest, audits the copy and writes its card.
+"""Corpora: one adapter file per corpus turns its real on-disk layout into a manifest; audits and data cards.
 
 Layer: datasets. Depends on: core.
 """

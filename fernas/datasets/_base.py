@@ -116,6 +116,7 @@ class Collected:
     problems: list[str] = field(default_factory=list)
     ships_crops: bool | None = None
     fps: float | None = None
+    published: Mapping[str, int] | None = None
 
 
 class Adapter:
@@ -166,7 +167,7 @@ class Adapter:
         return read_ref(root, ref)
 
     def own_landmarks(self, root: Path | str, row: Mapping[str, Any]) -> "np.ndarray | None":
-        """Image-left eye centre, image-right eye centre and nose tip of the row's first used frame, (3, 2) px, or None."""
+        """Eye centres (image-left, image-right) and nose tip of the row's first used frame, (3, 2) px, or None."""
         points = attributes_of(row).get("landmarks")
         return _points(points) if points else None
 
@@ -248,6 +249,7 @@ def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFram
     table.attrs = {
         "problems": list(dict.fromkeys(found.problems)),
         "ships_crops": spec.ships_crops if found.ships_crops is None else found.ships_crops,
+        "published": dict(spec.counts if found.published is None else found.published),
     }
     return table
 
@@ -277,8 +279,8 @@ def locate(
 ) -> tuple[dict[str, Any], list[str]]:
     """Frame numbers of an annotation -> positions in the clip's pictures, as keywords of `Sample`, and problems.
 
-    Numbers are matched with the numbers in the file names. Onset after apex, apex after offset, or an annotated onset or
-    apex without its picture exclude the row; an offset past the last picture is cut to it and said.
+    Numbers are matched with the numbers in the file names. Onset after apex, apex after offset, or an annotated onset
+    or apex without its picture exclude the row; an offset past the last picture is cut to it and said.
 
     Args:
         clip: pictures and their numbers, ascending.

@@ -35,7 +35,7 @@ def join(
     fixes: Mapping[Key, Mapping[str, int | None]] | None = None,
     only_span: bool = False,
 ) -> tuple[list[Sample], list[str]]:
-    """Coded rows + pictures -> samples; rows without pictures are excluded with their reason, clips without rows are said.
+    """Coded rows + pictures -> samples; rows without pictures are excluded, clips without rows are said.
 
     Args:
         coded: rows of the coding file.
@@ -62,8 +62,17 @@ def join(
             continue
         clip = row.clip if not earlier else f"{row.clip}@{row.onset}"
         earlier.append(row)
-        sample = Sample(clip=clip, subject=row.subject, frames=[], label=row.label, raw_label=row.raw_label, kind="clip",
-                        group=f"{row.subject}/{row.clip}", attributes=row.attributes, excluded=row.excluded)  # fmt: skip
+        sample = Sample(
+            clip=clip,
+            subject=row.subject,
+            group=f"{row.subject}/{row.clip}",
+            frames=[],
+            label=row.label,
+            raw_label=row.raw_label,
+            kind="clip",
+            attributes=row.attributes,
+            excluded=row.excluded,
+        )
         samples.append(sample)
         told = f"{row.subject}/{clip}"
         found = pictures.clips.get(name)

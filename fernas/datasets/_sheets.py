@@ -1,4 +1,4 @@
-"""Coding tables (xlsx, csv, tsv): the header row is searched for, cells come as stripped text with their row numbers."""
+"""Coding tables (xlsx, csv, tsv): the header row is searched for; cells are stripped text with row numbers."""
 
 import csv
 import io

@@ -159,7 +159,7 @@ def collect_clips(
     kind_of: Callable[[re.Match[str]], str] = lambda match: "pictures",
     kinds: Iterable[str] = ("pictures",),
 ) -> Pictures:
-    """Group pictures into clips; of several kinds (cropped, raw) the first of `kinds` that exists is used.
+    """Group pictures into clips; of several kinds (cropped, raw) the one with most clips is used, else the first.
 
     Within a kind a clip found under two base folders is taken from the fuller base, and the other is said.
     """
@@ -168,7 +168,9 @@ def collect_clips(
         base = match["base"] or ""
         bases = by_kind.setdefault(kind_of(match), {})
         bases.setdefault(base, {}).setdefault(key(match), []).append(match.string)
-    chosen = next((by_kind[kind] for kind in kinds if kind in by_kind), {})
+    present = [(len(set().union(*by_kind[kind].values())), kind) for kind in kinds if kind in by_kind]
+    most = max((count for count, _ in present), default=0)
+    chosen = by_kind[next(kind for count, kind in present if count == most)] if present else {}
     order = sorted(chosen, key=lambda base: (-len(chosen[base]), base.count("/"), natural_key(base)))
     clips: dict[tuple[str, ...], Clip] = {}
     problems: list[str] = []
@@ -189,7 +191,7 @@ def collect_clips(
 def order_frames(refs: list[str]) -> tuple[list[int], list[str], list[str]]:
     """Sort one clip's pictures by the number in their names: (numbers, refs, problems).
 
-    Names without digits leave the natural order and the numbers 1, 2, 3...; of two pictures with one number the first is used.
+    Names without digits get the numbers 1, 2, 3... in natural order; of two pictures with one number the first is used.
     """
     ordered = sorted(refs, key=lambda ref: natural_key(ref.rsplit("/", 1)[-1]))
     numbers = [frame_number(ref) for ref in ordered]

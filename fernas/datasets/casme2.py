@@ -26,7 +26,7 @@ class MicroOptions(Options):
     """Options of CASME II."""
 
     pictures: Literal["auto", "cropped", "selected", "raw"] = Field(
-        "auto", description="which pictures; auto: in this order"
+        "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
     )
     coding: str | None = Field(None, description="the coding file below the root, when there are several")
     missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated ('/')")
@@ -46,26 +46,30 @@ class Casme2(Adapter):
         homepage="http://casme.psych.ac.cn/casme/e2",
         fps=200.0,
         subjects=26,
-        counts={"happiness": 32, "disgust": 63, "repression": 27, "surprise": 25, "sadness": 7, "fear": 2, "others": 99},
+        counts={
+            "happiness": 32, "disgust": 63, "repression": 27, "surprise": 25, "sadness": 7, "fear": 2, "others": 99,
+        },
         same_people_as=("megc2019",),
         layout=(
-            "CASME2-coding-20140508.xlsx (Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, Action Units, Estimated Emotion)",
+            "CASME2-coding-20140508.xlsx (Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, ...)",
             "Cropped/sub01/EP02_01f/reg_img46.jpg or CASME2_RAW_selected/sub01/EP02_01f/img46.jpg",
             "CASME2-RAW/sub01/EP02_01f/img1.jpg (whole clips)",
         ),
-        frame_rule="onset, apex and offset are annotated as the numbers in the file names; an apex '/' becomes the middle frame",
-        protocol="leave one subject out (26 folds); 5 classes or the 3 of MEGC2019; accuracy, UF1, UAR over pooled predictions",
+        frame_rule="onset, apex, offset are annotated as numbers in the file names; no apex ('/'): the middle frame",
+        protocol="leave one subject out (26 folds), 5 classes or the 3 of MEGC2019; accuracy, UF1, UAR, pooled",
         tasks={
             "casme2-5": {
-                "classes": ("happiness", "disgust", "repression", "surprise", "others"), "frames": {"kind": "clip"},
+                "classes": ("happiness", "disgust", "repression", "surprise", "others"),
+                "frames": {"kind": "clip"},
             },
             "casme2-3": {
-                "classes": ("negative", "positive", "surprise"), "frames": {"kind": "clip"},
+                "classes": ("negative", "positive", "surprise"),
+                "frames": {"kind": "clip"},
                 "label_map": {"disgust": "negative", "repression": "negative", "happiness": "positive"},
             },
         },
         notes=(
-            "files of 2014 and 2019 differ in three clips of sub24 (sadness or surprise); the counts here are those of 2014",
+            "files of 2014 and 2019 differ in three clips of sub24 (sadness or surprise); counts are those of 2014",
             "an 'updated' file of 256 rows lacks about 21 apex frames: those clips take the middle frame",
             "sub16/EP01_08 is incomplete in Cropped",
         ),
@@ -77,7 +81,7 @@ class Casme2(Adapter):
         coding = tree.one(CODING, "coding file (CASME2-coding-*.xlsx)", options.coding)
         rows, _ = read_table(root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion"))
         coded = [_coded(row, self.spec) for row in rows if row["filename"] or _told(row, tree)]
-        kinds = ("cropped", "selected", "raw") if options.pictures == "auto" else (options.pictures,)
+        kinds = ("selected", "raw", "cropped") if options.pictures == "auto" else (options.pictures,)
         pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + PICTURE + ")"
         pictures = collect_clips(
             tree, pattern, lambda m: (str(int(m["subject"])), m["clip"].strip().lower()),

@@ -25,7 +25,7 @@ class CkPlus(Adapter):
         kind="sequences",
         classes=("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"),
         licence="research licence by request form; only some subjects may be printed",
-        citation="Lucey, Cohn, Kanade, Saragih, Ambadar, Matthews: The Extended Cohn-Kanade Dataset (CK+), CVPR Workshops 2010",
+        citation="Lucey, Cohn, Kanade, Saragih, Ambadar, Matthews: The Extended Cohn-Kanade Dataset, CVPRW 2010",
         homepage="https://www.jeffcohn.net/Resources/",
         fps=30.0,
         subjects=118,
@@ -39,7 +39,7 @@ class CkPlus(Adapter):
             "FACS/S005/001/S005_001_00000011_facs.txt (optional; action unit and intensity per line)",
         ),
         frame_rule="the sequence ends at its apex: the last 3 frames carry the label, the first one is neutral",
-        protocol="10-fold subject-independent: fold k holds the sorted subject ids whose position modulo 10 is k; accuracy",
+        protocol="10-fold by subject: fold k holds the sorted subjects whose position modulo 10 is k; accuracy",
         tasks={
             "ckplus-6": {"classes": BASIC, "frames": {"kind": "peak", "peak": 3, "neutral": 0}},
             "ckplus-7n": {"classes": (*BASIC, "neutral"), "frames": {"kind": "peak", "peak": 3, "neutral": 1}},

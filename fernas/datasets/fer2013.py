@@ -9,9 +9,9 @@ from pydantic import Field
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
 from fernas.datasets._containers import base_folder, h5_array, h5_names, h5_pixels, pixel_table
-from fernas.datasets._labels import BASIC, canonical, is_word
+from fernas.datasets._labels import canonical, is_word
 from fernas.datasets._sheets import read_table
-from fernas.datasets._tree import PICTURE, Tree, is_picture_name, stem_of, summarise
+from fernas.datasets._tree import PICTURE, Tree, stem_of, summarise
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -72,8 +72,8 @@ class Fer2013(Adapter):
         notes=(
             "per-class counts are from memory; their sums agree with the splits",
             "exact and near duplicates across the official splits exist in the real corpus: reported, not fatal",
-            "picture mirrors usually merge PublicTest and PrivateTest into test/; without the split in the file names the"
-            " official protocol is refused",
+            "picture mirrors usually merge PublicTest and PrivateTest into test/; without the split in the file names"
+            " the official protocol is refused",
         ),
     )  # fmt: skip
 
@@ -128,6 +128,20 @@ def _usage(text: str, where: str) -> str:
     return usage
 
 
+def _row(split: str | None, row: int, ref: str, label: str, raw: str) -> Sample:
+    """A row of a csv or HDF5: `fer2013/<split>/<row>`, each its own group."""
+    name = f"{split}/{row}" if split else str(row)
+    return Sample(
+        clip=split or str(row),
+        frame=str(row) if split else None,
+        group=name,
+        frames=[ref],
+        label=label,
+        raw_label=raw,
+        split=split,
+    )
+
+
 def _from_csv(folder: Path, name: str) -> Collected:
     table = pixel_table(folder / name)
     if "emotion" not in table.columns:
@@ -149,9 +163,7 @@ def _from_csv(folder: Path, name: str) -> Collected:
     for row, code in enumerate(table.columns["emotion"]):
         where = f"{folder / name}: row {row + 1}"
         split = _usage(usages[row], where) if usages else "Training" if Path(name).name.lower() == "train.csv" else None
-        samples.append(
-            Sample(clip=f"{row:05d}", frames=[f"{name}#{row}"], label=_label(code, where), raw_label=code, split=split)
-        )
+        samples.append(_row(split, row, f"{name}#{row}", _label(code, where), code))
     return Collected(samples, problems)
 
 
@@ -172,15 +184,7 @@ def _from_h5(folder: Path, name: str) -> Collected:
         for row, code in enumerate(codes):
             text = str(int(code)) if float(code) == int(code) else str(code)
             word = _label(text, f"{path}: {labels} row {row}")
-            samples.append(
-                Sample(
-                    clip=f"{usage}_{row:05d}",
-                    frames=[f"{name}#{pixels}/{row}"],
-                    label=word,
-                    raw_label=text,
-                    split=usage,
-                )
-            )
+            samples.append(_row(usage, row, f"{name}#{pixels}/{row}", word, text))
     if not samples:
         raise DataError(
             f"{path}: no datasets Training_pixel and Training_label; there: {', '.join(names) or 'nothing'}"
@@ -220,8 +224,8 @@ def _from_folders(tree: Tree) -> Collected:
         for sample in samples:
             sample.split = None
         problems.append(
-            f"{len(untold)} file names do not tell the official split (first: {untold[0].frames[0]}; expected names like"
-            " Training_3908.jpg): the official protocol is refused"
+            f"{len(untold)} file names do not tell the official split (first: {untold[0].frames[0]}; expected names"
+            " like Training_3908.jpg): the official protocol is refused"
         )
     return Collected(samples, problems)
 
@@ -245,7 +249,7 @@ def _use_ferplus(folder: Path, name: str, found: Collected) -> None:
 
 
 def majority(votes: list[int]) -> tuple[str | None, str | None]:
-    """The class of ten votes by the rule of FERPlus' authors: single votes do not count, more than half of the rest wins.
+    """The class of ten votes by FERPlus' own rule: single votes do not count, more than half of the rest wins.
 
     Returns:
         (class, None), or (None, why there is none).
@@ -260,10 +264,4 @@ def majority(votes: list[int]) -> tuple[str | None, str | None]:
     return FERPLUS[at], None
 
 
-def is_picture_folder(tree: Tree) -> bool:
-    """Whether the tree holds picture files at all."""
-    return any(is_picture_name(name) for name in tree.files)
-
-
-assert set(BASIC) < set(CODES)
 PLUGIN = Fer2013()

@@ -13,7 +13,8 @@ from fernas.core.images import natural_key
 COLUMNS = {
     "sample_id": "str", "dataset": "str", "subject": "text", "group": "str", "label": "text", "raw_label": "str",
     "split": "text", "kind": "str", "frames": "object", "onset": "Int64", "apex": "Int64", "offset": "Int64",
-    "apex_source": "text", "fps": "float64", "sha256": "text", "box": "object", "attributes": "text", "excluded": "text",
+    "apex_source": "text", "fps": "float64", "sha256": "text", "box": "object", "attributes": "text",
+    "excluded": "text",
 }  # fmt: skip
 KINDS = {"still", "clip"}
 APEX_SOURCES = {"annotated", "middle", "last"}

@@ -18,8 +18,10 @@ CLASSES = ("negative", "positive", "surprise")
 RULE = {
     "casme2": {"disgust": "negative", "repression": "negative", "happiness": "positive", "surprise": "surprise"},
     "smic": {"negative": "negative", "positive": "positive", "surprise": "surprise"},
-    "samm": {"anger": "negative", "contempt": "negative", "disgust": "negative", "fear": "negative", "sadness": "negative",
-             "happiness": "positive", "surprise": "surprise"},
+    "samm": {
+        "anger": "negative", "contempt": "negative", "disgust": "negative", "fear": "negative", "sadness": "negative",
+        "happiness": "positive", "surprise": "surprise",
+    },
 }  # fmt: skip
 # clips that the challenge's list lacks although the newer coding file would class them
 ABSENT = {"casme2": ("casme2/sub24/EP07_01", "casme2/sub24/EP07_04f", "casme2/sub24/EP10_03")}
@@ -59,7 +61,7 @@ class Megc2019(Adapter):
         tasks={"megc2019-3": {"classes": CLASSES, "frames": {"kind": "clip"}}},
         notes=(
             "the official spelling of SMIC's and SAMM's subjects in the csv is unsure: ids are normalised",
-            "without the csv: clips of CASME II without an annotated apex or with onset = apex are left out, as the list does",
+            "without the csv: clips of CASME II with no annotated apex or with onset = apex are left out",
         ),
     )
 
@@ -72,7 +74,7 @@ class Megc2019(Adapter):
         table = pd.concat(chosen, ignore_index=True)
         order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
         table = table.iloc[order].reset_index(drop=True)
-        table.attrs = {"problems": problems, "ships_crops": False}
+        table.attrs = {"problems": problems, "ships_crops": False, "published": dict(self.spec.counts)}
         return table
 
 
@@ -125,8 +127,9 @@ def _from_csv(parts: "dict[str, pd.DataFrame]", path: Path, problems: list[str])
         at = where[name].get(identity.lower())
         if at is None:
             problems.append(f"{told}: {identity} is not in the copy of {name}")
-            rows.append({"sample_id": identity, "dataset": name, "subject": f"{name}/{subject}", "group": identity, "label": label,
-                         "raw_label": cells[3], "kind": "clip", "frames": [], "excluded": f"not in the copy of {name}"})  # fmt: skip
+            known = {"sample_id": identity, "dataset": name, "subject": f"{name}/{subject}", "group": identity}
+            why = f"not in the copy of {name}"
+            rows.append({**known, "label": label, "raw_label": cells[3], "kind": "clip", "frames": [], "excluded": why})
             continue
         row = {str(key): value for key, value in parts[name].iloc[at].to_dict().items()}
         if RULE[name].get(str(row["label"])) != label:

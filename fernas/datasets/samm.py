@@ -53,10 +53,13 @@ class Samm(Adapter):
         homepage="http://www2.docm.mmu.ac.uk/STAFF/M.Yap/dataset.php",
         fps=200.0,
         subjects=29,
-        counts={"anger": 57, "contempt": 12, "disgust": 9, "fear": 8, "happiness": 26, "sadness": 6, "surprise": 15, "others": 26},
+        counts={
+            "anger": 57, "contempt": 12, "disgust": 9, "fear": 8, "happiness": 26, "sadness": 6, "surprise": 15,
+            "others": 26,
+        },
         same_people_as=("megc2019",),
         layout=(
-            "SAMM_Micro_FACS_Codes_v2.xlsx (Subject, Filename, Onset Frame, Apex Frame, Offset Frame, ..., Estimated Emotion)",
+            "SAMM_Micro_FACS_Codes_v2.xlsx (Subject, Filename, Onset Frame, Apex Frame, Offset Frame, ...)",
             "SAMM/006/006_1_2/006_05562.jpg (folder = Filename; number = frame of the recording)",
             "SAMM_CROP/006/006_1_2/... (face crops, optional)",
         ),
@@ -119,8 +122,9 @@ def _coded(row: Row, spec: DatasetSpec) -> Coded:
     excluded = None if raw else "no emotion in the coding file"
     if clip.split("_")[0] != subject:
         excluded = f"Subject {row['subject']} and Filename {row['filename']} disagree"
-    return Coded(subject, clip, canonical(raw, spec.classes, f"{row.where}, column emotion") if raw else None, raw,
-                 _frame(row, "onset"), _frame(row, "apex"), _frame(row, "offset"), row.where, attributes, excluded)  # fmt: skip
+    label = canonical(raw, spec.classes, f"{row.where}, column emotion") if raw else None
+    onset, apex, offset = (_frame(row, name) for name in ("onset", "apex", "offset"))
+    return Coded(subject, clip, label, raw, onset, apex, offset, row.where, attributes, excluded)
 
 
 PLUGIN = Samm()

@@ -33,7 +33,7 @@ class SmicOptions(Options):
 
     camera: Literal["HS", "VIS", "NIR"] = Field("HS", description="which camera")
     pictures: Literal["auto", "cropped", "raw", "extended"] = Field(
-        "auto", description="which release: SMIC_all_cropped, SMIC_all_raw, SMIC-E; auto: the first that is there"
+        "auto", description="SMIC_all_cropped, SMIC_all_raw or SMIC-E; auto: the one with most clips; if equal raw"
     )
     annotation: str | None = Field(
         None, description="SMIC-E: the annotation file below the root, when there are several"
@@ -77,7 +77,7 @@ class Smic(Adapter):
         tree = Tree.walk(root)
         pattern = r"(?P<clip>" + CLIP + r")/(?P<file>[^/]+" + PICTURE + ")"
         camera_of = _camera_of(root, options.camera)
-        kinds = ("cropped", "raw", "extended") if options.pictures == "auto" else (options.pictures,)
+        kinds = ("raw", "cropped", "extended") if options.pictures == "auto" else (options.pictures,)
         pictures = collect_clips(
             tree,
             pattern,
@@ -99,9 +99,7 @@ class Smic(Adapter):
         else:
             samples = [_whole(key, clip, problems) for key, clip in pictures.clips.items()]
             samples += _empty(empty, pictures, {s.clip for s in samples}, problems)
-        if options.camera != "HS":
-            problems.append(f"camera {options.camera}: {sum(COUNTS[options.camera].values())} clips are published")
-        return Collected(samples, problems, fps=FPS[options.camera])
+        return Collected(samples, problems, fps=FPS[options.camera], published=COUNTS[options.camera])
 
 
 def clip_id(name: str) -> str:
@@ -134,8 +132,18 @@ def _label_of(name: str) -> str:
 def _whole(key: tuple[str, ...], clip: Clip, problems: list[str]) -> Sample:
     """A clip that runs from onset to offset."""
     last = len(clip.refs) - 1
-    sample = Sample(clip=key[1], subject=key[0], frames=clip.refs, label=_label_of(key[1]), raw_label=key[1].split("_")[1],
-                    kind="clip", onset=0, apex=last // 2, offset=last, apex_source="middle")  # fmt: skip
+    sample = Sample(
+        clip=key[1],
+        subject=key[0],
+        frames=clip.refs,
+        label=_label_of(key[1]),
+        raw_label=key[1].split("_")[1],
+        kind="clip",
+        onset=0,
+        apex=last // 2,
+        offset=last,
+        apex_source="middle",
+    )
     folder = clip.refs[0].split("/")
     words = [part.lower() for part in folder[:-2] if part.lower() in CODES.values()]
     people = [part.lower() for part in folder[:-2] if re.fullmatch(r"s\d+", part, re.IGNORECASE)]

@@ -95,7 +95,8 @@ def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
     reached = {mapping[word] for word in words if word in mapping}
     if absent and not reached:
         raise ConfigError(
-            f"task on {task.dataset}: label_map knows {', '.join(absent)}, the corpus has {', '.join(sorted(words)[:20])}"
+            f"task on {task.dataset}: label_map knows {', '.join(absent)};"
+            f" the corpus has {', '.join(sorted(words)[:20])}"
         )
     return mapping
 
@@ -121,7 +122,7 @@ def _samples_of(row: dict[str, Any], label: str, task: Task) -> list[dict[str, A
 
 
 def peak_positions(row: Mapping[str, Any], count: int, first: int) -> list[int]:
-    """`count` consecutive positions around the apex within [first, offset], shifted to fit; fewer where there is no room."""
+    """`count` positions in a row around the apex, shifted to fit [first, offset]; fewer where there is no room."""
     apex, last = int(row["apex"]), int(row["offset"])
     count = min(count, last - first + 1)
     start = min(max(apex - (count - 1) // 2, first), last - count + 1)

@@ -1,5 +1,7 @@
 """CK+, FER2013, CASME II, SAMM, SMIC and MEGC2019 against trees typed by hand."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,8 @@ def test_manifest_survives_parquet(tmp_path):
 def test_fer2013_csv_in_both_header_styles(tmp_path, write):
     write(tmp_path)
     table = build_manifest("fer2013", tmp_path)
+    assert list(table["sample_id"][:2]) == ["fer2013/PrivateTest/24", "fer2013/PrivateTest/25"]
+    table = table.iloc[[*range(12, 30), *range(6, 12), *range(6)]].reset_index(drop=True)
     words = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
     assert list(table["label"]) == [words[code] for code in trees.FER_LABELS]
     assert list(table["split"]) == trees.FER_USAGE
@@ -94,6 +98,7 @@ def test_fer2013_csv_in_both_header_styles(tmp_path, write):
     adapter = plugins.load("datasets", "fer2013")
     for row in (0, 17, 29):
         frame = adapter.read_frame(tmp_path, table["frames"][row][0])
+        assert table["sample_id"][row].endswith(f"/{row}") and table["frames"][row][0].endswith(f"#{row}")
         assert frame.shape == (48, 48, 3) and (frame[:, :, 1] == trees.fer_pixels(row)).all()
     assert table["sha256"].nunique() == 30
 
@@ -103,7 +108,7 @@ def test_fer2013_root_may_be_the_file_itself(tmp_path):
     table = build_manifest("fer2013", tmp_path / "fer2013.csv")
     assert len(table) == 30
     frame = plugins.load("datasets", "fer2013").read_frame(tmp_path / "fer2013.csv", table["frames"][3][0])
-    assert (frame[:, :, 0] == trees.fer_pixels(3)).all()
+    assert (frame[:, :, 0] == trees.fer_pixels(27)).all()
 
 
 def test_fer2013_h5_equals_csv(tmp_path):
@@ -140,8 +145,10 @@ def test_ferplus_majority_joined_by_row(tmp_path):
     trees.ferplus(tmp_path)
     table = build_manifest("fer2013", tmp_path, {"labels": "ferplus"})
     assert len(table) == 30
-    assert table["label"][0] == "anger" and table["label"][7] == "happiness" and table["label"][9] == "contempt"
-    assert "no majority" in reasons(table)["fer2013/00001"] and "not a face" in reasons(table)["fer2013/00004"]
+    labels = table.set_index("sample_id")["label"]
+    assert [labels[f"fer2013/Training/{row}"] for row in (0, 7, 9)] == ["anger", "happiness", "contempt"]
+    why = reasons(table)
+    assert "no majority" in why["fer2013/Training/1"] and "not a face" in why["fer2013/Training/4"]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +217,10 @@ def test_casme2_doubled_folder_and_choice_of_pictures(tmp_path):
     (tmp_path / "x").rename(tmp_path / "CASME2_RAW_selected/CASME2_RAW_selected")
     trees.casme2(tmp_path, "Cropped")
     auto = build_manifest("casme2", tmp_path)
-    assert auto["frames"][0][0].startswith("Cropped/")
+    assert auto["frames"][0][0].startswith("CASME2_RAW_selected/")
+    assert build_manifest("casme2", tmp_path, {"pictures": "cropped"})["frames"][0][0].startswith("Cropped/")
+    shutil.rmtree(tmp_path / "Cropped/sub26")
+    assert "Cropped" not in str(build_manifest("casme2", tmp_path)["frames"].to_list())
     table = build_manifest("casme2", tmp_path, {"pictures": "selected"})
     assert spans(table) == trees.CASME2
     assert table["frames"][0][0].startswith("CASME2_RAW_selected/CASME2_RAW_selected/sub01")
@@ -247,8 +257,6 @@ def test_casme2_text_in_a_frame_cell_names_row_and_column(tmp_path):
 
 
 def test_casme2_missing_folder_is_a_row_and_a_problem(tmp_path):
-    import shutil
-
     trees.casme2(tmp_path)
     shutil.rmtree(tmp_path / "Cropped/sub02/EP09f")
     table = build_manifest("casme2", tmp_path)

@@ -137,7 +137,7 @@ def fer2013_folders(root: Path) -> None:
 
 
 def casme2(root: Path, kind: str = "Cropped", apex: object = "/") -> None:
-    """9 columns with two blank headers, one '/' apex, whole and text AU cells, three forms of file names, a shortcut."""
+    """9 columns with two blank headers, one '/' apex, AU cells as number and text, three forms of file names."""
     rows: list[list[object]] = [
         [
             "Subject",
@@ -184,7 +184,7 @@ CASME2 = {  # sample -> label, onset, apex, offset as positions, where the apex 
 
 
 def samm(root: Path, lines_above: int = 13) -> None:
-    """Text above the header, Subject as number, frames with 4 and 5 digits, `Other` and `Others`, an 'or' in the AUs."""
+    """Text above the header, Subject as number, frames of 4 and 5 digits, `Other` and `Others`, 'or' in the AUs."""
     rows: list[list[object]] = [[f"Note {n}: SAMM micro movements, FACS coded."] for n in range(lines_above)]
     rows += [
         ["Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro",
@@ -252,12 +252,14 @@ def smic_raw(root: Path) -> None:
 
 
 def smic_extended(root: Path) -> None:
-    """Release (c): long clips, `s01` folders, an annotation with two expressions in one clip and text rows at its end."""
+    """Release (c): long clips, `s01` folders, an annotation with two expressions in one clip, text at its end."""
     blank = [None] * 2
     rows: list[list[object]] = [
-        ["Subject", "Filename", None, "OnsetF", "OffsetF", "Onset2F", "Offset2F", "Onset3F", "Offset3F", None, "FirstF", "LastF",
+        ["Subject", "Filename", None, "OnsetF", "OffsetF", "Onset2F", "Offset2F", "Onset3F", "Offset3F", None, "FirstF",
+         "LastF",
          "TotalMF1", "TotalMF2", "TotalMF3", "TotalVL", "Emotion"],
-        [1, "s1_ne_01", None, 559740, 559744, None, None, None, None, None, 559730, 559752, 5, None, None, 23, "negative", *blank],
+        [1, "s1_ne_01", None, 559740, 559744, None, None, None, None, None, 559730, 559752, 5, None, None, 23,
+         "negative", *blank],
         [1, "s1_sur_02", None, 1005, 1009, 1014, 1018, None, None, None, 1000, 1022, 5, 5, None, 23, None, *blank],
         [20, "s20_po_01", None, 7, 12, None, None, None, None, None, 1, 15, 6, None, None, 15, "positive", *blank],
         [None, "Note: frames are counted from the start of the recording"],
@@ -278,7 +280,9 @@ def smic_extended(root: Path) -> None:
 def megc_csv(path: Path) -> None:
     """No header, CRLF, no newline at the end, both spellings of subjects, one row whose folder is absent."""
     rows = ["casme2,sub01,EP01_2,0", "casme2,sub01,EP02_01f,1", "casme2,sub02,EP09f,2", "casme2,sub07,EP06_02_01,0",
-            "casme2,sub17,EP15_01,0", "samm,6,006_1_2,0", "samm,006,006_1_3,1", "samm,7,007_5_4,2", "samm,013,013_1_9,0",
-            "samm,28,028_4_1,0", "smic,s01,s01_ne_01,0", "smic,s1,s1_sur_01,2", "smic,s03,s03_po_08,1", "smic,s3,s3_ne_16,0",
+            "casme2,sub17,EP15_01,0",
+            "samm,6,006_1_2,0", "samm,006,006_1_3,1", "samm,7,007_5_4,2", "samm,013,013_1_9,0",
+            "samm,28,028_4_1,0", "smic,s01,s01_ne_01,0", "smic,s1,s1_sur_01,2", "smic,s03,s03_po_08,1", 
+            "smic,s3,s3_ne_16,0",
             "smic,s18,s18_sur_02,2"]  # fmt: skip
     text(path, "\r\n".join(rows))

@@ -1,0 +1,132 @@
+"""Equal and almost equal pictures: perceptual hashes compared all at once, confirmed by pixel correlation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+THUMB = 48
+BLOCK_BYTES = 64 << 20
+PAIRS_AT_ONCE = 2000
+
+
+def perceptual_hash(grey: "np.ndarray") -> int:
+    """The 64-bit DCT hash of imagehash (Zauner's pHash) of a grey picture, uint8 (H, W)."""
+    import imagehash
+    import numpy as np
+    from PIL import Image
+
+    bits = imagehash.phash(Image.fromarray(grey)).hash.ravel()
+    return int(np.packbits(bits).view(">u8")[0])
+
+
+def thumbnail(grey: "np.ndarray") -> "np.ndarray":
+    """A grey picture as uint8 (48, 48); a picture of that size stays as it is."""
+    from fernas.core.images import resize
+
+    return grey if grey.shape == (THUMB, THUMB) else resize(grey, THUMB, THUMB)
+
+
+def near_hashes(hashes: "np.ndarray", distance: int) -> Iterator["np.ndarray"]:
+    """All pairs i < j whose hashes differ in at most `distance` bits, block by block.
+
+    Args:
+        hashes: uint64 (N,).
+        distance: largest number of differing bits.
+
+    Yields:
+        int64 (n, 3): i, j, number of differing bits. Memory stays bounded whatever N is.
+    """
+    import numpy as np
+
+    count = len(hashes)
+    rows = max(1, BLOCK_BYTES // (8 * max(1, count)))
+    for start in range(0, count, rows):
+        stop = min(start + rows, count)
+        bits = np.bitwise_count(hashes[start:stop, None] ^ hashes[None, start:])
+        i, j = np.nonzero(bits <= distance)
+        upper = j > i
+        i, j = i[upper], j[upper]
+        if len(i):
+            yield np.stack([i + start, j + start, bits[i, j].astype(np.int64)], axis=1)
+
+
+def correlations(pictures: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
+    """Pearson correlation of the pixels of pairs of pictures; 0 where one of them is flat.
+
+    Args:
+        pictures: uint8 (N, H, W).
+        pairs: int (n, 2) indices.
+
+    Returns:
+        float64 (n,).
+    """
+    import numpy as np
+
+    flat = pictures.reshape(len(pictures), -1)
+    found = np.zeros(len(pairs))
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        part = pairs[start : start + PAIRS_AT_ONCE]
+        left, right = (flat[part[:, side]].astype(np.float32) for side in (0, 1))
+        left -= left.mean(axis=1, keepdims=True)
+        right -= right.mean(axis=1, keepdims=True)
+        scale = np.sqrt((left**2).sum(axis=1, dtype=np.float64) * (right**2).sum(axis=1, dtype=np.float64))
+        product = (left * right).sum(axis=1, dtype=np.float64)
+        found[start : start + len(part)] = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)
+    return found
+
+
+def correlation_of(left: "np.ndarray", right: "np.ndarray") -> float:
+    """Pearson correlation of two grey pictures, at the smaller one's size."""
+    import numpy as np
+
+    from fernas.core.images import resize
+
+    height, width = min(left.shape[0], right.shape[0]), min(left.shape[1], right.shape[1])
+    pair = [p if p.shape == (height, width) else resize(p, height, width) for p in (left, right)]
+    return float(correlations(np.stack(pair), np.array([[0, 1]]))[0])
+
+
+def near_duplicates(
+    hashes: "np.ndarray",
+    thumbs: "np.ndarray",
+    may_pair: Callable[["np.ndarray", "np.ndarray"], "np.ndarray"],
+    confirm: Callable[[int, int], float] | None,
+    distance: int,
+    correlation: float,
+) -> list[tuple[int, int, int, float]]:
+    """Pairs of pictures that look the same: hash distance and correlation within the limits.
+
+    Args:
+        hashes: uint64 (N,) perceptual hashes.
+        thumbs: uint8 (N, 48, 48).
+        may_pair: (i, j) arrays -> bool array; which pairs are asked for.
+        confirm: correlation of the source pictures of i and j, where the thumbnails are not the sources themselves.
+        distance: largest hash distance.
+        correlation: smallest correlation.
+
+    Returns:
+        (i, j, distance, correlation), ascending.
+    """
+    found: list[tuple[int, int, int, float]] = []
+    slack = 0.05 if confirm is not None else 0.0
+    for block in near_hashes(hashes, distance):
+        block = block[may_pair(block[:, 0], block[:, 1])]
+        values = correlations(thumbs, block[:, :2])
+        for (i, j, bits), value in zip(block.tolist(), values.tolist(), strict=True):
+            if value < correlation - slack:
+                continue
+            sure = value if confirm is None else confirm(i, j)
+            if sure >= correlation:
+                found.append((i, j, bits, round(sure, 4)))
+    return sorted(found)
+
+
+def groups_of_equal(digests: Sequence[str | None]) -> list[list[int]]:
+    """Indices that share a digest, groups of two and more, in order of first appearance."""
+    groups: dict[str, list[int]] = {}
+    for at, digest in enumerate(digests):
+        if digest is not None:
+            groups.setdefault(digest, []).append(at)
+    return [group for group in groups.values() if len(group) > 1]

@@ -1,0 +1,113 @@
+"""Data cards: what a copy holds, where it comes from, what was left out and why; generated from manifest and audit."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from fernas.datasets._base import DatasetSpec
+
+LISTED = 20
+
+
+def data_card(
+    spec: DatasetSpec, manifest: pd.DataFrame, audit: Mapping[str, Any], faces: pd.DataFrame | None = None
+) -> str:
+    """The data card of one copy as markdown.
+
+    Args:
+        spec: facts about the corpus.
+        manifest: its manifest.
+        audit: its audit.
+        faces: faces table of the copy, where faces were already searched.
+    """
+    lines = [f"# {spec.title}" + (" (rendered faces)" if audit.get("rendered") else ""), ""]
+    if audit.get("rendered"):
+        lines += [
+            "**These faces are rendered in the corpus' layout: nothing here says anything about real people.**",
+            "",
+        ]
+    expected = audit.get("expected", {})
+    lines += _table(
+        ("", "here", "expected"),
+        [
+            ("samples", audit["samples"], expected.get("samples") or sum(expected.get("classes", {}).values()) or "-"),
+            ("subjects", audit["subjects"] or "none named", expected.get("subjects") or "-"),
+            ("frames per second", _one_of(manifest["fps"]), spec.fps or "-"),
+            ("picture sizes", ", ".join(f"{size} ({n})" for size, n in audit.get("sizes", {}).items()) or "-", "-"),
+            ("frames per sample", _frames(manifest), "-"),
+        ],
+    )
+    lines += ["", "## Classes", ""]
+    lines += _table(
+        ("class", "here", "expected", "subjects"),
+        [
+            (name, count, expected.get("classes", {}).get(name, "-"), _people(manifest, name))
+            for name, count in audit["classes"].items()
+        ],
+    )
+    if audit["splits"]:
+        lines += ["", "## Official splits", ""]
+        rows = [(name, count, expected.get("splits", {}).get(name, "-")) for name, count in audit["splits"].items()]
+        lines += _table(("split", "here", "expected"), rows)
+    lines += ["", "## Apex", "", _apex(manifest)]
+    if faces is not None:
+        lines += ["", "## Faces", "", *_faces(faces)]
+    lines += ["", "## Left out", ""]
+    excluded = audit.get("excluded", {})
+    lines += [f"- `{name}`: {why}" for name, why in list(excluded.items())[:LISTED]] or ["Nothing."]
+    if len(excluded) > LISTED:
+        lines.append(f"- and {len(excluded) - LISTED} more")
+    duplicates = audit["duplicates"]
+    lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal pictures,"
+              f" {duplicates.get('near_count', len(duplicates['near']))} pairs of almost equal ones."]  # fmt: skip
+    lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
+    lines += ["", "## About the corpus", ""]
+    lines += [f"- licence: {spec.licence}", f"- how to get it: {spec.homepage}", f"- cite: {spec.citation}"]
+    lines += [f"- frames: {spec.frame_rule}", f"- protocol: {spec.protocol}"]
+    if spec.same_people_as:
+        lines.append(f"- shows the same people as: {', '.join(spec.same_people_as)}")
+    if spec.notes:
+        lines += ["", "Not sure without the real copy:", "", *[f"- {note}" for note in spec.notes]]
+    return "\n".join(lines) + "\n"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+
+
+def _one_of(values: "pd.Series[Any]") -> str:
+    found = sorted(values.dropna().unique())
+    return ", ".join(f"{value:g}" for value in found) or "-"
+
+
+def _frames(manifest: pd.DataFrame) -> str:
+    counts = [len(frames) for frames in manifest.loc[manifest["excluded"].isna(), "frames"]]
+    if not counts:
+        return "-"
+    return f"{min(counts)} to {max(counts)}, mean {sum(counts) / len(counts):.1f}"
+
+
+def _people(manifest: pd.DataFrame, label: str) -> str:
+    rows = manifest[(manifest["label"] == label) & manifest["excluded"].isna()]
+    return str(rows["subject"].nunique()) if rows["subject"].notna().any() else "-"
+
+
+def _apex(manifest: pd.DataFrame) -> str:
+    sources = Counter(str(source) for source in manifest["apex_source"].dropna())
+    words = {"annotated": "annotated", "middle": "the middle frame", "last": "the last frame"}
+    return (
+        "; ".join(f"{words.get(s, s)}: {n}" for s, n in sources.most_common()) + "." if sources else "Still pictures."
+    )
+
+
+def _faces(faces: pd.DataFrame) -> list[str]:
+    detectors = Counter(str(name) for name in faces["detector"])
+    found = int(faces["status"].isin(["ok", "shipped"]).sum())
+    return [
+        f"{found} of {len(faces)} samples with a face.",
+        "",
+        *_table(("detector", "samples"), detectors.most_common()),
+    ]

@@ -1,0 +1,77 @@
+"""Reading a real copy for `fernas check-data`: manifest and audit in one go, without a workflow."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fernas.core import plugins
+from fernas.core.errors import DataError
+from fernas.datasets.audit import audit_dataset
+from fernas.datasets.manifest import build_manifest, merge_manifests
+
+
+def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The audit of the copy at `root`; a copy that cannot be read is a fatal finding with its reason.
+
+    A composite is read from the folders of its parts below `root` (named like the datasets).
+
+    Raises:
+        ConfigError: unknown dataset or option.
+    """
+    adapter = plugins.load("datasets", name)
+    path = Path(root)
+    try:
+        if not path.exists():
+            raise DataError(f"{path}: no such folder, expected the root of {adapter.spec.title}")
+        if adapter.spec.parts:
+            roots = {part: part_root(path, part) for part in adapter.spec.parts}
+            tables = {part: build_manifest(part, folder) for part, folder in roots.items()}
+            table = merge_manifests(name, tables, _with_list(path, options))
+            table.attrs["problems"] = [p for t in tables.values() for p in t.attrs["problems"]] + table.attrs[
+                "problems"
+            ]
+        else:
+            roots = {name: path}
+            table = build_manifest(name, path, options)
+    except DataError as error:
+        return unusable(name, str(error))
+    return audit_dataset(name, table, roots)
+
+
+def unusable(name: str, reason: str) -> dict[str, Any]:
+    """The findings about a copy that cannot be read."""
+    return {
+        "dataset": name,
+        "samples": 0,
+        "subjects": 0,
+        "classes": {},
+        "splits": {},
+        "excluded": {},
+        "problems": [reason],
+        "fatal": True,
+        "unreadable": [],
+        "duplicates": {"exact": [], "near": [], "near_count": 0},
+        "expected": {},
+        "sizes": {},
+        "rendered": False,
+    }
+
+
+def part_root(root: Path, part: str) -> Path:
+    """The folder of a part of a composite: named like the dataset, compared by letters and digits."""
+    spellings = {part, {"casme2": "casmeii"}.get(part, part)}
+    for folder in sorted(p for p in root.iterdir() if p.is_dir()):
+        word = "".join(c for c in folder.name.lower() if c.isalnum())
+        if any(word == spelling or word.startswith(spelling) for spelling in spellings):
+            corpus = folder / "corpus"
+            return corpus if corpus.is_dir() else folder
+    raise DataError(f"{root}: no folder of {part}; expected one folder per part, named like the dataset")
+
+
+def _with_list(root: Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The options, with the published list when it lies in the root."""
+    chosen = dict(options or {})
+    found = root / "combined_3class_gt.csv"
+    if "csv" not in chosen and found.is_file():
+        chosen["csv"] = str(found)
+    return chosen
