@@ -1,6 +1,7 @@
 """dlib's face detector and shape predictors: the only module that imports dlib."""
 
 import importlib.util
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,12 @@ def five_point_model() -> Path | None:
 class DlibDetector:
     """dlib's frontal HOG detector; one instance per thread."""
 
+    _of_thread = threading.local()  # building it takes half a second, and it must not be shared between threads
+
     def __init__(self) -> None:
-        self._detector = _dlib().get_frontal_face_detector()
+        if not hasattr(self._of_thread, "detector"):
+            self._of_thread.detector = _dlib().get_frontal_face_detector()
+        self._detector = self._of_thread.detector
 
     def detect(self, grey: np.ndarray, upsample: int) -> list[tuple[Box, float]]:
         """Boxes with their scores (0 is the detector's threshold), best first.

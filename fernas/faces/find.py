@@ -1,5 +1,6 @@
 """The chains: which detector finds the face, which landmarker its eyes and nose; the first that serves is recorded."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +50,6 @@ class FaceFinder:
     def __init__(self, config: FacesConfig) -> None:
         self.config = config
         self._dlib = DlibDetector() if "dlib" in config.detectors else None
-        self._haar = HaarDetector() if "haar" in config.detectors else None
-        self._eyes = EyeCascades() if "eye_cascades" in config.landmarkers else None
         self._predictor = self._load_predictor() if "dlib5" in config.landmarkers else None
 
     def _load_predictor(self) -> ShapePredictor | None:
@@ -58,6 +57,15 @@ class FaceFinder:
             return ShapePredictor(Path(self.config.landmark_model))
         path = five_point_model()
         return ShapePredictor(path) if path is not None else None
+
+    # Parsing a cascade takes longer than finding a face: the ones that nothing asks for are never read.
+    @functools.cached_property
+    def _haar(self) -> HaarDetector:
+        return HaarDetector()
+
+    @functools.cached_property
+    def _eyes(self) -> EyeCascades:
+        return EyeCascades()
 
     def detect(self, grey: np.ndarray) -> Detection | None:
         """The best face by the first detector that finds one: dlib, dlib on the doubled picture, the cascade.
@@ -71,7 +79,7 @@ class FaceFinder:
             found: list[tuple[Box, float]] = []
             if name == "dlib" and self._dlib is not None:
                 found = self._detect_dlib(small)
-            elif name == "haar" and self._haar is not None:
+            elif name == "haar":
                 found = self._haar.detect(small)
             if found:
                 (x0, y0, x1, y1), score = found[0]
@@ -104,7 +112,7 @@ class FaceFinder:
                 found = self._from_dataset(own())
             elif detection is not None and name == "dlib5" and self._predictor is not None:
                 found = self._predict(grey, detection)
-            elif detection is not None and name == "eye_cascades" and self._eyes is not None:
+            elif detection is not None and name == "eye_cascades":
                 eyes = self._eyes.find(grey, detection.box)
                 found = self.from_eyes(eyes, name) if eyes is not None else None
             box = detection.box if detection is not None else None

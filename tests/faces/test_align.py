@@ -1,6 +1,7 @@
 """Detection, landmarks and alignment on rendered faces."""
 
 import builtins
+import threading
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_no_face_is_a_row_with_its_reason_and_a_centre_crop():
     assert "no face in 3 frames of 160x120 px" in row["reason"]
     np.testing.assert_allclose(np.reshape(row["transform"], (2, 3)) @ [80, 60, 1], [0.5, 0.5])
     assert row["nose_source"] == "mean"
-    aligned = [to_aligned(np.reshape(t, (2, 3)), np.array(q[4:])) for t, q in zip(faces["transform"], faces["landmarks"])]
+    aligned = [to_aligned(np.reshape(f.transform, (2, 3)), np.array(f.landmarks[4:])) for f in faces.itertuples()]
     np.testing.assert_allclose(aligned[1], aligned[0], atol=1e-9)
     assert (previews[1] == 90).all()
 
@@ -194,6 +195,7 @@ def test_missing_dlib_is_one_error_that_names_the_package(monkeypatch):
         return real(name, *args, **kwargs)
 
     _dlib._dlib.cache_clear()
+    monkeypatch.setattr(_dlib.DlibDetector, "_of_thread", threading.local())
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ConfigError, match="dlib-bin"):
         align(*stills(1))
