@@ -173,7 +173,7 @@ def positions_of_view(positions: list[int], frames: int, view: ViewConfig, sampl
     if len(positions) == 1:
         if view.kind in CLIP_KINDS:
             raise ConfigError(
-                f"{sample_id}: a view of kind {view.kind} needs clips, so frames.kind of its task must be clip"
+                f"{sample_id}: a view of kind {view.kind} needs clips: set frames.kind of its task to clip"
             )
         return positions
     onset, apex, offset = positions
@@ -189,27 +189,36 @@ def _picture(source: _Source, view: ViewConfig, read_frame: ReadFrame) -> np.nda
     """The stored picture of one sample, uint8 (size, size, C)."""
     assert source.transform is not None  # noqa: S101 - rows without one are excluded
 
-    def read(number: int) -> np.ndarray:
-        return read_frame(source.dataset, source.frames[source.positions[number]])
-
     if view.kind in ("still", "apex"):
-        aligned = warp_face(read(0), source.transform, view.size)
+        frame = read_frame(source.dataset, source.frames[source.positions[0]])
+        aligned = warp_face(frame, source.transform, view.size)
         return aligned if view.colour == "rgb" else to_grey(aligned)[:, :, None]
     try:
-        raw = _aligned_sum(read, len(source.positions), source.transform, view)
+        raw = _aligned_sum(source, view, read_frame)
     except DataError as error:
         raise DataError(f"{source.sample_id}: {error}") from error
     return to_picture(raw if view.colour == "rgb" else to_grey(raw)[:, :, None])
 
 
-def _aligned_sum(read: Callable[[int], np.ndarray], length: int, transform: np.ndarray, view: ViewConfig) -> np.ndarray:
-    """The raw sum in the aligned face, float32 (size, size, 3)."""
+def _aligned_sum(source: _Source, view: ViewConfig, read_frame: ReadFrame) -> np.ndarray:
+    """The raw sum of a clip's frames in the aligned face, float32 (size, size, 3)."""
+    assert source.transform is not None  # noqa: S101 - rows without one are excluded
+    refs = [source.frames[position] for position in source.positions]
+    first = read_frame(source.dataset, refs[0])
+    height, width = first.shape[:2]
+
+    def read(number: int) -> np.ndarray:
+        if number == 0:
+            return first
+        frame = read_frame(source.dataset, refs[number])
+        if frame.shape != first.shape:
+            raise DataError(f"{refs[number]} is {frame.shape[1]}x{frame.shape[0]} px, {refs[0]} {width}x{height}")
+        return frame
+
     if view.kind == "dynamic" and view.weights == "exact":
         # The weights depend on all frames, so the small aligned faces are held in memory.
-        aligned = np.stack([warp_face(read(n).astype(np.float32), transform, view.size) for n in range(length)])
-        return pool_frames(aligned.__getitem__, exact(aligned))
-    weights = np.array([-1.0, 1.0]) if view.kind == "apex_minus_onset" else fixed_weights(view.weights, length)
-    first = read(0)
-    window, moved = source_window(transform, *first.shape[:2])
-    raw = pool_frames(lambda n: first if n == 0 else read(n), weights, Window(*window))
-    return warp_face(raw, moved, view.size)
+        faces = [warp_face(read(n).astype(np.float32), source.transform, view.size) for n in range(len(refs))]
+        return pool_frames(faces.__getitem__, exact(np.stack(faces)))
+    weights = np.array([-1.0, 1.0]) if view.kind == "apex_minus_onset" else fixed_weights(view.weights, len(refs))
+    window, moved = source_window(source.transform, height, width)
+    return warp_face(pool_frames(read, weights, Window(*window)), moved, view.size)
