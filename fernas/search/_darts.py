@@ -15,17 +15,16 @@ from fernas.core.errors import ContractError, ScienceError
 from fernas.core.seeds import derive_seed
 from fernas.learn.augment import Augmenter
 from fernas.learn.batches import CyclingBatches
-from fernas.learn.config import crop_size, effective_batch
+from fernas.learn.config import effective_batch
 from fernas.learn.evaluate import evaluate, network_inputs
 from fernas.learn.fit import class_weights, fit
 from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
 from fernas.learn.schedules import cosine
-from fernas.search._darts_config import DartsConfig
+from fernas.search._darts_config import DartsConfig, seen, supernet_cost
 from fernas.search.context import SearchContext
 from fernas.spaces.cell_space import space_of
 from fernas.spaces.complexity import macs as network_macs
-from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.supernet import discretise, kernels_status, make_supernet, require
 
@@ -38,17 +37,18 @@ class FirstOrder:
 
     look_ahead_passes = 0  # passes over the weights batch in an alpha step, beside the one over the selection batch
 
-    def __init__(self, context: SearchContext, cells: int, device: torch.device) -> None:
+    def __init__(self, context: SearchContext, cells: int, device: torch.device, channels: int | None = None) -> None:
         options: DartsConfig = context.options
         self.context, self.options, self.device, self.cells = context, options, device, cells
+        self.channels = width = channels or context.network.channels
         self.seed = derive_seed(context.seed, "supernet", cells)
         torch.manual_seed(derive_seed(self.seed, "init"))
-        channels, height, width = context.input_shape
+        colours, *picture = context.input_shape
         self.net = make_supernet(
             context.space_name,
             cells,
-            context.network.channels,
-            channels,
+            width,
+            colours,
             len(context.classes),
             options.form,
             stem=context.network.stem,
@@ -64,11 +64,11 @@ class FirstOrder:
         self.augment = Augmenter(options.augment)
         weights = class_weights(context.weights.labels, len(context.classes), options.class_weights)
         self.class_weights = None if weights is None else weights.to(device)
-        size = crop_size(options.augment, height, width)
-        names = (context.space_name, cells, context.network.channels)
-        stem, classes = context.network.stem, len(context.classes)
-        self.macs_train = supernet_macs(*names, (channels, *size), classes, stem=stem)
-        self.macs_full = supernet_macs(*names, context.input_shape, classes, stem=stem)
+        shape, classes = context.input_shape, len(context.classes)
+        self.macs_train = supernet_cost(
+            context.space_name, cells, context.network, seen(options.augment, shape), classes
+        )
+        self.macs_full = supernet_cost(context.space_name, cells, context.network, shape, classes)
         self.images = 0
         self.passes = Passes(None, device)
 
@@ -146,6 +146,12 @@ class FirstOrder:
         """Leave the alphas' gradients in place; returns the selection loss. `train` serves the second order."""
         return self.gradients(selection, "alphas")
 
+    def alpha_step(self, selection: Batch, train: Batch) -> float:
+        """One step of Adam on the alphas; returns the selection loss."""
+        loss = self.alpha_gradients(selection, train)
+        self.adam.step()
+        return loss
+
     def epoch(self, epoch: int) -> dict[str, Any]:
         """One pass over the weights part, an alpha step before each weights step; returns the losses."""
         options = self.options
@@ -160,8 +166,7 @@ class FirstOrder:
             train = self.batch("weights", self.generator)
             if with_alphas:
                 selection = self.batch("selection", self.generator)
-                alpha_loss.append(self.alpha_gradients(selection, train))
-                self.adam.step()
+                alpha_loss.append(self.alpha_step(selection, train))
                 self._spend(len(selection[1]) + self.look_ahead_passes * len(train[1]))
             weight_loss.append(self.gradients(train, "weights"))
             if not math.isfinite(weight_loss[-1]) or (alpha_loss and not math.isfinite(alpha_loss[-1])):
@@ -192,6 +197,10 @@ class FirstOrder:
         self.context.budget.spend(self.macs_full, len(inner), backward=False)
         scores = evaluate(self.net, inner, self.options.augment, len(self.context.classes), self.device)
         return {f"inner_{name}": value for name, value in scores.items()}
+
+    def discretised(self) -> CellsArchitecture:
+        """What the alphas say now."""
+        return discretise(self.context.space_name, *self.alphas())
 
     def alphas(self) -> tuple[Tensor, Tensor]:
         """Copies of the raw alphas, normal and reduce, on the CPU."""
@@ -304,7 +313,7 @@ def describe(engine: FirstOrder) -> dict[str, Any]:
     normal, reduce = engine.alphas()
     if not bool(torch.isfinite(normal).all() and torch.isfinite(reduce).all()):
         raise ScienceError("an alpha became infinite or NaN")
-    architecture = discretise(engine.context.space_name, normal, reduce)
+    architecture = engine.discretised()
     return {
         "entropy_normal": mean_entropy(normal),
         "entropy_reduce": mean_entropy(reduce),

@@ -1,5 +1,6 @@
 """Options of the differentiable searches, and what they will spend; importable without torch."""
 
+import functools
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -98,14 +99,10 @@ def budget(
 
     Per epoch: the weights part once forward and backward, as many selection batches, and inner validation forward.
     """
-    from fernas.spaces.complexity import supernet_macs
-
     total = 0.0
     for cells in options.cell_choices(network):
-        train = supernet_macs(
-            space, cells, network.channels, _seen(options.augment, input_shape), classes, stem=network.stem
-        )
-        full = supernet_macs(space, cells, network.channels, input_shape, classes, stem=network.stem)
+        train = supernet_cost(space, cells, network, seen(options.augment, input_shape), classes)
+        full = supernet_cost(space, cells, network, input_shape, classes)
         selection = selection_images(options, sizes)
         unrolled = look_ahead_passes * sizes.weights * max(0, options.epochs - options.warmup_epochs)
         images = options.epochs * sizes.weights + selection + unrolled
@@ -113,7 +110,18 @@ def budget(
     return total
 
 
-def _seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+@functools.cache
+def supernet_cost(
+    space: str, cells: int, network: NetworkConfig, input_shape: tuple[int, int, int], classes: int
+) -> int:
+    """Multiply-accumulates of one forward pass of the supernet on one picture; counting takes a second, so it is kept."""
+    from fernas.spaces.complexity import supernet_macs
+
+    return supernet_macs(space, cells, network.channels, input_shape, classes, stem=network.stem)
+
+
+def seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The shape of a picture in training, after the crop."""
     return (input_shape[0], *crop_size(augment, *input_shape[1:]))
 
 

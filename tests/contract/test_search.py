@@ -1,0 +1,139 @@
+"""Every search method on every space: the contract that plug-ins keep, on a handful of 16 px pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fernas.core import plugins
+from fernas.core.architecture import architecture_json, parse_architecture
+from fernas.core.budget import BudgetMeter
+from fernas.core.checkpoint import CheckpointStore
+from fernas.core.config import NetworkConfig
+from fernas.core.tracking_files import RunLog
+from fernas.search.context import SearchContext
+from tests.toy_task import CLASSES, part
+
+METHODS = plugins.available("search")
+SPACES = (*plugins.available("spaces"), None)
+# seconds-long options of each method; a new method adds its own line here or gets its defaults
+SHORT = {
+    "darts_first": {"epochs": 2, "batch": 8, "batch_share": 1.0},
+    "darts_second": {"epochs": 2, "batch": 8, "batch_share": 1.0},
+    "sgas": {"first_decision": 0, "decision_every": 1, "batch": 8, "batch_share": 1.0, "augment": {"padding": 2}},
+    "random": {"candidates": 2, "train": {"epochs": 2, "batch": 8, "batch_share": 1.0}},
+    "fixed": {"name": "small_cnn"},
+}
+PAIRS = [(method, space) for method in METHODS for space in SPACES]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing may catch it."""
+
+
+def context(method: str, space: str | None, folder: Path, **changes) -> SearchContext:
+    plugin = plugins.load("search", method)
+    log = RunLog(folder)
+    log.start({})
+    values = {
+        "space": space,
+        "weights": part(12, seed=1),
+        "selection": part(9, seed=2),
+        "inner_validation": part(6, seed=3),
+        "classes": CLASSES,
+        "input_shape": (3, 16, 16),
+        "options": plugin.Config(**SHORT.get(method, {})),
+        "network": NetworkConfig(cells=3, channels=4),
+        "seed": 11,
+        "budget": BudgetMeter(),
+        "checkpoint": CheckpointStore(folder / "work", "key", every_s=0.0),
+        "log": log,
+        "history_path": folder / "search.jsonl",
+    }
+    return SearchContext(**{**values, **changes})
+
+
+def pair(method: str, space: str | None):
+    plugin = plugins.load("search", method)
+    reason = plugin.skip(space)
+    if reason:
+        assert len(reason) > 10
+        pytest.skip(reason)
+    return plugin
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_unknown_keys_are_refused(method):
+    with pytest.raises(ValueError, match="no_such_option"):
+        plugins.load("search", method).Config(**SHORT.get(method, {}), no_such_option=1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_method_makes_sense_somewhere_and_says_why_not_elsewhere(method):
+    reasons = [plugins.load("search", method).skip(space) for space in SPACES]
+    assert None in reasons
+    assert all(reason is None or isinstance(reason, str) for reason in reasons)
+
+
+@pytest.mark.parametrize(("method", "space"), PAIRS)
+def test_same_seed_same_architecture_and_it_round_trips_and_builds(method, space, tmp_path):
+    import torch
+
+    from fernas.spaces.networks import build_network
+
+    plugin = pair(method, space)
+    one = plugin.run(context(method, space, tmp_path / "one"))
+    two = plugin.run(context(method, space, tmp_path / "two"))
+    document = architecture_json(one)
+    assert document == architecture_json(two)
+    assert parse_architecture(json.loads(json.dumps(document))) == one
+    assert one.network is not None and one.network.classes == 3 and one.network.input == (3, 16, 16)
+    with torch.no_grad():
+        assert build_network(one).eval()(torch.zeros(2, 3, 16, 16)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("method", "space"), [(m, s) for m, s in PAIRS if s in ("emonas", None)])
+def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_path, monkeypatch):
+    plugin = pair(method, space)
+    if not plugin.uses_data:
+        pytest.skip("nothing to interrupt: no data, no epochs")
+    expected = plugin.run(context(method, space, tmp_path / "whole"))
+    whole = context(method, space, tmp_path / "again")
+    saves = 0
+    save = CheckpointStore.save
+
+    def dying(self, state):
+        nonlocal saves
+        save(self, state)
+        saves += 1
+        if saves == 1:
+            raise Killed
+
+    monkeypatch.setattr(CheckpointStore, "save", dying)
+    with pytest.raises(Killed):
+        plugin.run(whole)
+    monkeypatch.undo()
+    resumed = context(method, space, tmp_path / "again")
+    assert architecture_json(plugin.run(resumed)) == architecture_json(expected)
+    reference = context(method, space, tmp_path / "reference")
+    plugin.run(reference)
+    assert resumed.budget.spent == reference.budget.spent > 0
+
+    def history(folder):
+        rows = [json.loads(line) for line in (folder / "search.jsonl").read_text().splitlines()]
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+    assert history(tmp_path / "again") == history(tmp_path / "reference")
+
+
+@pytest.mark.parametrize(("method", "space"), PAIRS)
+def test_the_budget_known_beforehand_is_what_is_spent(method, space, tmp_path):
+    from fernas.search.context import PartSizes
+
+    plugin = pair(method, space)
+    if plugin.budget is None:
+        pytest.skip("its budget is not known beforehand")
+    run = context(method, space, tmp_path)
+    plugin.run(run)
+    known = plugin.budget(run.options, space or "", run.network, 3, (3, 16, 16), PartSizes(12, 9, 6))
+    assert known == pytest.approx(run.budget.spent, rel=1e-12)
