@@ -234,12 +234,14 @@ def subjects_svg(scores: Mapping[str, Sequence[float]], xlabel: str = "accuracy 
 @matplotlib.rc_context(RC)
 def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
     """Small plots of curves below each other; the legend stands at the end of each line's panel."""
-    figure, axes = _figure(1.28 * max(1, len(panels)), rows=max(1, len(panels)))
+    many = any(len(panel.series) > 2 for panel in panels)
+    figure, axes = _figure((1.45 if many else 1.28) * max(1, len(panels)), rows=max(1, len(panels)))
     for axis, panel in zip(axes, panels, strict=False):
         for number, (name, (steps, values)) in enumerate(panel.series.items()):
             dots = "o" if len(values) == 1 else ""
             axis.plot(steps, values, color=SERIES[number % len(SERIES)], label=name, marker=dots, markersize=4, alpha=0.9)
-        axis.set_title(panel.title, color=INK)
+        crowded = len(panel.series) > 2
+        axis.set_title(panel.title, color=INK, pad=17 if crowded else 6)
         axis.set_ylabel(panel.ylabel, fontsize=7)
         axis.yaxis.grid(True, linewidth=0.6)
         axis.set_axisbelow(True)
@@ -248,8 +250,9 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
         axis.tick_params(labelsize=7)
         if 1 < len(panel.series) <= 6:
             axis.legend(
-                loc="lower right", bbox_to_anchor=(1.01, 0.98), fontsize=6.5, labelcolor=MUTED, ncols=min(4, len(panel.series)),
-                handlelength=1.0, columnspacing=0.9, borderaxespad=0, handletextpad=0.4,
+                loc="lower left" if crowded else "lower right", bbox_to_anchor=(0 if crowded else 1.01, 0.98), fontsize=6.5,
+                labelcolor=MUTED, ncols=min(4, len(panel.series)), handlelength=1.0, columnspacing=0.9, borderaxespad=0,
+                handletextpad=0.4,
             )  # fmt: skip
     if panels:
         axes[len(panels) - 1].set_xlabel(xlabel, fontsize=7.5)

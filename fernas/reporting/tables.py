@@ -1,5 +1,7 @@
 """The comparison of all methods: one row per task, protocol, method and scope, as a frame, csv, markdown and LaTeX."""
 
+import functools
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,8 +12,8 @@ import pandas as pd
 
 from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig
-from fernas.core.errors import FernasError
-from fernas.core.io import atomic_path, read_parquet, write_text
+from fernas.core.errors import DataError, FernasError
+from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
 from fernas.reporting.tree import (
     RENDERED_NOTE,
     RENDERED_SUFFIX,
@@ -160,26 +162,25 @@ def leaks(results: Path, run: MethodRun) -> list[str]:
     return texts
 
 
-def interval(
-    scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyConfig | None = None
-) -> tuple[float, float]:
-    """The 95 % interval of the pooled UAR; with several seeds, resampled subjects bring all their seeds."""
+def interval(scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyConfig | None = None) -> tuple[float, float]:
+    """The interval of the pooled UAR; with several seeds, resampled subjects bring all their seeds along."""
     if len(scored) == 1:
-        pair = _interval_of(scored[0][1])
-        return pair if pair else (np.nan, np.nan)
+        return _interval_of(scored[0][1])
     if len(scored) > 1:
         from fernas.evaluation.scores import score_seeds
 
-        frames = [read_parquet(training.folder / "predictions.parquet") for training, _ in scored]
+        try:
+            frames = [read_parquet(training.folder / "predictions.parquet") for training, _ in scored]
+        except DataError:
+            return np.nan, np.nan
         classes = [column.removeprefix("p_") for column in frames[0].columns if column.startswith("p_")]
-        pair = _interval_of(score_seeds(frames, classes))
-        return pair if pair else (np.nan, np.nan)
+        return _interval_of(score_seeds(frames, classes))
     return np.nan, np.nan
 
 
-def _interval_of(scores: dict[str, Any]) -> tuple[float, float] | None:
+def _interval_of(scores: dict[str, Any]) -> tuple[float, float]:
     pair = (scores.get("interval") or {}).get("uar")
-    return (float(pair[0]), float(pair[1])) if pair and None not in pair else None
+    return (float(pair[0]), float(pair[1])) if pair and None not in pair else (np.nan, np.nan)
 
 
 def run_complexity(run: MethodRun) -> dict[str, float | None]:
@@ -193,13 +194,17 @@ def run_complexity(run: MethodRun) -> dict[str, float | None]:
 
 def _counted(path: Path) -> dict[str, float]:
     """Complexity counted from an architecture file, or nothing where it holds no network."""
-    if not optional_json(path).get("network"):
-        return {}
-    from fernas.core.architecture import read_architecture
+    document = optional_json(path)
+    return _complexity(canonical_json(document)) if document.get("network") else {}
+
+
+@functools.lru_cache(maxsize=4096)
+def _complexity(document: str) -> dict[str, float]:
+    from fernas.core.architecture import parse_architecture
     from fernas.spaces.complexity import macs, params
 
     try:
-        architecture = read_architecture(path)
+        architecture = parse_architecture(json.loads(document))
         return {"params": params(architecture), "macs": macs(architecture)}
     except FernasError:
         return {}
@@ -421,3 +426,26 @@ def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: 
     ]  # fmt: skip
     lines += [" & ".join(escape_latex(cell) for cell in row) + r" \\" for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def write_tables(results: Path, frame: pd.DataFrame) -> list[Path]:
+    """Each task's table as csv, markdown and LaTeX in `results/tables`; the paths written."""
+    written = []
+    texts = captions(results, frame)
+    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):
+        caption = f"{task}, {protocol}" + (f": {texts[(task, protocol)]}" if texts[(task, protocol)] else "")
+        stem = results / "tables" / f"{task}-{protocol}"
+        written += write_forms(stem, block, MARKDOWN_COLUMNS, display_rows(block), caption)
+    return written
+
+
+def write_forms(
+    stem: Path, frame: pd.DataFrame, columns: Sequence[str], rows: list[tuple[str, ...]], caption: str
+) -> list[Path]:
+    """One table in three forms: the frame as csv, the display rows as markdown and LaTeX."""
+    forms = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("csv", "md", "tex")]
+    with atomic_path(forms[0]) as path:
+        frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(forms[1], f"{escape_markdown(caption)}\n\n{markdown_table(columns, rows)}")
+    write_text(forms[2], latex_table(columns, rows, caption, f"tab:{stem.name}"))
+    return forms

@@ -460,12 +460,14 @@ def _superseded(old: str, new: str, stage: str) -> bool:
 
 
 def _metrics(row: dict[str, Any]) -> list[tuple[str, float, int, int]]:
-    step, when = row.get("step", 0), _ms(float(row.get("time", 0.0)))
-    prefix = f"fold{row['fold']}/" if _is_number(row.get("fold")) else ""
+    """A row of metrics.jsonl as metrics; a fold of a shard has curves of its own over its epochs."""
+    step, when, prefix = int(row.get("step", 0)), _ms(float(row.get("time", 0.0))), ""
+    if _is_number(row.get("fold")):
+        prefix, step = f"fold{int(row['fold'])}/", int(row.get("epoch", step))
     return [
-        (prefix + re.sub(r"[^\w\-. /:]", "_", name), float(value), when, int(step))
+        (prefix + re.sub(r"[^\w\-. /:]", "_", name), float(value), when, step)
         for name, value in row.items()
-        if name not in ("step", "time", "fold") and _is_number(value)
+        if name not in ("step", "time", "fold", "epoch") and _is_number(value)
     ]
 
 

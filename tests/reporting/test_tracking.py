@@ -82,6 +82,7 @@ def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> Non
     parent, search, shard = found[base], found[f"{base}/g0"], found[f"{base}/t1/shard1"]
     assert {search.data.tags["mlflow.parentRunId"], shard.data.tags["mlflow.parentRunId"]} == {parent.info.run_id}
     assert [step for step, _, _ in before[f"{base}/g0"][5]["weight_loss"]] == list(range(8))
+    assert [step for step, _, _ in before[f"{base}/t1/shard1"][5]["fold3/inner_uar"]] == list(range(6))
     seeds = [read_json(results / "runs" / base / f"t{t}/scores.json")["uar"] for t in (0, 1)]
     assert parent.data.metrics["uar"] == pytest.approx(sum(seeds) / 2)
     assert {"architecture.json", "cell.svg"} <= set(before[f"{base}/g0"][6])
@@ -139,7 +140,6 @@ def test_states(status: dict[str, Any], state: str) -> None:
 
 
 def test_a_run_whose_key_changed_is_superseded(results: Path) -> None:
-    from mlflow import MlflowClient
 
     tracking.sync(results)
     folder = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0/t0/shard0"

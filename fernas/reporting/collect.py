@@ -1,0 +1,475 @@
+"""Gathers what the report shows of each task from the results folder; no HTML here."""
+
+import base64
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fernas.core.config import StudyConfig
+from fernas.core.errors import DataError
+from fernas.core.io import read_npy, read_parquet
+from fernas.metrics import confusion, uar
+from fernas.reporting import figures
+from fernas.reporting.tables import captions, missing, notes, percent, score_text, short_count
+from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
+
+MAX_CONFUSIONS = 6
+MAX_CELLS = 6
+FACES_PER_CLASS = 2
+CURVES = {  # panel -> names of the columns of search.jsonl, each with its legend
+    "loss": {"weight_loss": "weights", "alpha_loss": "alphas", "train_loss": "training"},
+    "entropy of alpha, nats": {"entropy_normal": "normal", "entropy_reduce": "reduction"},
+    "skips in the cell": {"skips_normal": "normal", "skips_reduce": "reduction"},
+    "UAR on parts of the training side": {
+        "inner_uar": "inner validation", "selection_uar": "selection", "best_selection_uar": "best so far",
+        "best_fitness": "best fitness", "mean_fitness": "mean fitness",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as a data address, with the words for those who do not see it."""
+
+    source: str
+    alt: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A rendered face beside what the networks see of it."""
+
+    preview: str
+    view: str
+    label: str
+    sample_id: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a table: what is read, and the number or text that sorts it."""
+
+    text: str
+    sort: float | str | None = None
+    kind: str = "num"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A score with its interval as shares of 0..100 %, and the level of chance."""
+
+    value: float
+    low: float
+    high: float
+    chance: float
+
+    @property
+    def width(self) -> float:
+        """Length of the interval."""
+        return max(0.0, self.high - self.low)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method in the comparison table of a task."""
+
+    method: str
+    scope: str
+    status: str
+    note: str
+    cells: tuple[Cell, ...]
+    bar: Bar | None
+
+
+@dataclass
+class TaskBlock:
+    """Everything the report shows of one task under one protocol."""
+
+    anchor: str
+    task: str
+    dataset: str
+    protocol: str
+    caption: str
+    rendered: bool
+    chance: float
+    rows: list[Row]
+    lead: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    forest: Picture | None = None
+    subjects: Picture | None = None
+    costs: Picture | None = None
+    confusions: list[Picture] = field(default_factory=list)
+    corpora: list[tuple[str, list[Cell]]] = field(default_factory=list)
+    corpus_names: list[str] = field(default_factory=list)
+    cells: list[tuple[str, list[Picture]]] = field(default_factory=list)
+    curves: list[Picture] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
+
+    @property
+    def has_notes(self) -> bool:
+        """Whether a finished row says something in words."""
+        return any(row.note for row in self.rows if row.status == "ok")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions of a method run over all its seeds: subjects, corpora, true and predicted class indices."""
+
+    classes: list[str]
+    frame: pd.DataFrame
+    truth: np.ndarray
+    guess: np.ndarray
+
+
+def svg_address(svg: str) -> str:
+    """An SVG text as a data address."""
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def png_address(data: bytes) -> str:
+    """PNG bytes as a data address."""
+    return "data:image/png;base64," + base64.b64encode(data).decode()
+
+
+def task_blocks(results: Path, frame: pd.DataFrame, config: StudyConfig | None) -> list[TaskBlock]:
+    """One block per task and protocol of the comparison, in its order."""
+    texts = captions(results, frame)
+    return [
+        _block(results, str(task), str(protocol), rows, texts[(str(task), str(protocol))], config)
+        for (task, protocol), rows in frame.groupby(["task", "protocol"], sort=False)
+    ]
+
+
+def _block(
+    results: Path, task: str, protocol: str, frame: pd.DataFrame, caption: str, config: StudyConfig | None
+) -> TaskBlock:
+    rendered = bool(frame["rendered"].any())
+    task_dir = task + (RENDERED_SUFFIX if rendered else "")
+    folds = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json")
+    ordered = frame.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
+    records = ordered.to_dict("records")
+    classes = list(folds.get("classes") or _classes(config, task))
+    chance = 1 / len(classes) if classes else float("nan")
+    block = TaskBlock(
+        anchor=f"{task}-{protocol}", task=task, dataset=str(frame["dataset"].iloc[0]), protocol=protocol, caption=caption,
+        rendered=rendered, chance=chance, rows=[_row(record, chance) for record in records], lead=lead(records, chance),
+    )  # fmt: skip
+    block.facts = _facts(results, block, task_dir, folds, classes, config)
+    runs = {
+        _label(record, records): _run(results, task_dir, protocol, record) for record in records if record["search_scope"]
+    }
+    good = [record for record in records if record["status"] == "ok"]
+    _add_scores(block, good, records, {name: run for name, run in runs.items() if run is not None})
+    if rendered or (config is not None and config.tracking.real_faces):
+        block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""))
+    return block
+
+
+def _add_scores(
+    block: TaskBlock, good: list[dict[str, Any]], records: list[dict[str, Any]], runs: dict[str, MethodRun]
+) -> None:
+    labels = [_label(record, records) for record in good]
+    series = {name: position for position, name in enumerate(labels)}
+    if good:
+        estimates = [
+            figures.Estimate(name, record["uar"], record["uar_low"], record["uar_high"], series[name])
+            for name, record in zip(labels, good, strict=True)
+        ]
+        words = "; ".join(f"{name} {score_text(record)}" for name, record in zip(labels, good, strict=True))
+        svg = figures.forest_svg(estimates, block.chance if np.isfinite(block.chance) else None)
+        block.forest = Picture(svg_address(svg), f"Forest plot of UAR in percent: {words}")
+    answers = {name: found for name in labels if (found := read_answers(runs[name])) is not None}
+    if answers:
+        _add_subjects(block, answers)
+        _add_confusions(block, answers)
+        _add_corpora(block, answers)
+    _add_costs(block, runs)
+    block.cells = [(name, pictures) for name, run in runs.items() if (pictures := cell_pictures(name, run))]
+    block.curves = [picture for name, run in runs.items() if (picture := search_curves(name, run)) is not None]
+    training = training_curves({name: runs[name] for name in labels})
+    if training is not None:
+        block.curves.append(training)
+
+
+def _classes(config: StudyConfig | None, task: str) -> list[str]:
+    return list(config.tasks[task].classes) if config is not None and task in config.tasks else []
+
+
+def _label(record: dict[str, Any], records: Sequence[dict[str, Any]]) -> str:
+    """The method's name, with its scope where the method ran in several."""
+    same = [r for r in records if r["method"] == record["method"]]
+    return str(record["method"]) if len(same) == 1 else f"{record['method']} ({record['search_scope']})"
+
+
+def _run(results: Path, task_dir: str, protocol: str, record: dict[str, Any]) -> MethodRun | None:
+    method, scope = str(record["method"]), str(record["search_scope"])
+    folder = results / "runs" / task_dir / protocol / method / scope
+    return MethodRun(task_dir, protocol, method, scope, folder) if folder.is_dir() else None
+
+
+def _row(record: dict[str, Any], chance: float) -> Row:
+    def amount(name: str, text: str) -> Cell:
+        value = record[name]
+        return Cell(text, None if missing(value) else float(value))
+
+    bar = None
+    if not missing(record["uar"]):
+        low, high = (
+            record["uar"] if missing(record[name]) else record[name] for name in ("uar_low", "uar_high")
+        )
+        bar = Bar(100 * record["uar"], 100 * low, 100 * high, 100 * chance)
+    return Row(
+        method=str(record["method"]),
+        scope=str(record["search_scope"] or ""),
+        status=str(record["status"]),
+        note=notes(record),
+        cells=(
+            amount("uar", score_text(record)), amount("uf1", percent(record["uf1"])),
+            amount("accuracy", percent(record["accuracy"])), amount("params", short_count(record["params"])),
+            amount("macs", short_count(record["macs"])), amount("search_macs", short_count(record["search_macs"])),
+            amount("core_s", short_count(record["core_s"])), amount("seed_count", str(record["seed_count"])),
+        ),  # fmt: skip
+        bar=bar,
+    )
+
+
+def lead(records: list[dict[str, Any]], chance: float) -> str:
+    """One sentence on who leads, and whether the intervals settle it."""
+    good = [record for record in records if record["status"] == "ok"]
+    if not good:
+        return "No method has finished."
+    first = good[0]
+    text = f"{first['method']} has the highest UAR, {score_text(first)} %"
+    if np.isfinite(chance):
+        text += f" (chance {percent(chance)} %)"
+    if not missing(first["uar_low"]) and first["uar_low"] <= chance:
+        return f"{text}; its interval includes chance."
+    near = [str(r["method"]) for r in good[1:] if not missing(r["uar_high"]) and r["uar_high"] >= first["uar_low"]]
+    if len(good) == 1 or missing(first["uar_low"]):
+        return f"{text}."
+    if near:
+        return f"{text}. Its interval overlaps that of {_listed(near)}, so the order among them is not settled."
+    return f"{text}, and its interval overlaps no other."
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 3:
+        return f"{', '.join(names[:2])} and {len(names) - 2} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _facts(
+    results: Path, block: TaskBlock, task_dir: str, folds: dict[str, Any], classes: list[str], config: StudyConfig | None
+) -> list[tuple[str, str]]:
+    facts = [("dataset", block.dataset), ("protocol", str(folds.get("kind") or block.protocol))]
+    if classes:
+        facts.append(("classes", ", ".join(classes)))
+    if folds.get("folds"):
+        facts.append(("folds", str(len(folds["folds"]))))
+    if folds.get("groups"):
+        facts.append(("searches per seed", f"{len(folds['groups'])} groups of folds"))
+    table = folds.get("table")
+    if table:
+        facts.append(("samples", str(len(table))))
+    if config is not None and block.task in config.tasks:
+        name = config.tasks[block.task].view
+        view = config.views[name]
+        kind = f"{view.kind}, {view.weights} weights, {view.span}" if view.kind == "dynamic" else view.kind
+        facts.append(("networks see", f"{view.size} px {view.colour}, {kind}"))
+    audit = optional_json(results / "tasks" / task_dir / block.protocol / "audit.json")
+    if audit:
+        leaks, dropped = audit.get("leaks") or [], audit.get("dropped") or []
+        facts.append(("audit of the folds", "no overlap of sides" if not leaks else f"{len(leaks)} leaks, see the notes"))
+        if dropped:
+            facts.append(("duplicates left out of training", str(len(dropped))))
+    return facts
+
+
+def read_answers(run: MethodRun) -> Answers | None:
+    """The predictions of all seeds of a run, or None where there are none."""
+    frames = []
+    for training in run.trainings:
+        try:
+            frames.append(read_parquet(training.folder / "predictions.parquet"))
+        except DataError:
+            continue
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return None
+    frame = pd.concat(frames, ignore_index=True)
+    truth, guess, classes = figures.predicted(frame)
+    return Answers(classes, frame, truth, guess)
+
+
+def _add_subjects(block: TaskBlock, answers: dict[str, Answers]) -> None:
+    scores: dict[str, list[float]] = {}
+    for name, found in answers.items():
+        subjects = found.frame.get("subject")
+        if subjects is None or subjects.isna().all():
+            continue
+        hit = pd.Series(found.truth == found.guess)
+        scores[name] = [float(value) for value in hit.groupby(subjects.to_numpy()).mean()]
+    if scores:
+        words = "; ".join(
+            f"{name}: median {percent(np.median(v))}, lowest {percent(min(v))}, highest {percent(max(v))}"
+            for name, v in scores.items()
+        )
+        count = len(next(iter(scores.values())))
+        block.subjects = Picture(
+            svg_address(figures.subjects_svg(scores)), f"Accuracy per subject in percent, {count} subjects. {words}"
+        )
+
+
+def _add_confusions(block: TaskBlock, answers: dict[str, Answers]) -> None:
+    for name, found in list(answers.items())[:MAX_CONFUSIONS]:
+        counts = np.asarray(confusion(found.truth, found.guess, len(found.classes)))
+        with np.errstate(invalid="ignore"):
+            recall = np.diag(counts) / counts.sum(1)
+        words = ", ".join(f"{c} {percent(r)}" for c, r in zip(found.classes, recall, strict=True))
+        block.confusions.append(
+            Picture(
+                svg_address(figures.confusion_svg(counts, found.classes)),
+                f"Confusion matrix of {name}. Recall per class in percent: {words}", name,
+            )  # fmt: skip
+        )
+
+
+def _add_corpora(block: TaskBlock, answers: dict[str, Answers]) -> None:
+    """UAR per corpus of a composite."""
+    names = sorted({str(d) for found in answers.values() for d in found.frame.get("dataset", pd.Series(dtype=str)).unique()})
+    if len(names) < 2:
+        return
+    block.corpus_names = names
+    for method, found in answers.items():
+        cells = []
+        for corpus in names:
+            mask = (found.frame["dataset"] == corpus).to_numpy()
+            value = float(uar(found.truth[mask], found.guess[mask], len(found.classes))) if mask.any() else float("nan")
+            cells.append(Cell(percent(value), None if np.isnan(value) else value))
+        block.corpora.append((method, cells))
+
+
+def _add_costs(block: TaskBlock, runs: dict[str, MethodRun]) -> None:
+    costs: dict[str, dict[str, float]] = {}
+    for name, run in runs.items():
+        parts = {"search": [s.folder for s in run.searches], "training": [j.folder for t in run.trainings for j in t.shards]}
+        found = {stage: [number(optional_json(f / "cost.json"), "core_s") for f in folders] for stage, folders in parts.items()}
+        sums = {stage: sum(v for v in values if v is not None) for stage, values in found.items()}
+        if any(sums.values()):
+            costs[name] = sums
+    if costs:
+        words = "; ".join(f"{n}: search {short_count(c['search'])}, training {short_count(c['training'])}" for n, c in costs.items())
+        block.costs = Picture(svg_address(figures.costs_svg(costs)), f"Core-seconds of all jobs: {words}")
+
+
+def cell_pictures(name: str, run: MethodRun) -> list[Picture]:
+    """The drawings of the distinct architectures that a method found."""
+    pictures: dict[str, Picture] = {}
+    for search in run.searches:
+        document = optional_json(search.folder / "architecture.json")
+        file = search.folder / "cell.svg"
+        if document.get("kind") in (None, "named") or not file.is_file() or not file.stat().st_size:
+            continue
+        svg = file.read_text(encoding="utf-8")
+        if svg in pictures:
+            continue
+        where = f"search seed {search.search_seed}, group {search.group}"
+        pictures[svg] = Picture(svg_address(svg), f"Architecture of {name}, {where}: {_described(document)}", where)
+        if len(pictures) == MAX_CELLS:
+            break
+    return list(pictures.values())
+
+
+def _described(document: dict[str, Any]) -> str:
+    if document.get("kind") == "patches":
+        return f"{len(document.get('patches', []))} patches"
+    parts = []
+    for kind in ("normal", "reduce"):
+        operations = [str(pair[0]) for pair in document.get(kind, [])]
+        parts.append(f"{kind} cell {', '.join(operations)}")
+    return "; ".join(parts)
+
+
+def search_curves(name: str, run: MethodRun) -> Picture | None:
+    """Curves of a method's searches, the mean over its groups and seeds; nothing for searches without steps."""
+    histories = [optional_jsonl(search.folder / "search.jsonl") for search in run.searches]
+    histories = [rows for rows in histories if len(rows) > 1]
+    if not histories:
+        return None
+    panels, words = [], []
+    for title, columns in CURVES.items():
+        series = {}
+        for column, legend in columns.items():
+            steps, values = mean_curve([[(i, row.get(column)) for i, row in enumerate(rows)] for rows in histories])
+            if steps:
+                series[legend] = (steps, values)
+                words.append(f"{title}, {legend}: from {values[0]:.3g} to {values[-1]:.3g}")
+        if series:
+            panels.append(figures.Panel(title, series))
+    if not panels:
+        return None
+    step = "candidate" if "candidate" in histories[0][0] else "generation" if "generation" in histories[0][0] else "epoch"
+    svg = figures.curves_svg(panels, step)
+    caption = f"search of {name}, mean of {len(histories)} searches" if len(histories) > 1 else f"search of {name}"
+    return Picture(svg_address(svg), f"Curves of the search of {name}. " + "; ".join(words), caption)
+
+
+def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
+    """Training loss and inner-validation UAR per method, the mean over folds and seeds."""
+    panels, words = [], []
+    histories = {
+        name: [row for t in run.trainings for s in t.shards for row in optional_jsonl(s.folder / "training.jsonl")]
+        for name, run in runs.items()
+    }
+    for title, column in (("training loss", "loss"), ("inner-validation UAR", "inner_uar")):
+        series = {}
+        for name, rows in histories.items():
+            steps, values = mean_curve([[(int(row.get("epoch", 0)), row.get(column)) for row in rows]])
+            if steps:
+                series[name] = (steps, values)
+                words.append(f"{title} of {name}: from {values[0]:.3g} to {values[-1]:.3g}")
+        if series:
+            panels.append(figures.Panel(title, dict(list(series.items())[:6])))
+    if not panels:
+        return None
+    return Picture(svg_address(figures.curves_svg(panels)), "Curves of training. " + "; ".join(words), "training, mean over folds and seeds")
+
+
+def mean_curve(histories: Iterable[Iterable[tuple[int, Any]]]) -> tuple[list[float], list[float]]:
+    """The mean of several curves at each step at which one of them has a finite number."""
+    at: dict[int, list[float]] = defaultdict(list)
+    for rows in histories:
+        for step, value in rows:
+            if isinstance(value, int | float) and np.isfinite(value):
+                at[step].append(float(value))
+    steps = sorted(at)
+    return [float(step) for step in steps], [float(np.mean(at[step])) for step in steps]
+
+
+def _faces(results: Path, task_dir: str, data_dir: str) -> list[Face]:
+    """A few faces of each class with what the networks see of them."""
+    views = [p for p in sorted((results / "tasks" / task_dir).glob("*/inputs.npy")) if p.stat().st_size]
+    data = results / "data" / data_dir
+    if not views or not (data / "previews.npy").is_file():
+        return []
+    try:
+        inputs, table = read_npy(views[0], mmap=True), read_parquet(views[0].with_name("inputs.parquet"))
+        previews, faces = read_npy(data / "previews.npy", mmap=True), read_parquet(data / "faces.parquet")
+    except DataError:
+        return []
+    position = {sample: index for index, sample in enumerate(faces["sample_id"])}
+    found: list[Face] = []
+    usable = table[table["source_id"].isin(position) & (table["face_status"] != "no_face")]
+    for label, rows in usable.groupby("label", sort=False):
+        chosen = rows.drop_duplicates("subject").head(FACES_PER_CLASS)
+        for row in chosen.to_dict("records"):
+            preview = figures.picture_png(np.asarray(previews[position[row["source_id"]]]))
+            view = figures.picture_png(np.asarray(inputs[int(row["row"])]))
+            found.append(Face(png_address(preview), png_address(view), str(label), str(row["sample_id"])))
+    return found

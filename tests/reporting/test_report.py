@@ -1,0 +1,276 @@
+"""The page: self-contained, escaped, and at work in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fernas.core.config import StudyConfig
+from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
+from fernas.reporting._markdown import to_html
+from fernas.reporting.collect import lead, mean_curve
+from fernas.reporting.report import breakable, build_report
+from tests.reporting.fabricate import fabricate, predictions, scores, study_document
+
+
+@pytest.fixture(scope="module")
+def page(tree: tuple[Path, StudyConfig]) -> Path:
+    return build_report(tree[0], tree[1], tree[0] / "report")
+
+
+@pytest.fixture(scope="module")
+def html(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+class Tags(HTMLParser):
+    """Collects start tags, and complains about tags that are not closed."""
+
+    EMPTY = {"meta", "link", "img", "input", "br", "wbr"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+
+def parsed(html: str) -> Tags:
+    parser = Tags()
+    parser.feed(html)
+    assert parser.open == []
+    return parser
+
+
+def test_the_page_asks_nobody_for_anything(html: str) -> None:
+    for tag, attributes in parsed(html).found:
+        for name in ("src", "href"):
+            target = attributes.get(name)
+            assert target is None or tag == "a" or target.startswith("data:"), (tag, target)
+    assert "default-src 'none'" in html and "@import" not in html
+
+
+def test_every_picture_and_table_is_described(html: str) -> None:
+    found = parsed(html).found
+    pictures = [attributes for tag, attributes in found if tag == "img"]
+    assert len(pictures) > 20 and all(attributes.get("alt") for attributes in pictures)
+    ids = [attributes["id"] for _, attributes in found if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in found:
+        if tag == "a" and (attributes.get("href") or "").startswith("#"):
+            assert str(attributes["href"])[1:] in ids
+    assert {"main", "nav", "header", "footer"} <= {tag for tag, _ in found}
+
+
+def test_the_page_says_rendered_failed_and_skipped(html: str) -> None:
+    text = re.sub(r"\s+", " ", html)
+    assert "not evidence about people" in text and "12 of 68 subjects, rendered" in text
+    assert "out of memory after the fallback" in text and "datasets.jaffe" in text
+
+
+def test_the_page_is_the_same_twice(html: str, tree: tuple[Path, StudyConfig], tmp_path: Path) -> None:
+    again = build_report(tree[0], tree[1], tmp_path)
+    assert again.read_text(encoding="utf-8") == html
+
+
+def test_names_from_data_are_escaped(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>"
+    results = tmp_path / "results"
+    folder = results / "runs/t-rendered/p/emonas/per_group/s0/t0"
+    frame = predictions(np.random.default_rng(0), [evil, 'a"b'], [f"{evil}/1", f"{evil}/2"], 0.7)
+    write_parquet(folder / "predictions.parquet", frame)
+    write_json(folder / "scores.json", scores(frame, [evil, 'a"b']))
+    write_json(results / "tasks/t-rendered/p/folds.train.json", {"classes": [evil, 'a"b'], "folds": [{}]})
+    write_text(results / "data/t-rendered/card.md", f"# {evil}\n\n- {evil}\n\n| {evil} |\n|---|\n| x |\n")
+    write_json(results / "data/t-rendered/audit.json", {"problems": [evil], "classes": {evil: 2}})
+    html = build_report(results, None, tmp_path / "report").read_text(encoding="utf-8")
+    assert evil not in html and "&lt;script&gt;alert(1)" in html
+    parsed(html)
+
+
+def test_an_empty_results_folder_has_a_page(tmp_path: Path) -> None:
+    html = build_report(tmp_path, None, tmp_path / "report").read_text(encoding="utf-8")
+    assert "Nothing has been run yet" in html
+    parsed(html)
+
+
+def test_pictures_of_real_people_only_by_config(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    fabricate(results)
+    shutil.rmtree(results / "runs/ckplus-7n-rendered")
+    for kind in ("runs", "tasks", "data"):
+        for folder in (results / kind).iterdir():
+            folder.rename(folder.with_name(folder.name.removesuffix("-rendered")))
+    document = study_document()
+    document["datasets"] = {name: {"source": "real", "root": "/x"} for name in document["datasets"]}
+    closed = build_report(results, StudyConfig.model_validate(document), tmp_path / "a").read_text()
+    assert "What the networks see" not in closed and "not evidence about people" not in closed
+    document["tracking"] = {"real_faces": True}
+    opened = build_report(results, StudyConfig.model_validate(document), tmp_path / "b").read_text()
+    assert "What the networks see" in opened
+
+
+def test_tables_come_in_three_forms(page: Path, tree: tuple[Path, StudyConfig]) -> None:
+    names = {path.name for path in (tree[0] / "tables").iterdir()}
+    assert {f"ckplus-7n-kfold4.{suffix}" for suffix in ("csv", "md", "tex")} <= names
+    latex = (tree[0] / "tables/megc2019-3-megc.tex").read_text()
+    assert r"\toprule" in latex and "12 of 68 subjects, rendered" in latex and r"small\_cnn" in latex
+
+
+def test_half_written_files_do_not_stop_the_page(own_tree: tuple[Path, StudyConfig]) -> None:
+    results, config = own_tree
+    folder = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    (folder / "g0/architecture.json").write_text('{"kind": "cel')
+    (folder / "g0/search.jsonl").write_text('{"epoch": 0, "weight_loss": 1}\n{"epo')
+    (folder / "g1/cell.svg").write_bytes(b"")
+    (folder / "t0/predictions.parquet").write_bytes(b"PAR")
+    (folder / "t1/shard0/status.json").write_text("")
+    append_jsonl(folder / "t0/shard1/training.jsonl", {"fold": 1, "epoch": 9, "loss": None})
+    assert build_report(results, config, results / "report").is_file()
+
+
+def test_lead_says_when_the_order_is_not_settled() -> None:
+    def record(name: str, value: float, low: float, high: float) -> dict[str, Any]:
+        return {"method": name, "uar": value, "uar_low": low, "uar_high": high, "status": "ok"}
+
+    first = record("a", 0.7, 0.6, 0.8)
+    assert "not settled" in lead([first, record("b", 0.6, 0.5, 0.65)], 0.25)
+    assert "overlaps no other" in lead([first, record("b", 0.5, 0.4, 0.59)], 0.25)
+    assert "includes chance" in lead([record("a", 0.3, 0.2, 0.4)], 0.25)
+    assert lead([], 0.25) == "No method has finished."
+
+
+def test_mean_curve_skips_what_is_missing() -> None:
+    assert mean_curve([[(0, 1.0), (1, None)], [(0, 3.0), (2, float("nan")), (1, 4)]]) == ([0.0, 1.0], [2.0, 4.0])
+
+
+def test_markdown_of_cards() -> None:
+    html = str(to_html("# A & B\ntext `x<y` **bold** https://example.org/a.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |"))
+    assert "<h4>A &amp; B</h4>" in html and "<code>x&lt;y</code>" in html and "<strong>bold</strong>" in html
+    assert 'href="https://example.org/a"' in html and html.count("<li>") == 2 and "<td>2</td>" in html
+
+
+def test_names_may_break() -> None:
+    assert breakable("a_b<c") == "a_<wbr>b&lt;c"
+
+
+# ------------------------------------------------------------------------------------------------ in a browser
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("no chromium with chromedriver on this machine (Debian: chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (
+        "headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
+        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
+    ):  # fmt: skip
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield found
+    found.quit()
+
+
+def show(browser: Any, page: Path, width: int, scheme: str = "light") -> None:
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
+    browser.get(page.as_uri())
+
+
+def column(browser: Any, table: str, index: int) -> list[str]:
+    script = "return Array.from(document.getElementById(arguments[0]).tBodies[0].rows).filter(r => !r.hidden)"
+    script += ".map(r => (r.cells[arguments[1]] || {textContent: ''}).textContent.trim())"
+    return list(browser.execute_script(script, table, index))
+
+
+TABLE = "ckplus-7n-kfold4-table"
+
+
+@pytest.mark.browser
+def test_no_errors_and_no_requests(browser: Any, page: Path) -> None:
+    show(browser, page, 1280)
+    assert [entry for entry in browser.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    loaded = browser.execute_script("return performance.getEntriesByType('resource').map(e => e.name)")
+    assert [name for name in loaded if not name.startswith("data:")] == []
+    broken = "return Array.from(document.images).filter(i => (i.loading = 'eager', i.complete) && !i.naturalWidth).length"
+    assert browser.execute_script(broken) == 0
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_nothing_overflows(browser: Any, page: Path, width: int) -> None:
+    show(browser, page, width)
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    script = """
+      return Array.from(document.querySelectorAll('body *')).filter(function (e) {
+        return !e.closest('.scroll, .pan, pre, .skip-link, .hidden-text') && e.getBoundingClientRect().right > arguments[0] + 1;
+      }.bind(null)).map(e => e.outerHTML.slice(0, 120));
+    """.replace("arguments[0]", str(width))
+    assert browser.execute_script(script) == []
+
+
+@pytest.mark.browser
+def test_sorting_by_keyboard(browser: Any, page: Path) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    show(browser, page, 1280)
+    start = column(browser, TABLE, 0)
+    assert start[0].startswith("emonas") and {name[:5] for name in start[-2:]} == {"darts", "vgg16"}
+    heading = browser.find_elements("css selector", f"#{TABLE} thead th")
+    button = heading[1].find_element("css selector", "button")
+    button.send_keys(Keys.ENTER)
+    assert heading[1].get_attribute("aria-sort") == "ascending"
+    rows = column(browser, TABLE, 1)
+    values = [float(text.split()[0]) for text in rows[:-2]]
+    assert values == sorted(values) and all("skipped" in r or "failed" in r for r in rows[-2:])
+    button.send_keys(Keys.SPACE)
+    assert heading[1].get_attribute("aria-sort") == "descending"
+    first = heading[0].find_element("css selector", "button")
+    first.send_keys(Keys.ENTER)
+    names = column(browser, TABLE, 0)
+    assert heading[0].get_attribute("aria-sort") == "ascending" and heading[1].get_attribute("aria-sort") == "none"
+    assert names == sorted(names)
+
+
+@pytest.mark.browser
+def test_filtering(browser: Any, page: Path) -> None:
+    show(browser, page, 1280)
+    field = browser.find_element("css selector", f"#{TABLE}-filter")
+    field.send_keys("random mean")
+    assert [name[:11] for name in column(browser, TABLE, 0)] == ["random_mean"]
+    assert "1 of" in browser.find_element("css selector", f"#{TABLE}-count").text
+    field.clear()
+    field.send_keys("FAILED")
+    assert [name[:5] for name in column(browser, TABLE, 0)] == ["vgg16"]
+
+
+@pytest.mark.browser
+def test_dark_scheme_is_dark(browser: Any, page: Path) -> None:
+    brightness = {}
+    for scheme in ("light", "dark"):
+        show(browser, page, 1280, scheme)
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        brightness[scheme] = sum(int(part) for part in re.findall(r"\d+", colour)[:3])
+    assert brightness["dark"] < 150 < 600 < brightness["light"]
+
+
