@@ -13,7 +13,13 @@ from fernas.core.errors import FernasError
 from fernas.core.io import sha256_file
 
 logger = logging.getLogger(__name__)
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OPENCV_FOR_THREADS_NUM",
+)
 
 
 def run_rule(job: Any, main: Callable[..., None]) -> None:
