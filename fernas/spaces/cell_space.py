@@ -10,7 +10,7 @@ SEVEN = (*POOLS, "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3",
 
 
 def edge_list(nodes: int) -> list[tuple[int, int]]:
-    """All edges as (node, input) in the order of alpha's rows; inputs 0 and 1 are the two cells before, 2 + i is node i."""
+    """All edges as (node, input) in the order of alpha's rows; inputs: 0, 1 = the two cells before, 2 + i = node i."""
     return [(node, source) for node in range(nodes) for source in range(2 + node)]
 
 
@@ -42,8 +42,8 @@ class CellSpace:
         """Raises ConfigError when an architecture names an operation that the space does not offer."""
         if operation not in self.choices:
             raise ConfigError(
-                f"{where}: the space {self.name!r} has no operation {operation!r}{did_you_mean(operation, self.choices)}; "
-                f"expected one of {', '.join(self.choices)}"
+                f"{where}: the space {self.name!r} has no operation {operation!r}"
+                f"{did_you_mean(operation, self.choices)}; expected one of {', '.join(self.choices)}"
             )
 
 

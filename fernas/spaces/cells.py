@@ -118,9 +118,7 @@ class CellNetwork(nn.Module):
         if stem not in STEMS:
             raise ConfigError(f"network.stem must be one of {sorted(STEMS)}, got {stem!r}")
         width = 3 * channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, STEMS[stem], 1, bias=False), nn.BatchNorm2d(width)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, STEMS[stem], 1, bias=False), nn.BatchNorm2d(width))
         c_prev_prev, c_prev, c = width, width, channels
         self.cells = nn.ModuleList()
         self.aux_at = reductions(cells)[1]

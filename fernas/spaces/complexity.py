@@ -106,7 +106,7 @@ def complexity(
     Raises:
         ConfigError: a value is given neither in the file nor here.
     """
-    over = {"cells": cells, "channels": channels, "classes": classes, "stem": stem}
+    over: dict[str, Any] = {"cells": cells, "channels": channels, "classes": classes, "stem": stem}
     shape = network_shape(arch, input=input, **over)
     net = _on_meta(lambda: build_network(arch, input_shape=input, aux=False, **over))
     count, _ = count_parameters(net)
@@ -177,7 +177,7 @@ def supernet_macs(
     stem: str = "plain",
     decisions: dict[str, dict[int, str | None]] | None = None,
 ) -> int:
-    """Multiply-adds per image of a forward pass of the plain supernet; `decisions` by cell kind as `set_decisions` takes."""
+    """Multiply-adds per image of a forward pass of the plain supernet; `decisions` by kind, as in `set_decisions`."""
     from fernas.spaces.supernet.plain import Network
 
     net = _on_meta(lambda: Network(space_of(space), cells, channels, input[0], classes, nodes, stem))
@@ -185,3 +185,42 @@ def supernet_macs(
     for kind, decided in (decisions or {}).items():
         net.set_decisions(kind, decided)
     return count_macs(net, input)
+
+
+def supernet_edge_macs(
+    space: str | CellSpace,
+    cells: int,
+    channels: int,
+    input: tuple[int, int, int],  # noqa: A002  as above
+    classes: int = 7,
+    stem: str = "plain",
+) -> tuple[int, dict[str, list[list[int]]]]:
+    """What the supernet costs edge by edge, multiply-adds per image of a forward pass.
+
+    Returns:
+        The network without any edge, and per kind of cell a table (edges, operations but `none`): what that operation
+        on that edge adds over all cells of the kind. All tables together give `supernet_macs`.
+    """
+    from fernas.spaces.cell_space import edge_list
+    from fernas.spaces.supernet.plain import KINDS, Network
+
+    found = space_of(space)
+    net = _on_meta(lambda: Network(found, cells, channels, input[0], classes, None, stem))
+    assert isinstance(net, Network)
+    edges = edge_list(found.nodes)
+    pruned: dict[int, str | None] = dict.fromkeys(range(len(edges)))
+    for kind in KINDS:
+        net.set_decisions(kind, pruned)
+    base = count_macs(net, input)
+    tables: dict[str, list[list[int]]] = {}
+    for kind in KINDS:
+        by_input: dict[bool, list[int]] = {}  # an edge's cost depends on whether it starts at a cell's input
+        for from_cell, edge in ((True, 0), (False, next(i for i, (_, source) in enumerate(edges) if source == 2))):
+            row = []
+            for name in found.choices:
+                net.set_decisions(kind, pruned | {edge: name})
+                row.append(count_macs(net, input) - base)
+            by_input[from_cell] = row
+        net.set_decisions(kind, pruned)
+        tables[kind] = [list(by_input[source < 2]) for _, source in edges]
+    return base, tables

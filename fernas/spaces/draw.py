@@ -23,6 +23,9 @@ FAMILIES = {  # beginning of an operation's name -> colour of its edges; mid ton
     "skip_connect": "#8a8f98",
 }
 STROKE = "#8a8f98"
+STYLE = (
+    "<style>.fernas-arch text{fill:#5f6670}@media (prefers-color-scheme:dark){.fernas-arch text{fill:#b9bfc8}}</style>"
+)
 NODE_W, NODE_H = 68, 30
 COLUMN, LANE = 148, 26
 FONT = "font-family='system-ui, sans-serif'"
@@ -40,7 +43,7 @@ def draw(arch: CellsArchitecture | NamedArchitecture) -> str:
     if isinstance(arch, NamedArchitecture):
         return _document(320, 80, [_box(20, 20, 280, 40, arch.name)], arch.name)
     parts: list[str] = []
-    top, width = 8, 0
+    top, width = 8.0, 0.0
     for title, pairs, concat in (
         (f"normal cell ({arch.space})", arch.normal, arch.normal_concat),
         (f"reduction cell ({arch.space})", arch.reduce, arch.reduce_concat),
@@ -56,30 +59,26 @@ def _colour(operation: str) -> str:
 
 
 def _document(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    return (
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:g} {height:g}' width='{width:g}' "
-        f"height='{height:g}' role='img' class='fernas-arch'><title>{escape(title)}</title>\n<style>.fernas-arch text{{fill:#5f6670}}"
-        "@media (prefers-color-scheme:dark){.fernas-arch text{fill:#b9bfc8}}</style>\n" + "\n".join(parts) + "\n</svg>\n"
-    )
+    size = f"viewBox='0 0 {width:g} {height:g}' width='{width:g}' height='{height:g}'"
+    head = f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img' class='fernas-arch'>"
+    return "\n".join([head, f"<title>{escape(title)}</title>", STYLE, *parts, "</svg>", ""])
 
 
 def _text(x: float, y: float, text: str, size: int = 13, anchor: str = "middle", extra: str = "") -> str:
-    return (
-        f"<text x='{x:g}' y='{y:g}' font-size='{size}' text-anchor='{anchor}' {FONT} {extra}>{escape(text)}</text>"
-    )
+    return f"<text x='{x:g}' y='{y:g}' font-size='{size}' text-anchor='{anchor}' {FONT} {extra}>{escape(text)}</text>"
 
 
 def _box(x: float, y: float, w: float, h: float, label: str) -> str:
-    rect = f"<rect x='{x:g}' y='{y:g}' width='{w:g}' height='{h:g}' rx='7' fill='#8a8f98' fill-opacity='0.16' stroke='{STROKE}'/>"
+    place = f"x='{x:g}' y='{y:g}' width='{w:g}' height='{h:g}' rx='7'"
+    rect = f"<rect {place} fill='#8a8f98' fill-opacity='0.16' stroke='{STROKE}'/>"
     return rect + _text(x + w / 2, y + h / 2 + 4.5, label)
 
 
 def _label(x: float, y: float, operation: str) -> str:
     """An operation's name on its edge, over a small plate of the edge's colour."""
     w, colour = 6.7 * len(operation) + 12, _colour(operation)
-    return (
-        f"<rect x='{x - w / 2:g}' y='{y - 9.5:g}' width='{w:g}' height='18' rx='9' fill='{colour}'/>"
-        + _text(x, y + 3.8, operation, 11, extra="style='fill:#fff'")
+    return f"<rect x='{x - w / 2:g}' y='{y - 9.5:g}' width='{w:g}' height='18' rx='9' fill='{colour}'/>" + _text(
+        x, y + 3.8, operation, 11, extra="style='fill:#fff'"
     )
 
 

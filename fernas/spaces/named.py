@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fernas.core.errors import ConfigError, did_you_mean
+from fernas.core.errors import ConfigError, unknown
 from fernas.spaces import _torchvision
 from fernas.spaces.networks import NetworkShape
 
@@ -50,9 +50,7 @@ def build(arch: Any, shape: NetworkShape) -> nn.Module:
     if arch.name == "small_cnn":
         return SmallCNN(channels, classes)
     if arch.name not in TORCHVISION:
-        raise ConfigError(
-            f"architecture: unknown network {arch.name!r}{did_you_mean(arch.name, NAMES)}; expected one of {', '.join(NAMES)}"
-        )
+        raise unknown("architecture: network", arch.name, NAMES)
     first, smallest = TORCHVISION[arch.name]
     if min(height, width) < smallest:
         raise ConfigError(f"{arch.name} needs images of at least {smallest} px, got {height}x{width}")
@@ -69,7 +67,12 @@ def _replace_first_convolution(net: nn.Module, path: str, channels: int) -> None
     if not isinstance(old, nn.Conv2d):
         raise TypeError(f"{path} of {type(net).__name__} is no convolution")
     new = nn.Conv2d(
-        channels, old.out_channels, old.kernel_size, old.stride, old.padding, bias=old.bias is not None  # type: ignore[arg-type]
+        channels,
+        old.out_channels,
+        old.kernel_size,
+        old.stride,
+        old.padding,
+        bias=old.bias is not None,  # type: ignore[arg-type]
     )
     nn.init.kaiming_normal_(new.weight, mode="fan_out", nonlinearity="relu")
     setattr(owner, name, new)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from fernas.core import plugins
-from fernas.core.errors import ConfigError, did_you_mean
+from fernas.core.errors import ConfigError, unknown
 from fernas.spaces.cells import Cell, CellNetwork
 
 # kind -> module with build(arch, shape: NetworkShape) -> nn.Module; a new kind is one line and one module
@@ -47,7 +47,8 @@ def network_shape(arch: Any, **overrides: Any) -> NetworkShape:
     if shape.input is not None:
         if len(shape.input) != 3 or min(shape.input) < 1:
             raise ConfigError(f"architecture: network.input must be three positive numbers C, H, W, got {shape.input}")
-        shape = replace(shape, input=tuple(int(n) for n in shape.input))
+        c, h, w = shape.input
+        shape = replace(shape, input=(int(c), int(h), int(w)))
     for name in ("cells", "channels", "classes"):
         value = getattr(shape, name)
         if value is not None and value < 1:
@@ -83,13 +84,9 @@ def build_network(
     Raises:
         ConfigError: unknown kind, operation or stem, or a value given neither in the file nor here.
     """
-    shape = network_shape(
-        arch, cells=cells, channels=channels, stem=stem, aux=aux, classes=classes, input=input_shape
-    )
+    shape = network_shape(arch, cells=cells, channels=channels, stem=stem, aux=aux, classes=classes, input=input_shape)
     if arch.kind not in BUILDERS:
-        raise ConfigError(
-            f"architecture: unknown kind {arch.kind!r}{did_you_mean(arch.kind, BUILDERS)}; expected one of {list(BUILDERS)}"
-        )
+        raise unknown("architecture: kind", arch.kind, BUILDERS)
     return importlib.import_module(BUILDERS[arch.kind]).build(arch, shape)
 
 
@@ -98,10 +95,8 @@ def build(arch: Any, shape: NetworkShape) -> CellNetwork:
     space = plugins.load("spaces", arch.space)
     for cell in ("normal", "reduce"):
         pairs = getattr(arch, cell)
-        for i, (name, source) in enumerate(pairs):
-            space.require(name, f"architecture.{cell}[{i}]")
-            if not 0 <= source < 2 + i // 2:
-                raise ConfigError(f"architecture.{cell}[{i}]: input {source} of node {i // 2}, expected 0 to {1 + i // 2}")
+        for i, (name, _) in enumerate(pairs):
+            space.require(name, f"architecture.{cell}[{i}]")  # the architecture itself has checked the inputs
     return CellNetwork(
         [tuple(pair) for pair in arch.normal],
         arch.normal_concat,

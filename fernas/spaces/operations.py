@@ -11,9 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from fernas.core.errors import ConfigError, did_you_mean
-
-
+from fernas.core.errors import unknown
 
 
 class Zero(nn.Module):
@@ -152,7 +150,7 @@ OPERATIONS: dict[str, Callable[[int, int, bool, bool], nn.Module]] = {
 
 def _make(name: str, channels: int, stride: int, affine: bool, pool_norm: bool) -> nn.Module:
     if name not in OPERATIONS:
-        raise ConfigError(f"unknown operation {name!r}{did_you_mean(name, OPERATIONS)}; expected one of {list(OPERATIONS)}")
+        raise unknown("operation", name, OPERATIONS)
     return OPERATIONS[name](channels, stride, affine, pool_norm)
 
 

@@ -6,7 +6,7 @@ Maps are "blocked" here: a tensor (G, N, B, H, W, V) holds the channels in B blo
 
 import ctypes
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from fernas.spaces.supernet import kernels
 DEPTH_POINT, FULL, REDUCE = 0, 1, 2  # as in conv.h
 ACT_NONE, ACT_RELU, ACT_AFFINE_RELU = 0, 1, 2
 Op = tuple[int, int, int]  # type, kernel size, dilation
-Maybe = Tensor | None
+Maybe: TypeAlias = "Tensor | None"
 
 
 def lanes(channels: int) -> int:
@@ -137,7 +137,7 @@ def conv_backward(
 
 
 def combine(geo: Geometry, maps: Sequence[Tensor], coef: Tensor, factor: Maybe, bias: Tensor, out: Tensor) -> None:
-    """out = sum_k coef[k] * factor[k] * maps[k] + bias; coef (K, C), factor (K, N) or None, bias (C,) or (N, C)."""
+    """Sets out = sum_k coef[k] * factor[k] * maps[k] + bias; coef (K, C), factor (K, N), bias (C,) or (N, C)."""
     step = bias.shape[-1] if bias.ndim == 2 else 0
     function("combine_maps", out.dtype)(
         geo.v, geo.n, geo.out_blocks, geo.pixels, len(maps), pointers(maps), address(coef), address(factor),
@@ -192,7 +192,7 @@ def pool_backward(
 def ghost_forward(
     geo: Geometry, half_blocks: int, y1: Tensor, y2: Tensor, coef: Tensor, scale: Tensor, out: Tensor
 ) -> None:
-    """out += scale * [relu(sc1 * y1 + sh1), relu(sc2 * y2 + sh2)]; coef (4, half) = sc1, sh1, sc2, sh2; scale (N,)."""
+    """Adds out += scale * [relu(sc1 * y1 + sh1), relu(sc2 * y2 + sh2)]; coef (4, half); scale (N,)."""
     function("ghost_forward", out.dtype)(
         geo.v, geo.n, geo.out_blocks, half_blocks, geo.pixels, address(y1), address(y2), address(coef), address(scale),
         address(out), geo.threads,
@@ -220,7 +220,7 @@ def ghost_backward(
 
 
 def moments(sums: Tensor, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """sums (..., 2, C) -> mean, biased variance, 1 / sqrt(variance + eps), each (..., C) in float64."""
+    """Sums (..., 2, C) -> mean, biased variance, 1 / sqrt(variance + eps), each (..., C) in float64."""
     mean = sums[..., 0, :] / count
     var = (sums[..., 1, :] / count - mean * mean).clamp_min_(0)
     return mean, var, torch.rsqrt(var + eps)

@@ -6,7 +6,7 @@ them: BatchNorm folded into per-channel factors, softmax(alpha) and affine param
 
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ from fernas.spaces.supernet.calls import (
 )
 from fernas.spaces.supernet.plan import CellPlan, NetPlan, Slot, SourcePlan, Space, Statistics, Term
 
-Target = tuple[Tensor, bool] | None  # where a gradient goes, and whether it is added to what is there
+Target: TypeAlias = "tuple[Tensor, bool] | None"  # where a gradient goes, and whether it is added to what is there
 
 
 class Mode:
@@ -56,7 +56,7 @@ class Mode:
 
 
 def affine(terms: Sequence[Term]) -> tuple[Tensor, Tensor] | None:
-    """gamma and beta (K, C) of the BatchNorms behind terms, or None where they have none."""
+    """Gamma and beta (K, C) of the BatchNorms behind terms, or None where they have none."""
     if not terms or not terms[0].slot.affine:
         return None
     gammas, betas = zip(*((t.slot.gamma[t.place], t.slot.beta[t.place]) for t in terms), strict=True)  # type: ignore[index]
@@ -201,10 +201,12 @@ class CellRun:
 
     def keep(self, rows: Any, terms: Sequence[Term], mean: Tensor, inv: Tensor) -> None:
         """Notes the statistics of last stages in the tables."""
-        rows.put(self.mean, mean), rows.put(self.inv, inv)
+        rows.put(self.mean, mean)
+        rows.put(self.inv, inv)
         parameters = affine(terms)
         if parameters is not None:
-            rows.put(self.gamma, parameters[0]), rows.put(self.beta, parameters[1])
+            rows.put(self.gamma, parameters[0])
+            rows.put(self.beta, parameters[1])
 
     def forward_pools(self, j: int, source: SourcePlan, geo: Geometry) -> None:
         """Both pools of a state, once for all its edges."""
@@ -212,7 +214,7 @@ class CellRun:
             return
         x = self.states[j]
         values = [self.buffer((name, j), geo.out_shape, x.dtype) for name in source.pools]
-        sums = pool_forward(geo, x, *values, self.buffer(("index", j), geo.out_shape, torch.uint8))
+        sums = pool_forward(geo, x, values[0], values[1], self.buffer(("index", j), geo.out_shape, torch.uint8))
         for value, found, rows, total in zip(
             values, source.pools.values(), source.pool_rows.values(), sums, strict=True
         ):
@@ -220,7 +222,8 @@ class CellRun:
             bns = [bn for _, bn in found]
             if bns and not isinstance(bns[0], nn.Identity):
                 mean, inv = self.mode.normalise(total.expand(len(bns), -1, -1), bns, geo.count)  # type: ignore[arg-type]
-                rows.put(self.mean, mean), rows.put(self.inv, inv)
+                rows.put(self.mean, mean)
+                rows.put(self.inv, inv)
 
     def forward_ghosts(self, j: int, source: SourcePlan) -> None:
         """The two convolutions of the ghost operation on the edges that leave state j."""
@@ -253,7 +256,7 @@ class CellRun:
     # ------------------------------------------------------------------------------------------------------------------
 
     def backward(self, g: Tensor, d_inputs: Sequence[Target], need_w: bool, need_alpha: bool) -> Tensor:
-        """g (nodes, N, B, H', W', V): gradient of the output, overwritten.
+        """From the gradient g (nodes, N, B, H', W', V) of the output, which is overwritten.
 
         d_inputs: for s0 and s1 where their gradients go, None where none is wanted. Returns the gradient of `weights`;
         gradients of parameters are left in the slots.
@@ -391,11 +394,11 @@ class CellRun:
                     table[3 * n + 2 * kind : 3 * n + 2 * kind + 2] += coef[i, 1:]
         for pair in source.skips:
             table[2 * n + place[pair[0]]] = weights[source.position[pair]]
-        pools: list[Tensor | None] = [None, None, None]
+        mx = av = index = None
         if any(source.pools.values()):
-            pools = [self.buffer((name, j), geo.out_shape, dx.dtype) for name in source.pools]
-            pools.append(self.buffer(("index", j), geo.out_shape, torch.uint8))
-        pool_backward(geo, list(g_of.values()), *pools, table.to(dx.dtype), factors, dx, j > 1)  # type: ignore[arg-type]
+            mx, av = (self.buffer((name, j), geo.out_shape, dx.dtype) for name in source.pools)
+            index = self.buffer(("index", j), geo.out_shape, torch.uint8)
+        pool_backward(geo, list(g_of.values()), mx, av, index, table.to(dx.dtype), factors, dx, j > 1)
 
     def backward_ghosts(
         self,
@@ -451,7 +454,7 @@ class CellRun:
         )  # fmt: skip
 
 
-Factors = Sequence[Tensor | None] | None  # per cell (edges, N), drop path's factor of each edge and image
+Factors: TypeAlias = "Sequence[Tensor | None] | None"  # per cell (edges, N), drop path's factor of each edge and image
 
 
 def run_cells(
@@ -462,7 +465,8 @@ def run_cells(
     outs = [stem, stem]
     for i, cell in enumerate(plan.cells):
         run = CellRun(cell, i, space, mode)
-        outs.append(run.forward(outs[-2], outs[-1], reduce if cell.reduction else normal, factors[i] if factors else None))
+        weights = reduce if cell.reduction else normal
+        outs.append(run.forward(outs[-2], outs[-1], weights, factors[i] if factors else None))
         runs.append(run)
     if mode.training:
         mode.statistics.update(plan.momentum, stem.dtype)
@@ -514,7 +518,7 @@ class CellsFunction(torch.autograd.Function):
                 begun.add(i)
 
         def target(i: int) -> Target:
-            """Where the gradient of the output of cell i goes; written by the first that comes, added to by the others."""
+            """Where the gradient of the output of cell i goes; the first one writes, the others add."""
             if i < 0:
                 return None if d_stem is None else (d_stem, True)
             added = i in begun
@@ -553,7 +557,8 @@ def features(
     """
     x = to_blocked(stem, width)
     last = len(plan.cells) - 1
-    if training and torch.is_grad_enabled():
+    tensors = (x, normal, reduce, *plan.parameters)
+    if training and torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         *maps, out = CellsFunction.apply(plan, (*kept, last), factors, x, normal, reduce, *plan.parameters)
         return (pooled(out), *maps)
     space = plan.spaces.pop() if plan.spaces else Space()

@@ -78,7 +78,7 @@ def architecture_of(
                 raise ContractError(f"{kind} cell: node {node} has {len(kept)} decided edges, expected {KEPT}")
             pairs += kept
         cells.append(tuple(pairs))
-    return _architecture(space, *cells, network)
+    return _architecture(space, cells[0], cells[1], network)
 
 
 def _architecture(

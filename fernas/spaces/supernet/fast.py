@@ -68,7 +68,7 @@ class Source:
 
 @dataclass
 class Terms:
-    """What enters one node: v W with BatchNorm behind it, and ready maps; each with its place in the table of weights."""
+    """What enters one node: BN(v W), and ready maps; each with its place in the table of weights."""
 
     vs: list[Tensor] = field(default_factory=list)
     matrices: list[Tensor] = field(default_factory=list)
@@ -79,11 +79,15 @@ class Terms:
 
     def point(self, v: Tensor, matrix: Tensor, bn: nn.BatchNorm2d, pair: Pair) -> None:
         """Adds BN(v W)."""
-        self.vs.append(v), self.matrices.append(matrix), self.bns.append(bn), self.points.append(pair)
+        self.vs.append(v)
+        self.matrices.append(matrix)
+        self.bns.append(bn)
+        self.points.append(pair)
 
     def ready(self, value: Tensor, pair: Pair) -> None:
         """Adds a map as it is."""
-        self.maps.append(value), self.places.append(pair)
+        self.maps.append(value)
+        self.places.append(pair)
 
 
 class FastCell(plain.Cell):
@@ -98,10 +102,10 @@ class FastCell(plain.Cell):
 
     def plan(self) -> CellPlan:
         """What the compiled path has to do in this cell."""
-        edges = [
-            Edge(node, source, self.stride(source), tuple((o, self.names[o], self.edges[e].ops[o]) for o in self.active(e)))
-            for e, (node, source) in enumerate(self.edge_list)
-        ]
+        edges = []
+        for e, (node, source) in enumerate(self.edge_list):
+            ops = tuple((o, self.names[o], self.edges[e].ops[o]) for o in self.active(e))
+            edges.append(Edge(node, source, self.stride(source), ops))
         entries = (self.pre_0, self.pre_1)
         return CellPlan(entries, edges, self.nodes, self.channels, self.reduction, len(self.names))
 
@@ -212,14 +216,16 @@ class FastNetwork(plain.Network):
         """Softmax of the alphas with the rows of decided edges replaced by one at their operation: normal, reduce."""
         tables = []
         for reduction, weights in zip((False, True), self.softmax(), strict=True):
-            decided = next((cell.decided for cell in self.cells if cell.reduction == reduction), {})
+            decided: dict[int, int | None] = next(
+                (cell.decided for cell in self.cells if cell.reduction == reduction), {}
+            )
             if decided:
                 fixed, mask = torch.zeros_like(weights), torch.zeros_like(weights, dtype=torch.bool)
                 for edge, choice in decided.items():
                     mask[edge] = True
                     if choice is not None:
                         fixed[edge, choice] = 1.0
-                weights = torch.where(mask, fixed, weights)
+                weights = fixed if mask.all() else torch.where(mask, fixed, weights)
             tables.append(weights)
         return tables[0], tables[1]
 

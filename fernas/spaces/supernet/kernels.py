@@ -3,7 +3,7 @@
 The only module of the spaces that reads the environment:
 
 * `FERNAS_KERNELS=0` switches the kernels off;
-* `FERNAS_KERNELS_MARCH` is the processor to compile for (default `native`; `x86-64-v3` tests the branch without AVX-512);
+* `FERNAS_KERNELS_MARCH`: the processor to compile for (default `native`; `x86-64-v3`: the branch without AVX-512);
 * `FERNAS_CACHE` moves the cache (default `~/.cache/fernas`); `CXX` names the compiler (default `g++`).
 
 A library is compiled for the processor that it runs on and cached under a name that contains the processor's flags, the
@@ -89,7 +89,7 @@ def _processor() -> str:
 
 @functools.cache
 def _torch_openmp() -> tuple[str, ...]:
-    """The OpenMP runtime that torch brings, so that both share one pool of threads; empty when it has none of its own."""
+    """The OpenMP runtime that torch brings, so that both share one pool of threads; empty when it has none."""
     root = Path(torch.__file__).parent
     found = sorted(p for folder in (root / "lib", root.parent / "torch.libs") for p in folder.glob("libgomp*.so*"))
     return (str(found[0]),) if found else ()

@@ -1,7 +1,7 @@
 """What the compiled loops have to do in a cell, worked out once: its terms, their packed parameters, tables of edges.
 
-One plan serves both networks: the cells of a supernet (several operations per edge, weighted by softmax(alpha), BatchNorm
-without affine parameters) and those of a final network (one operation per edge, affine BatchNorm, drop path).
+One plan serves both networks: the cells of a supernet (several operations per edge, weighted by softmax(alpha),
+BatchNorm without affine parameters) and those of a final network (one operation per edge, affine BatchNorm, drop path).
 """
 
 from collections.abc import Sequence
@@ -189,7 +189,7 @@ def depth_slot(kernel: int, dilation: int, modules: list[nn.Module]) -> Slot:
 
 
 class Rows:
-    """A list of (edge, operation) pairs with what is needed to gather from and scatter to (edges, operations) tables."""
+    """A list of (edge, operation) pairs, to gather from and scatter to (edges, operations) tables."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self.pairs = list(pairs)
@@ -237,7 +237,7 @@ class Ghosts:
 
 
 class SourcePlan:
-    """What leaves one state: its convolutions, sorted into last stages and first stages, its pools, skips and ghosts."""
+    """What leaves one state: convolutions, sorted into last stages and first stages, pools, skips, ghosts."""
 
     def __init__(self, cell: "CellPlan", state: int) -> None:
         self.edges = [e for e, edge in enumerate(cell.edges) if edge.source == state and edge.ops]
@@ -287,7 +287,13 @@ class CellPlan:
     """The static description of one cell."""
 
     def __init__(
-        self, entries: Sequence[nn.Module], edges: Sequence[Edge], nodes: int, channels: int, reduction: bool, columns: int
+        self,
+        entries: Sequence[nn.Module],
+        edges: Sequence[Edge],
+        nodes: int,
+        channels: int,
+        reduction: bool,
+        columns: int,
     ) -> None:
         self.nodes, self.channels, self.reduction, self.columns = nodes, channels, reduction, columns
         self.edges = list(edges)
@@ -338,7 +344,7 @@ class CellPlan:
 
 
 def serves(channels: int, names: set[str]) -> bool:
-    """Whether the loops can run a network of this width: multiples of 8, and for ghost halves that fill whole blocks."""
+    """Whether the loops can run this width of the first cell: multiples of 8; for ghost, halves of whole blocks."""
     if channels % 8:
         return False
     return "ghost" not in names or channels in (8, 16) or channels % (2 * lanes(channels)) == 0

@@ -37,7 +37,13 @@ class PointSum(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, stats: list[Any], eps: float, scales: Tensor, map_scales: Tensor | None, n_point: int, *tensors: Tensor
+        ctx: Any,
+        stats: list[Any],
+        eps: float,
+        scales: Tensor,
+        map_scales: Tensor | None,
+        n_point: int,
+        *tensors: Tensor,
     ) -> Tensor:
         """`tensors` is v_1..v_n (P, K), W_1..W_n (K, C), e_1..e_m (P, C); scales (n,), map_scales (m,) or None.
 

@@ -39,7 +39,7 @@ def search_step(
     clip: float = CLIP,
     alpha_loss: Loss | None = None,
 ) -> tuple[float, float]:
-    """One first-order step (xi = 0 in DARTS): Adam on the alphas with `valid`, then clipped SGD on the weights with `train`.
+    """One first-order step (xi = 0 in DARTS): Adam on the alphas with `valid`, clipped SGD on the weights with `train`.
 
     Each half asks for its own gradients only, which changes no result and saves a fifth of the work. `alpha_loss` takes
     the place of `loss` in the alpha half. Returns both losses (alpha half, weight half).
@@ -48,8 +48,9 @@ def search_step(
     require(net, True, False)
     adam.zero_grad()
     loss_alpha = (alpha_loss or loss)(net(valid[0]), valid[1])
-    loss_alpha.backward()
-    adam.step()
+    if loss_alpha.requires_grad:  # not where every edge is decided
+        loss_alpha.backward()
+        adam.step()
     require(net, False, True)
     sgd.zero_grad()
     loss_weight = loss(net(train[0]), train[1])
