@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -106,15 +106,14 @@ def align_manifest(
             workers.aligner = _Aligner(config, read_frame, own_landmarks)
         return workers.aligner.align(row, ships_crops.get(row["dataset"], False))
 
-    rows = manifest.to_dict("records")
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            faces = list(progress(pool.map(work, rows), total=len(rows), desc="align faces"))
-    else:
-        faces = [work(row) for row in progress(rows, total=len(rows), desc="align faces")]
+    rows: list[Any] = manifest.to_dict("records")
+    previews = np.zeros((len(rows), config.preview_px, config.preview_px, 3), np.uint8)
+    faces = []
+    for number, face in enumerate(progress(_each(rows, work, threads), total=len(rows), desc="align faces")):
+        if face.preview is not None:
+            previews[number] = face.preview
+        faces.append(replace(face, preview=None))
     faces = _fill_missing_noses([str(row["dataset"]) for row in rows], faces, config)
-    empty = np.zeros((config.preview_px, config.preview_px, 3), np.uint8)
-    previews = np.stack([f.preview if f.preview is not None else empty for f in faces]) if faces else empty[None][:0]
     table = pd.DataFrame(
         [_record(row["sample_id"], face) for row, face in zip(rows, faces, strict=True)], columns=list(COLUMNS)
     )
@@ -122,6 +121,14 @@ def align_manifest(
     table["score"] = table["score"].astype("float64")
     _log_summary(table)
     return table, previews
+
+
+def _each(rows: list[Any], work: Callable[[Any], Face], threads: int) -> Iterator[Face]:
+    if threads <= 1:
+        yield from map(work, rows)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(work, rows)
 
 
 def merge_faces(
