@@ -39,6 +39,7 @@ class Protocol:
         title: what tables print.
         replica: a published split that is known to leak: never fails its audit, its leaks become a column.
         tests_once: each sample is tested in at most one fold.
+        needs_subjects: every sample must have a subject.
         published: what tables say about a replica, one sentence; empty for the others.
         Config: the options.
     """
@@ -47,6 +48,7 @@ class Protocol:
     title: ClassVar[str]
     replica: ClassVar[bool] = False
     tests_once: ClassVar[bool] = True
+    needs_subjects: ClassVar[bool] = False
     published: ClassVar[str] = ""
     Config: ClassVar[type[Strict]] = Strict
 
