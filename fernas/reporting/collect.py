@@ -107,6 +107,7 @@ class TaskBlock:
     confusions: list[Picture] = field(default_factory=list)
     corpora: list[tuple[str, list[Cell]]] = field(default_factory=list)
     corpus_names: list[str] = field(default_factory=list)
+    details: list[tuple[str, list[Cell]]] = field(default_factory=list)
     cells: list[tuple[str, list[Picture]]] = field(default_factory=list)
     curves: list[Picture] = field(default_factory=list)
     faces: list[Face] = field(default_factory=list)
@@ -190,6 +191,7 @@ def _add_scores(
         _add_confusions(block, answers)
         _add_corpora(block, answers)
     _add_costs(block, runs)
+    block.details = [(name, detail_cells(runs[name])) for name in labels]
     block.cells = [(name, pictures) for name, run in runs.items() if (pictures := cell_pictures(name, run))]
     block.curves = [picture for name, run in runs.items() if (picture := search_curves(name, run)) is not None]
     training = training_curves({name: runs[name] for name in labels})
@@ -267,7 +269,7 @@ def _listed(names: Sequence[str]) -> str:
 def _facts(
     results: Path, block: TaskBlock, task_dir: str, folds: dict[str, Any], classes: list[str], config: StudyConfig | None
 ) -> list[tuple[str, str]]:
-    facts = [("dataset", block.dataset), ("protocol", str(folds.get("kind") or block.protocol))]
+    facts = [("dataset", block.dataset), ("protocol", str(folds.get("note") or folds.get("kind") or block.protocol))]
     if classes:
         facts.append(("classes", ", ".join(classes)))
     if folds.get("folds"):
@@ -353,6 +355,30 @@ def _add_corpora(block: TaskBlock, answers: dict[str, Answers]) -> None:
             value = float(uar(found.truth[mask], found.guess[mask], len(found.classes))) if mask.any() else float("nan")
             cells.append(Cell(percent(value), None if np.isnan(value) else value))
         block.corpora.append((method, cells))
+
+
+def detail_cells(run: MethodRun) -> list[Cell]:
+    """UAR as mean of folds, its spread over seeds, UAR without faceless samples and how many those are."""
+    scores = [optional_json(training.folder / "scores.json") for training in run.trainings]
+    scores = [found for found in scores if number(found, "uar") is not None]
+    without = [found.get("without_no_face") or {} for found in scores]
+    uars = [float(found["uar"]) for found in scores]
+    left_out = _mean([number(found, "left_out") for found in without])
+    return [
+        _share(_mean([number(found.get("mean_of_folds") or {}, "uar") for found in scores])),
+        _share(float(np.std(uars, ddof=1)) if len(uars) > 1 else None),
+        _share(_mean([number(found, "uar") for found in without])),
+        Cell("-" if left_out is None else f"{left_out:g}", left_out),
+    ]
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _share(value: float | None) -> Cell:
+    return Cell(percent(value), value)
 
 
 def _add_costs(block: TaskBlock, runs: dict[str, MethodRun]) -> None:

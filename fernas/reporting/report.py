@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from fernas.core.config import StudyConfig
 from fernas.core.io import write_text
 from fernas.reporting.collect import TaskBlock, task_blocks
+from fernas.reporting.published import beside_ours, write_published
 from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.tables import comparison, missing, percent, short_count, write_tables
 from fernas.reporting.tree import RENDERED_NOTE
@@ -28,6 +29,8 @@ COLUMNS = (  # heading, explanation
     ("seeds", "repetitions that were scored"),
 )
 
+DETAILS = ("UAR, mean of folds", "SD over seeds", "UAR without faceless", "faceless samples")
+
 
 def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path | str) -> Path:
     """Write `index.html` into `out_dir`, and every table as csv, markdown and LaTeX into `results/tables`.
@@ -40,7 +43,9 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     root, page = Path(results), Path(out_dir) / "index.html"
     frame = comparison(root, config, write=False)
     blocks = task_blocks(root, frame, config)
+    rows = beside_ours(root, frame, config)
     write_tables(root, frame)
+    write_published(root, rows)
     origin = provenance(root, config)
     html = _environment().get_template("report.html.j2").render(
         style=_asset("report.css"),
@@ -55,7 +60,8 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
         origin=origin,
         last=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
         total_core_s=short_count(_total(frame)),
-        published=[],
+        details=DETAILS,
+        published=rows,
     )
     write_text(page, html)
     return page

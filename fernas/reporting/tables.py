@@ -12,7 +12,7 @@ import pandas as pd
 
 from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig
-from fernas.core.errors import DataError, FernasError
+from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
 from fernas.reporting.tree import (
     RENDERED_NOTE,
@@ -84,6 +84,8 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
     scored = [(training, optional_json(training.folder / "scores.json")) for training in trainings]
     scored = [(training, scores) for training, scores in scored if number(scores, "uar") is not None]
     status, reason = run_status(run, len(scored))
+    if status == "ok":
+        reason = constant_note([scores for _, scores in scored])
     complexity = run_complexity(run)
     method = config.methods.get(run.method) if config is not None else None
     row: dict[str, Any] = {
@@ -139,6 +141,13 @@ def run_status(run: MethodRun, scored: int) -> tuple[str, str]:
     return "skipped", "not run yet"
 
 
+def constant_note(scores: Sequence[dict[str, Any]]) -> str:
+    """A remark on repetitions that answer nearly always the same."""
+    found = [s.get("top_prediction") or {} for s in scores if s.get("constant_predictor")]
+    names = ", ".join(sorted({str(top.get("class", "one class")) for top in found}))
+    return f"constant predictor in {len(found)} of {len(scores)} seeds: {names}" if found else ""
+
+
 def fold_count(results: Path, run: MethodRun, scored: Sequence[tuple[TrainRun, dict[str, Any]]] = ()) -> int | None:
     """The number of folds, from the fold file or the scores."""
     document = optional_json(results / "tasks" / run.task_dir / run.protocol / "folds.train.json")
@@ -171,10 +180,14 @@ def interval(scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyCon
 
         try:
             frames = [read_parquet(training.folder / "predictions.parquet") for training, _ in scored]
-        except DataError:
+        except FernasError:
             return np.nan, np.nan
         classes = [column.removeprefix("p_") for column in frames[0].columns if column.startswith("p_")]
-        return _interval_of(score_seeds(frames, classes))
+        options = {"resamples": config.scoring.resamples, "level": config.scoring.level} if config is not None else {}
+        try:
+            return _interval_of(score_seeds(frames, classes, **options))
+        except FernasError:  # seeds of different folds, in the middle of a changed study
+            return np.nan, np.nan
     return np.nan, np.nan
 
 
@@ -352,6 +365,16 @@ def score_text(record: dict[str, Any]) -> str:
     if missing(record["uar_low"]):
         return percent(record["uar"])
     return f"{percent(record['uar'])} [{percent(record['uar_low'])}, {percent(record['uar_high'])}]"
+
+
+def display_dash(value: Any) -> str:
+    """A cell as text, a dash for nothing."""
+    return "-" if missing(value) else str(value)
+
+
+def rendered_folder(task: str, rendered: bool) -> str:
+    """The folder name of a task under results/tasks and results/runs."""
+    return task + (RENDERED_SUFFIX if rendered else "")
 
 
 def missing(value: Any) -> bool:

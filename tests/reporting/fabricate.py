@@ -10,6 +10,7 @@ import pandas as pd
 from fernas.core.config import StudyConfig
 from fernas.core.images import write_image
 from fernas.core.io import append_jsonl, write_json, write_npy, write_parquet, write_text
+from fernas.evaluation.scores import score_predictions
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
 MICRO = ["negative", "positive", "surprise"]
@@ -21,12 +22,12 @@ def study_document() -> dict[str, Any]:
     """A study of two rendered tasks and one real one without its corpus."""
     method = {"search": "darts_first", "space": "emonas", "recipe": "plain"}
     return {
-        "datasets": {"ckplus": {}, "casme2": {}, "smic": {}, "samm": {}, "megc2019": {}, "jaffe": {"source": "real"}},
+        "datasets": {"ckplus": {}, "casme2": {}, "smic": {}, "samm": {}, "megc2019": {}, "fer2013": {"source": "real"}},
         "views": {"still": {"kind": "still"}, "dyn": {"kind": "dynamic"}},
         "tasks": {
             "ckplus-7n": {"dataset": "ckplus", "classes": EMOTIONS, "view": "still"},
             "megc2019-3": {"dataset": "megc2019", "classes": MICRO, "view": "dyn"},
-            "jaffe-7": {"dataset": "jaffe", "classes": EMOTIONS, "view": "still"},
+            "fer2013-7": {"dataset": "fer2013", "classes": EMOTIONS, "view": "still"},
         },
         "protocols": {"kfold4": {"kind": "subject_kfold"}, "megc": {"kind": "megc2019"}},
         "methods": {
@@ -40,7 +41,7 @@ def study_document() -> dict[str, Any]:
         "study": [
             {"task": "ckplus-7n", "protocol": "kfold4", "methods": ["emonas", "random", "random_mean", "small_cnn", "vgg16"]},
             {"task": "megc2019-3", "protocol": "megc", "methods": ["emonas", "random", "small_cnn"]},
-            {"task": "jaffe-7", "protocol": "kfold4", "methods": ["emonas"]},
+            {"task": "fer2013-7", "protocol": "kfold4", "methods": ["emonas"]},
         ],
     }
 
@@ -126,17 +127,6 @@ def search_files(folder: Path, rng: np.random.Generator, classes: int, epochs: i
     status(folder)
 
 
-def scores(frame: pd.DataFrame, classes: list[str]) -> dict[str, Any]:
-    """Scores of predictions, as far as reporting reads them."""
-    guess = np.array(classes)[frame[[f"p_{c}" for c in classes]].to_numpy().argmax(1)]
-    recalls = [float((guess == frame["label"])[frame["label"] == c].mean()) for c in classes]
-    uar = float(np.mean(recalls))
-    return {
-        "accuracy": float((guess == frame["label"]).mean()), "uar": uar, "uf1": uar - 0.01, "samples": len(frame),
-        "interval": {"uar": [max(0.0, uar - 0.08), min(1.0, uar + 0.07)]}, "interval_unit": "subjects",
-    }  # fmt: skip
-
-
 def training_files(folder: Path, results: Path, frame: pd.DataFrame, classes: list[str], shards: int = 2) -> None:
     """One finished and scored training."""
     for shard in range(shards):
@@ -149,7 +139,7 @@ def training_files(folder: Path, results: Path, frame: pd.DataFrame, classes: li
         write_json(folder / f"shard{shard}" / "cost.json", {"wall_s": 9.0, "core_s": 8.5, "peak_rss_mib": 430.0, "macs": 1e12})
         status(folder / f"shard{shard}")
     write_parquet(folder / "predictions.parquet", frame)
-    write_json(folder / "scores.json", scores(frame, classes))
+    write_json(folder / "scores.json", score_predictions(frame, classes, resamples=200))
     status(folder)
 
 

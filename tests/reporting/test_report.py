@@ -12,10 +12,11 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
+from fernas.evaluation.scores import score_predictions
 from fernas.reporting._markdown import to_html
 from fernas.reporting.collect import lead, mean_curve
 from fernas.reporting.report import breakable, build_report
-from tests.reporting.fabricate import fabricate, predictions, scores, study_document
+from tests.reporting.fabricate import fabricate, predictions, study_document
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_every_picture_and_table_is_described(html: str) -> None:
 def test_the_page_says_rendered_failed_and_skipped(html: str) -> None:
     text = re.sub(r"\s+", " ", html)
     assert "not evidence about people" in text and "12 of 68 subjects, rendered" in text
-    assert "out of memory after the fallback" in text and "datasets.jaffe" in text
+    assert "out of memory after the fallback" in text and "datasets.fer2013" in text
 
 
 def test_the_page_is_the_same_twice(html: str, tree: tuple[Path, StudyConfig], tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     folder = results / "runs/t-rendered/p/emonas/per_group/s0/t0"
     frame = predictions(np.random.default_rng(0), [evil, 'a"b'], [f"{evil}/1", f"{evil}/2"], 0.7)
     write_parquet(folder / "predictions.parquet", frame)
-    write_json(folder / "scores.json", scores(frame, [evil, 'a"b']))
+    write_json(folder / "scores.json", score_predictions(frame, [evil, 'a"b']))
     write_json(results / "tasks/t-rendered/p/folds.train.json", {"classes": [evil, 'a"b'], "folds": [{}]})
     write_text(results / "data/t-rendered/card.md", f"# {evil}\n\n- {evil}\n\n| {evil} |\n|---|\n| x |\n")
     write_json(results / "data/t-rendered/audit.json", {"problems": [evil], "classes": {evil: 2}})

@@ -46,8 +46,8 @@ def test_a_finished_method_has_the_mean_over_its_seeds(frame: pd.DataFrame, tree
 def test_failed_and_skipped_methods_are_rows_with_reasons(frame: pd.DataFrame) -> None:
     failed = row(frame, "ckplus-7n", "vgg16")
     assert failed["status"] == "failed" and "out of memory" in failed["reason"] and np.isnan(failed["uar"])
-    absent = row(frame, "jaffe-7", "emonas")
-    assert absent["status"] == "skipped" and "datasets.jaffe" in absent["reason"] and not absent["rendered"]
+    absent = row(frame, "fer2013-7", "emonas")
+    assert absent["status"] == "skipped" and "datasets.fer2013" in absent["reason"] and not absent["rendered"]
     unlisted = row(frame, "megc2019-3", "darts")
     assert unlisted["status"] == "skipped" and "megc2019-3" in unlisted["reason"]
 

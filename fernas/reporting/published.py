@@ -1,0 +1,275 @@
+"""What the papers print, beside our numbers, and why the two are not the same thing; the reasons come from data."""
+
+import re
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fernas.core.config import StudyConfig
+from fernas.reporting.tables import (
+    display_dash,
+    missing,
+    official_subjects,
+    percent,
+    rendered_folder,
+    short_count,
+    subject_count,
+    write_forms,
+)
+from fernas.reporting.tree import optional_json
+
+NOT_AVAILABLE = "not available"
+DATASETS = {
+    "CK+": "ckplus", "CK48 (CK+ 48x48)": "ck48", "FER2013": "fer2013", "DISFA": "disfa", "JAFFE": "jaffe",
+    "CASME-I": "casme", "CASME-II": "casme2", "CAS(ME)^2": "casme_sq", "SMIC": "smic", "RAF-DB": "rafdb",
+}  # fmt: skip
+METHODS = {
+    "EmoNAS": "emonas", "Auto-FERNet": "autofernet", "Auto-FERNet+Relabeling": "autofernet",
+    "Auto-FERNet+Relabeling+FES": "autofernet", "Auto-FERNet ensemble": "autofernet_ensemble",
+    "Ensemble 6 Auto-FERNets": "autofernet_ensemble", "evolved-patch CNN vs full-image CNN": "deep_evolution",
+    "MobileNet": "mobilenet_v2", "VGG16": "vgg16", "VGG-16": "vgg16", "VGG19": "vgg19", "VGG-19": "vgg19",
+    "ResNet50 / ResNet": "resnet50", "ResNet": "resnet50", "LBP-TOP-SVM": "lbp_top_svm",
+}  # fmt: skip
+SYSTEMS = {"EmoNAS": "emonas", "Auto-FERNet": "autofernet", "Deep Evolution": "deep_evolution"}
+SAME_SIZE = 0.05  # parameter counts that differ by more are of another network
+COLUMNS = (
+    "dataset", "setting", "method", "metric", "published", "unit", "ours", "our_row", "not_comparable_because",
+    "confidence", "source",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One published number beside ours."""
+
+    dataset: str
+    setting: str
+    method: str
+    metric: str
+    published: str
+    unit: str
+    ours: str
+    our_row: str
+    not_comparable_because: str
+    confidence: str
+    source: str
+    number: float | None = None
+
+
+def published_results() -> pd.DataFrame:
+    """The table of published numbers: dataset, setting, method, metric, value, unit, source_table, source_paper, confidence."""
+    file = resources.files("fernas.reporting").joinpath("data", "published.csv")
+    with file.open(encoding="utf-8") as stream:
+        return pd.read_csv(stream, dtype=str, keep_default_na=False)
+
+
+def beside_ours(results: Path, frame: pd.DataFrame, config: StudyConfig | None) -> list[Comparison]:
+    """Every published number beside ours, those on datasets of the study first.
+
+    Args:
+        results: the results folder, for the subjects and protocols of tasks.
+        frame: the comparison of all methods.
+        config: the study, for classes and views of its tasks.
+    """
+    table = published_results()
+    sizes = _published_sizes(table)
+    rows = [_compared(record, results, frame, config, sizes) for record in table.to_dict("records")]
+    rows += _unavailable(frame, rows)
+    here = set(frame["dataset"])
+    return sorted(rows, key=lambda row: (DATASETS.get(row.dataset, row.dataset) not in here, "study" in row.setting))
+
+
+def write_published(results: Path, rows: list[Comparison]) -> list[Path]:
+    """The published numbers beside ours as csv, markdown and LaTeX in `results/tables`."""
+    records = [{name: asdict(row)[name] for name in COLUMNS} for row in rows]
+    frame = pd.DataFrame(records, columns=list(COLUMNS))
+    cells = [tuple(str(record[name]) for name in COLUMNS) for record in records]
+    caption = "Published numbers beside ours; a number is comparable only where no reason against it is given"
+    return write_forms(results / "tables" / "published", frame, COLUMNS, cells, caption)
+
+
+def _compared(
+    record: dict[str, Any], results: Path, frame: pd.DataFrame, config: StudyConfig | None, sizes: dict[str, float]
+) -> Comparison:
+    method, dataset = METHODS.get(record["method"], ""), DATASETS.get(record["dataset"], "")
+    ours, reasons = _our_row(frame, method, dataset, record["setting"], config), []
+    value, name = "-", "-"
+    if ours is None:
+        reasons = [_why_none(frame, method, dataset)]
+    else:
+        name = "/".join(str(ours[key]) for key in ("task", "protocol", "method", "search_scope"))
+        value = _our_value(ours, record["metric"])
+        reasons = reasons_against(record, ours, results, config, sizes)
+    return Comparison(
+        dataset=record["dataset"],
+        setting=record["setting"],
+        method=record["method"],
+        metric=record["metric"],
+        published=record["value"],
+        unit=record["unit"],
+        ours=value,
+        our_row=name,
+        not_comparable_because="; ".join(reasons),
+        confidence=record["confidence"],
+        source=f"{record['source_paper']}, {record['source_table']}",
+        number=_number(record["value"]),
+    )
+
+
+def _our_row(
+    frame: pd.DataFrame, method: str, dataset: str, setting: str, config: StudyConfig | None
+) -> dict[str, Any] | None:
+    """Our finished row for a published one: same dataset where it names one, the nearest class count first."""
+    rows = frame[(frame["method"] == method) & (frame["status"] == "ok")] if method else frame.iloc[:0]
+    if dataset:
+        rows = rows[rows["dataset"] == dataset]
+    if rows.empty:
+        return None
+    wanted = class_count(setting)
+    records = [{str(key): value for key, value in record.items()} for record in rows.to_dict("records")]
+    return min(records, key=lambda row: wanted is not None and _classes(str(row["task"]), config) != wanted)
+
+
+def _why_none(frame: pd.DataFrame, method: str, dataset: str) -> str:
+    if not method:
+        return "not a method of fernas"
+    if dataset and dataset not in set(frame["dataset"]):
+        return f"{dataset} is not in this study"
+    found = frame[(frame["method"] == method) & ((frame["dataset"] == dataset) | (not dataset))]
+    if found.empty:
+        return f"{method} is not in this study"
+    return f"{method} {found['status'].iloc[0]}: {found['reason'].iloc[0]}"
+
+
+def _our_value(ours: dict[str, Any], metric: str) -> str:
+    if "accuracy" in metric:
+        return percent(ours["accuracy"])
+    if metric.startswith("params"):
+        return short_count(ours["params"])
+    return display_dash(None)
+
+
+def reasons_against(
+    record: dict[str, Any], ours: dict[str, Any], results: Path, config: StudyConfig | None, sizes: dict[str, float]
+) -> list[str]:
+    """Why a published number and ours are not the same thing, each from a fact of the two; empty: nothing speaks against.
+
+    Args:
+        record: a row of `published_results`.
+        ours: our row of the comparison.
+        results: the results folder.
+        config: the study.
+        sizes: published parameters, in single ones, per method of fernas.
+    """
+    reasons = _network_reasons(ours, sizes)
+    if "accuracy" not in record["metric"]:
+        return reasons
+    task, setting = str(ours["task"]), record["setting"]
+    if ours["rendered"]:
+        reasons.insert(0, "ours are rendered faces")
+    wanted, here = class_count(setting), _classes(task, config)
+    if wanted is None:
+        reasons.append("its class count is not stated")
+    elif here is not None and wanted != here:
+        reasons.append(f"other classes: {wanted}, ours {here}")
+    reasons += _split_reasons(setting, task, ours, results)
+    view = config.views[config.tasks[task].view].kind if config is not None and task in config.tasks else None
+    if view is not None and ("dynamic image" in setting) != (view == "dynamic") and str(ours["dataset"]) != "smic":
+        reasons.append(f"other frames: ours are of kind {view}")
+    if "ensemble" in setting and "ensemble" not in str(ours["method"]):
+        reasons.append("an ensemble")
+    if "no extra data" not in setting and "extra data" in setting and not ours["extra_data"]:
+        reasons.append("extra data, ours none")
+    return reasons
+
+
+def _split_reasons(setting: str, task: str, ours: dict[str, Any], results: Path) -> list[str]:
+    folder = rendered_folder(task, bool(ours["rendered"]))
+    folds = optional_json(results / "tasks" / folder / str(ours["protocol"]) / "folds.train.json")
+    kind, reasons = str(folds.get("kind") or ours["protocol"]), []
+    theirs = split_of(setting)
+    count = None if missing(ours["folds"]) else int(ours["folds"])
+    if theirs is None:
+        reasons.append("its split is not stated")
+    elif not _same_split(theirs, kind, count):
+        reasons.append(f"other split: {theirs}, ours {kind}" + (f" with {count} folds" if count else ""))
+    subjects, official = subject_count(results, folder, str(ours["protocol"])), official_subjects(str(ours["dataset"]))
+    if subjects is not None and official is not None and subjects != official:
+        reasons.append(f"{subjects} of {official} subjects")
+    return reasons
+
+
+def _network_reasons(ours: dict[str, Any], sizes: dict[str, float]) -> list[str]:
+    size = sizes.get(str(ours["method"]))
+    if size is None or missing(ours["params"]) or abs(size - float(ours["params"])) <= SAME_SIZE * size:
+        return []
+    return [f"other network: {short_count(size)} parameters, ours {short_count(ours['params'])}"]
+
+
+def _same_split(theirs: str, kind: str, folds: int | None) -> bool:
+    if theirs == "LOSO":
+        return kind in ("loso", "megc2019")
+    if theirs == "PrivateTest":
+        return kind == "official"
+    return kind == "subject_kfold" and theirs == f"{folds} folds"
+
+
+def class_count(setting: str) -> int | None:
+    """The class count that a published setting names: `8 folds; 7 classes`, `PrivateTest 7-class`."""
+    found = re.search(r"(\d+)[ -]class", setting)
+    return int(found.group(1)) if found else None
+
+
+def split_of(setting: str) -> str | None:
+    """The split that a published setting names: LOSO, PrivateTest or a number of folds."""
+    for name in ("LOSO", "PrivateTest"):
+        if name in setting:
+            return name
+    found = re.search(r"(\d+) folds", setting)
+    return f"{found.group(1)} folds" if found else None
+
+
+def _classes(task: str, config: StudyConfig | None) -> int | None:
+    return len(config.tasks[task].classes) if config is not None and task in config.tasks else None
+
+
+def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
+    """Method of fernas -> published parameters, where a paper prints one count for all datasets."""
+    sizes: dict[str, float] = {}
+    for record in table[table["metric"] == "params"].to_dict("records"):
+        method, size = METHODS.get(record["method"]), _number(record["value"])
+        if method and size is not None and record["unit"].startswith("M"):
+            sizes.setdefault(method, 1e6 * size)
+    return sizes
+
+
+def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison]:
+    """A row for each system and dataset of the study of which no published accuracy is known."""
+    have = {(METHODS.get(r.method), DATASETS.get(r.dataset)) for r in rows if "accuracy" in r.metric}
+    titles = {name: title for title, name in DATASETS.items()}
+    found = []
+    for dataset in dict.fromkeys(frame["dataset"]):
+        for title, method in SYSTEMS.items():
+            if (method, dataset) in have:
+                continue
+            own = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
+            record = own.iloc[0] if len(own) else None
+            found.append(
+                Comparison(
+                    titles.get(dataset, dataset), "", title, "accuracy", NOT_AVAILABLE, "%",
+                    percent(record["accuracy"]) if record is not None else "-",
+                    "/".join(str(record[k]) for k in ("task", "protocol", "method", "search_scope")) if len(own) else "-",
+                    "the published number is not known here", "", "",
+                )  # fmt: skip
+            )
+    return found
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
