@@ -150,6 +150,7 @@ class Pictures:
     clips: dict[tuple[str, ...], Clip]
     bases: list[str]
     problems: list[str]
+    kind: str = ""
 
 
 def collect_clips(
@@ -170,7 +171,8 @@ def collect_clips(
         bases.setdefault(base, {}).setdefault(key(match), []).append(match.string)
     present = [(len(set().union(*by_kind[kind].values())), kind) for kind in kinds if kind in by_kind]
     most = max((count for count, _ in present), default=0)
-    chosen = by_kind[next(kind for count, kind in present if count == most)] if present else {}
+    used = next((kind for count, kind in present if count == most), "")
+    chosen = by_kind[used] if present else {}
     order = sorted(chosen, key=lambda base: (-len(chosen[base]), base.count("/"), natural_key(base)))
     clips: dict[tuple[str, ...], Clip] = {}
     problems: list[str] = []
@@ -185,7 +187,7 @@ def collect_clips(
             clips[name] = Clip(base, ordered, numbers)
     for base, names in twice.items():
         problems.append(f"{base or '.'}: {len(names)} clips (first {names[0]}) are also elsewhere, not used from here")
-    return Pictures(dict(sorted(clips.items(), key=lambda item: natural_key("/".join(item[0])))), order, problems)
+    return Pictures(dict(sorted(clips.items(), key=lambda item: natural_key("/".join(item[0])))), order, problems, used)
 
 
 def order_frames(refs: list[str]) -> tuple[list[int], list[str], list[str]]:

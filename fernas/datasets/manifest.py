@@ -58,7 +58,7 @@ def build_manifest(name: str, root: Path | str, options: Mapping[str, Any] | Non
             f"{root}: no labelled sample of {adapter.spec.title} found{' (' + odd + ')' if odd else ''};"
             f" expected {' and '.join(adapter.spec.layout[:3]) or 'its published layout'}"
         )
-    return validate_manifest(table, adapter.spec.labels_allowed)
+    return validate_manifest(table, adapter.spec.labels_allowed or None)
 
 
 def merge_manifests(
@@ -76,7 +76,7 @@ def merge_manifests(
     table = adapter.merge(dict(parts), adapter.options(options))
     if table.empty:
         raise DataError(f"{name}: none of the samples of {', '.join(parts)} belongs to it")
-    return validate_manifest(table, adapter.spec.labels_allowed)
+    return validate_manifest(table, adapter.spec.labels_allowed or None)
 
 
 def validate_manifest(table: pd.DataFrame, classes: Iterable[str] | None = None) -> pd.DataFrame:

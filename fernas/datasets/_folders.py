@@ -1,0 +1,90 @@
+"""Corpora without annotation files: the folders say who and what."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fernas.datasets._base import Sample
+from fernas.datasets._tree import PICTURE, Clip, Pictures, Tree, collect_clips, summarise
+
+Key = tuple[str, ...]
+
+
+@dataclass
+class FolderClips:
+    """Clips by key, keys whose folder is empty, and what is odd."""
+
+    pictures: Pictures
+    empty: dict[Key, str]
+    problems: list[str] = field(default_factory=list)
+
+
+def folder_clips(
+    tree: Tree,
+    folder: str,
+    key: Callable[[re.Match[str]], Key],
+    wanted: Callable[[re.Match[str]], bool],
+    kind_of: Callable[[re.Match[str]], str] = lambda match: "pictures",
+    kinds: tuple[str, ...] = ("pictures",),
+    file: str = "[^/]+?",
+) -> FolderClips:
+    """Clips whose folder path matches `folder`, and matching folders without pictures.
+
+    Args:
+        tree: the corpus.
+        folder: pattern of the clip folder below any base.
+        key: what identifies a clip.
+        wanted: folders to leave out without a word (another camera).
+        kind_of: which of several trees a match belongs to.
+        kinds: the trees that may be used, in order.
+        file: pattern of the pictures' names without their extension.
+    """
+    pattern = folder + "/(?P<file>" + file + PICTURE + ")"
+    pictures = collect_clips(tree, pattern, key, lambda m: kind_of(m) if wanted(m) else "", kinds)
+    empty: dict[Key, str] = {}
+    for match in tree.find_folders(folder):
+        name = key(match)
+        if wanted(match) and name not in pictures.clips and pictures.kind in ("", kind_of(match)):
+            empty.setdefault(name, match.string)
+    problems = list(pictures.problems)
+    if empty:
+        problems.append(f"{len(empty)} clip folders without pictures: {summarise(empty.values())}")
+    return FolderClips(pictures, empty, problems)
+
+
+def empty_sample(subject: str, clip: str, label: str | None, raw: str, group: str | None = None) -> Sample:
+    """The excluded row of a clip folder without pictures."""
+    return Sample(
+        clip=clip,
+        subject=subject,
+        group=group,
+        frames=[],
+        label=label,
+        raw_label=raw,
+        kind="clip",
+        excluded="no pictures in the clip's folder",
+    )
+
+
+def sequence_to_apex(subject: str, clip: str, label: str, raw: str, pictures: Clip) -> Sample:
+    """A sequence from neutral to its apex, the last frame."""
+    last = len(pictures.refs) - 1
+    return Sample(
+        clip=clip,
+        subject=subject,
+        frames=list(pictures.refs),
+        label=label,
+        raw_label=raw,
+        kind="clip",
+        onset=0,
+        apex=last,
+        offset=last,
+        apex_source="last",
+    )
+
+
+def sequence_and_back(subject: str, clip: str, label: str, raw: str, pictures: Clip) -> Sample:
+    """A sequence from neutral over an apex that nobody annotated (the middle frame) back to neutral."""
+    sample = sequence_to_apex(subject, clip, label, raw, pictures)
+    sample.apex, sample.apex_source = (len(pictures.refs) - 1) // 2, "middle"
+    return sample

@@ -1,0 +1,205 @@
+"""A corpus of your own without code: a csv or parquet that lists pictures, folders or videos with labels."""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import Field
+
+from fernas.core.errors import DataError, did_you_mean
+from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample, base_folder, locate
+from fernas.datasets._containers import VIDEO, video_length
+from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._tree import Clip, Tree, is_picture_name, order_frames, stem_of
+
+COLUMNS = {
+    "path": ("path", "file", "filename", "image", "picture", "clip", "folder"),
+    "label": ("label", "emotion", "class", "expression"),
+    "subject": ("subject", "participant", "person", "subject id"),
+    "split": ("split", "usage", "set", "partition"),
+    "onset": ("onset", "onset frame", "onsetf"),
+    "apex": ("apex", "apex frame", "apexf", "peak"),
+    "offset": ("offset", "offset frame", "offsetf"),
+    "group": ("group", "sequence", "session", "video"),
+}
+
+
+class CustomOptions(Options):
+    """Options of a corpus of your own."""
+
+    file: str | None = Field(None, description="the table below the root; default: the only csv, parquet or xlsx there")
+    classes: tuple[str, ...] | None = Field(None, description="allowed labels; default: those that occur")
+    fps: float | None = Field(None, gt=0, description="frames per second of clips")
+    ships_crops: bool = Field(False, description="the pictures are aligned faces: no detection")
+    missing_apex: Literal["middle", "last", "exclude"] = Field(
+        "middle", description="clips without an apex in the table"
+    )
+
+
+class Custom(Adapter):
+    """Reads a table with the columns path, label, subject[, split, onset, apex, offset, group]."""
+
+    Config = CustomOptions
+    spec = DatasetSpec(
+        name="custom",
+        title="a corpus of your own",
+        kind="stills",
+        classes=(),
+        licence="yours",
+        citation="yours",
+        homepage="-",
+        layout=(
+            "a csv, parquet or xlsx with the columns path, label, subject[, split, onset, apex, offset, group]",
+            "path: a picture, a folder of frames or a video, relative to the root",
+        ),
+        frame_rule="onset, apex, offset are numbers in the file names (videos: from 1); blank: first, middle, last",
+        protocol="any: subject k-fold and leave one subject out need subjects, official needs split",
+    )
+
+    def collect(self, root: Path, options: CustomOptions) -> Collected:
+        """One sample per row of the table."""
+        folder = base_folder(root)
+        if root.is_file():
+            tree, name = Tree.walk(folder), root.name
+        else:
+            tree = Tree.walk(root)
+            name = tree.one(r"[^/]+\.(?:csv|tsv|parquet|xlsx)", "table (csv, parquet or xlsx)", options.file)
+        rows = _read(folder / name)
+        by_lower: dict[str, str] = {}
+        for ref in (*tree.files, *tree.folders):
+            by_lower.setdefault(ref.lower(), ref)
+        inside: dict[str, list[str]] = {}
+        for ref in tree.files:
+            if is_picture_name(ref):
+                inside.setdefault(ref.rpartition("/")[0], []).append(ref)
+        problems = list(tree.problems)
+        with_subjects = any(row["subject"] for row in rows)
+        samples = []
+        for row in rows:
+            found = _resolve(row, folder, by_lower)
+            sample = _sample(row, found, options, with_subjects)
+            if found is None:
+                sample.excluded = f"{row['path']}: no such file or folder"
+            else:
+                _fill(folder, row, found, sample, inside.get(found), options, problems)
+            if sample.excluded:
+                problems.append(f"{row.where}: {sample.excluded}")
+            samples.append(sample)
+        if not with_subjects:
+            problems.append(f"{name}: no subjects: subject-independent protocols are refused")
+        return Collected(samples, problems, ships_crops=options.ships_crops, fps=options.fps)
+
+
+def _read(path: Path) -> list[Row]:
+    required = ("path", "label")
+    if path.suffix.lower() != ".parquet":
+        rows, _ = read_table(path, COLUMNS, required)
+        return rows
+    from fernas.core.io import read_parquet
+
+    table = read_parquet(path)
+    names = {str(name).strip().lower(): name for name in table.columns}
+    columns = {n: next((names[s] for s in spellings if s in names), None) for n, spellings in COLUMNS.items()}
+    for name in required:
+        if columns[name] is None:
+            raise DataError(
+                f"{path}: no column {name}{did_you_mean(name, names)}; found: {', '.join(map(str, table.columns))}"
+            )
+    rows = []
+    for at, record in enumerate(table.to_dict("records")):
+        cells = {name: _text(record[column]) for name, column in columns.items() if column is not None}
+        rows.append(Row(at + 1, cells, f"{path}: row {at + 1}"))
+    return rows
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def _resolve(row: Row, root: Path, by_lower: Mapping[str, str]) -> str | None:
+    """The row's path relative to the root as it is on disk; None when there is nothing.
+
+    Raises:
+        DataError: an empty path, or one that leads out of the root.
+    """
+    text = row["path"].strip()
+    if not text:
+        raise DataError(f"{row.where}, column path: empty")
+    if text.lower() not in by_lower:
+        text = text.replace("\\", "/")
+    path = PurePosixPath(text)
+    if path.is_absolute():
+        try:
+            path = PurePosixPath(Path(text).relative_to(root.resolve()).as_posix())
+        except ValueError as error:
+            raise DataError(f"{row.where}, column path: {text} lies outside the root {root}") from error
+    if ".." in path.parts or (len(text) > 1 and text[1] == ":"):
+        raise DataError(f"{row.where}, column path: {text} leads out of the root {root}")
+    return by_lower.get(str(path).lower().rstrip("/"))
+
+
+def _sample(row: Row, ref: str | None, options: CustomOptions, with_subjects: bool) -> Sample:
+    label, subject = row["label"], row["subject"]
+    if not label:
+        raise DataError(f"{row.where}, column label: empty")
+    if options.classes is not None and label not in options.classes:
+        hint = did_you_mean(label, options.classes)
+        raise DataError(
+            f"{row.where}, column label: {label!r} is no class{hint}; classes: {', '.join(options.classes)}"
+        )
+    if with_subjects and not subject:
+        raise DataError(f"{row.where}, column subject: empty, while other rows have one")
+    name = ref or row["path"].replace("\\", "/")
+    clip = (name.rpartition("/")[0] + "/" if "/" in name else "") + stem_of(name)
+    return Sample(
+        clip=clip,
+        frames=[],
+        label=label,
+        raw_label=label,
+        subject=subject or None,
+        group=row["group"] or None,
+        split=row["split"] or None,
+    )
+
+
+def _fill(
+    root: Path,
+    row: Row,
+    ref: str,
+    sample: Sample,
+    pictures: list[str] | None,
+    options: CustomOptions,
+    problems: list[str],
+) -> None:
+    """Frames and positions of a row."""
+    if is_picture_name(ref):
+        sample.frames = [ref]
+        return
+    sample.kind = "clip"
+    if ref.rpartition(".")[2].lower() in VIDEO:
+        count = video_length(root / ref)
+        clip = Clip("", [f"{ref}#{n}" for n in range(count)], list(range(1, count + 1)))
+    elif pictures:
+        numbers, refs, notes = order_frames(pictures)
+        problems += notes
+        clip = Clip(ref, refs, numbers)
+    else:
+        sample.excluded = f"{ref}: neither a picture, a video nor a folder of pictures"
+        return
+    sample.frames = list(clip.refs)
+    apex = row.integer("apex")
+    if apex is None and options.missing_apex == "last":
+        apex = row.integer("offset") or clip.numbers[-1]
+    way = "exclude" if options.missing_apex == "exclude" else "middle"
+    fields, notes = locate(clip, row.integer("onset"), apex, row.integer("offset"), way)
+    problems += [f"{row.where}: {note}" for note in notes]
+    sample.onset, sample.apex, sample.offset = fields["onset"], fields["apex"], fields["offset"]
+    sample.apex_source = (
+        "last" if row.integer("apex") is None and options.missing_apex == "last" else fields["apex_source"]
+    )
+    sample.excluded = fields["excluded"]
+
+
+PLUGIN = Custom()
