@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from fernas.core import images, plugins, seeds
 from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.synth.geometry import CANVAS_PX
 from fernas.synth.identity import Identity, cached_identity
 from fernas.synth.layout import Layout, LayoutConfig, Progress
 from fernas.synth.render import one_thread
@@ -68,10 +69,9 @@ def _refuse_foreign(out_dir: Path) -> None:
         raise DataError(f"{out_dir}: holds files that were not rendered; expected a new, empty or rendered folder")
 
 
-def person(dataset: str, seed: int, index: int, canvas_px: int | None = None) -> Identity:
+def person(dataset: str, config: LayoutConfig, index: int, canvas_px: int = CANVAS_PX) -> Identity:
     """The identity of the `index`-th person of a corpus: corpora never share people unless they share the name."""
-    own = seeds.derive_seed(seed, dataset, "subject", index)
-    return cached_identity(own, canvas_px) if canvas_px else cached_identity(own)
+    return cached_identity(seeds.derive_seed(config.seed, dataset, "subject", index), canvas_px, config.variety)
 
 
 def write_picture(path: Path, picture: np.ndarray, quality: int = 95) -> None:

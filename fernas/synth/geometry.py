@@ -104,15 +104,20 @@ class FaceGeometry(NamedTuple):
         return self.brow_inner + share * (self.brow_outer - self.brow_inner)
 
 
-def sample_geometry(seed: int) -> FaceGeometry:
-    """The face of one identity; independent draws that model no population (except: dark skin goes with dark hair and eyes)."""
+def sample_geometry(seed: int, variety: float = 1.0) -> FaceGeometry:
+    """The face of one identity; independent draws that model no population (except: dark skin goes with dark hair and eyes).
+
+    Args:
+        seed: the identity.
+        variety: factor on how far shape, skin and light lie from the middle of their ranges; hair is not touched.
+    """
     rng = seeds.rng(seed, "geometry")
 
     def uniform(low: float, high: float) -> float:
-        return float(rng.uniform(low, high))
+        return float((low + high) / 2 + variety * (rng.uniform(low, high) - (low + high) / 2))
 
     def normal(mean: float, sd: float) -> float:
-        return float(mean + sd * np.clip(rng.standard_normal(), -2.2, 2.2))
+        return float(mean + variety * sd * np.clip(rng.standard_normal(), -2.2, 2.2))
 
     skin_tone = uniform(0, 6)
     dark = skin_tone > DARK_SKIN

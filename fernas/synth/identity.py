@@ -40,10 +40,10 @@ class Identity:
     point_heights: np.ndarray
 
 
-def build_identity(seed: int, canvas_px: int = CANVAS_PX, **changes: float) -> Identity:
-    """Draw the person of a seed; `changes` replace single numbers of its geometry (for tests and figures)."""
+def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, **changes: float) -> Identity:
+    """Draw the person of a seed (see `sample_geometry` for variety); `changes` replace single numbers of its geometry (for tests and figures)."""
     canvas = Canvas(canvas_px)
-    face = sample_geometry(seed)._replace(**changes)
+    face = sample_geometry(seed, variety)._replace(**changes)
     height = height_field(face, canvas)
     shading = shade_face(face, canvas, height)
     points = neutral_skin_landmarks(face)
@@ -63,6 +63,6 @@ def build_identity(seed: int, canvas_px: int = CANVAS_PX, **changes: float) -> I
 
 
 @functools.lru_cache(maxsize=32)
-def cached_identity(seed: int, canvas_px: int = CANVAS_PX) -> Identity:
+def cached_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0) -> Identity:
     """`build_identity`, remembering the last few."""
-    return build_identity(seed, canvas_px)
+    return build_identity(seed, canvas_px, variety)

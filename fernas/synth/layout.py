@@ -18,6 +18,7 @@ class LayoutConfig(BaseModel):
 
     seed: int = Field(0, ge=0, description="identities, expressions and noise grow from this, the corpus' name and their index")
     noise: float = Field(2.5, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
+    variety: float = Field(1.0, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
     idle: float = Field(0.05, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression")
 
 

@@ -63,7 +63,7 @@ def render_take(dataset: str, config: MicroConfig, take: Take, camera: Camera, m
         noise=config.noise,
         head_motion=config.head_motion,
     )
-    return render_clip(person(dataset, config.seed, take.subject), plan, camera, take.seed)
+    return render_clip(person(dataset, config, take.subject), plan, camera, take.seed)
 
 
 def first_number(take: Take, low: int, high: int) -> int:

@@ -122,7 +122,7 @@ def render_sequence(config: Config, index: int, sequence: str, emotion: str | No
         head_motion=config.head_motion,
     )
     camera = Camera(config.size_px, round(config.size_px * ASPECT), config.size_px * IPD_SHARE)
-    return render_clip(person("ckplus", config.seed, index), plan, camera, seed)
+    return render_clip(person("ckplus", config, index), plan, camera, seed)
 
 
 def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":

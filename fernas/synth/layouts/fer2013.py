@@ -106,7 +106,7 @@ def _render(config: Config, number: int, usage: str) -> tuple[int, "np.ndarray",
     # people are dealt to splits by index modulo 6: four sixths Training, one sixth each of the others
     sixth = {"Training": (0, 1, 2, 3), "PublicTest": (4,), "PrivateTest": (5,)}[usage]
     group = [i for i in range(config.people) if i % 6 in sixth] or [config.people + sixth[0]]
-    identity = person("fer2013", config.seed, group[int(rng.integers(len(group)))], CANVAS_PX)
+    identity = person("fer2013", config, group[int(rng.integers(len(group)))], CANVAS_PX)
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
     camera = Camera(SIDE_PX, SIDE_PX, SIDE_PX * 0.36, 0.5, 0.56)
     picture, points, _ = render_still(identity, LABELS[code], camera, seed, strength, config.idle, config.noise, config.pose)
