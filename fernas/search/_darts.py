@@ -146,6 +146,10 @@ class FirstOrder:
         """Leave the alphas' gradients in place; returns the selection loss. `train` serves the second order."""
         return self.gradients(selection, "alphas")
 
+    def learns_alphas(self, epoch: int) -> bool:
+        """Whether alphas learn in this epoch."""
+        return epoch >= self.options.warmup_epochs
+
     def alpha_step(self, selection: Batch, train: Batch) -> float:
         """One step of Adam on the alphas; returns the selection loss."""
         loss = self.alpha_gradients(selection, train)
@@ -159,7 +163,7 @@ class FirstOrder:
         lr = cosine(epoch, options.epochs, options.lr, options.lr_min)
         for group in self.sgd.param_groups:
             group["lr"] = lr
-        with_alphas = epoch >= options.warmup_epochs
+        with_alphas = self.learns_alphas(epoch)
         self.net.train()
         alpha_loss, weight_loss = [], []
         for _ in range(len(self.train)):

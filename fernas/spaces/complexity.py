@@ -5,6 +5,7 @@ nothing is allocated: a convolution costs output elements x kernel elements x in
 pools, activations and sums count nothing, as in the papers' tables. One image, evaluation mode, without auxiliary head.
 """
 
+import functools
 import json
 import statistics
 import time
@@ -202,25 +203,39 @@ def supernet_edge_macs(
         on that edge adds over all cells of the kind. All tables together give `supernet_macs`.
     """
     from fernas.spaces.cell_space import edge_list
+    from fernas.spaces.cells import STEMS
     from fernas.spaces.supernet.plain import KINDS, Network
 
     found = space_of(space)
     net = _on_meta(lambda: Network(found, cells, channels, input[0], classes, None, stem))
     assert isinstance(net, Network)
     edges = edge_list(found.nodes)
-    pruned: dict[int, str | None] = dict.fromkeys(range(len(edges)))
     for kind in KINDS:
-        net.set_decisions(kind, pruned)
-    base = count_macs(net, input)
-    tables: dict[str, list[list[int]]] = {}
-    for kind in KINDS:
-        by_input: dict[bool, list[int]] = {}  # an edge's cost depends on whether it starts at a cell's input
-        for from_cell, edge in ((True, 0), (False, next(i for i, (_, source) in enumerate(edges) if source == 2))):
-            row = []
-            for name in found.choices:
-                net.set_decisions(kind, pruned | {edge: name})
-                row.append(count_macs(net, input) - base)
-            by_input[from_cell] = row
-        net.set_decisions(kind, pruned)
-        tables[kind] = [list(by_input[source < 2]) for _, source in edges]
-    return base, tables
+        net.set_decisions(kind, dict.fromkeys(range(len(edges))))
+    tables = {kind: [[0] * len(found.choices) for _ in edges] for kind in KINDS}
+    size = tuple(-(-side // STEMS[stem]) for side in input[1:])
+    for cell in net.cells:
+        halved = tuple(-(-side // 2) for side in size)
+        inside = halved if cell.reduction else size
+        costs = {1: _operation_macs(found.choices, cell.channels, inside, 1)}
+        if cell.reduction:
+            costs[2] = _operation_macs(found.choices, cell.channels, size, 2)
+        for row, (_, source) in zip(tables["reduce" if cell.reduction else "normal"], edges, strict=True):
+            for column, cost in enumerate(costs[cell.stride(source)]):
+                row[column] += cost
+        size = inside
+    return count_macs(net, input), tables
+
+
+@functools.cache
+def _operation_macs(names: tuple[str, ...], channels: int, size: tuple[int, ...], stride: int) -> tuple[int, ...]:
+    """Multiply-adds of each operation on a map of `channels` and `size` (H, W)."""
+    from fernas.spaces.operations import search_operation
+
+    counts = []
+    for name in names:
+        operation = _on_meta(functools.partial(search_operation, name, channels, stride))
+        with _counted(operation) as found, torch.no_grad():
+            operation(torch.zeros(1, channels, *size, device="meta"))
+        counts.append(sum(found))
+    return tuple(counts)
