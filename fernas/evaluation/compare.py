@@ -55,10 +55,15 @@ def compare_runs(
     """
     left = answers(_seeds(a), classes, "run a")
     right = answers(_seeds(b), list(left.classes), "run b")
-    ours, theirs = (side.rows.sort_values("sample_id").reset_index(drop=True) for side in (left, right))
+    ours, theirs = (side.rows.sort_values(["sample_id", "fold"]).reset_index(drop=True) for side in (left, right))
     same_samples(ours, theirs, "runs a and b")
-    _, counts_a = left.confusions()
-    _, counts_b = right.confusions()
+    units_a, counts_a = left.confusions()
+    units_b, counts_b = right.confusions()
+    if units_a != units_b:
+        raise ContractError(
+            f"runs a and b: samples belong to {len(units_a)} units ({left.unit}) in one and to {len(units_b)} "
+            f"({right.unit}) in the other; expected the same"
+        )
     metrics = [plugins.load("metrics", name) for name in plugins.available("metrics")]
     both = np.concatenate([counts_a, counts_b])
     share = np.concatenate([np.full(len(counts_a), 1 / len(counts_a)), np.full(len(counts_b), -1 / len(counts_b))])

@@ -99,8 +99,8 @@ def studentised(
     small = errors <= TINY
     ratios = np.where(small, 0.0, difference / np.where(small, 1, errors))
     ratios = np.sort(np.where(small & (np.abs(difference) > TINY), np.copysign(np.inf, difference), ratios))
-    tail = (1 - level) / 2
-    least, most = ratios[round(tail * (len(ratios) - 1))], ratios[round((1 - tail) * (len(ratios) - 1))]
+    outside = int((1 - level) / 2 * (len(ratios) - 1))
+    least, most = ratios[outside], ratios[-1 - outside]
     low, high = value - float(most) * error, value - float(least) * error
     return min(max(low, lowest), value), max(min(high, 1.0), value)
 

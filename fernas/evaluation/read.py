@@ -108,7 +108,7 @@ def _check_rows(table: "pd.DataFrame", classes: Sequence[str], where: str) -> No
         place, position = outside[0]
         got = f"p_{classes[position]} is {values[place, position]:g}"
         raise DataError(f"{row(int(place))}: {got}, expected a probability between 0 and 1")
-    off = np.flatnonzero(np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE)
+    off = np.flatnonzero(np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE + RANGE_TOLERANCE)
     if len(off):
         total = values[off[0]].sum()
         raise DataError(
