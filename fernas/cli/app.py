@@ -148,15 +148,13 @@ def complexity(
     """Parameters, multiply-accumulates, bytes and latency of an architecture."""
     from fernas.core.architecture import read_architecture
     from fernas.spaces.complexity import complexity as measure
+    from fernas.spaces.complexity import latency as timed
 
-    document = measure(
-        read_architecture(architecture),
-        cells=cells,
-        channels=channels,
-        classes=classes,
-        input_shape=_shape(input_shape),
-        latency=latency,
-    )
+    size = {"cells": cells, "channels": channels, "classes": classes, "input": _shape(input_shape)}
+    model = read_architecture(architecture)
+    document = measure(model, **size)
+    if latency:
+        document.update(timed(model, **size))
     emit(document, json, str(architecture))
 
 

@@ -62,6 +62,9 @@ class FrameRule(Strict):
     kind: Literal["still", "peak", "clip"] = Field("still", description="still pictures, peak frames, or whole clips")
     peak: int = Field(3, ge=1, description="peak frames per sequence")
     neutral: int = Field(1, ge=0, description="first frames per sequence taken as neutral, where neutral is a class")
+    neutral_from: Literal["sequence", "subject"] = Field(
+        "sequence", description="neutral frames of each sequence, or of each subject's first sequence only"
+    )
 
 
 class TaskConfig(Strict):

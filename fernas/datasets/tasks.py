@@ -22,6 +22,7 @@ class Frames(Protocol):
     kind: Any
     peak: int
     neutral: int
+    neutral_from: Any
 
 
 class Task(Protocol):
@@ -41,7 +42,7 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
 
     A `still` task takes the picture (of a clip: its apex); a `peak` task the frames around the apex of each sequence,
     within onset and offset (the last ones where the sequence ends at its apex), and the first frames as neutral where
-    neutral is a class; a `clip` task the whole clip (`positions` = onset, apex, offset).
+    neutral is a class (of every sequence, or of a subject's first one only: `neutral_from`); a `clip` task the whole clip (`positions` = onset, apex, offset).
 
     Returns:
         Columns sample_id, source_id, dataset, subject, group, label, class_index, split, positions, sha256;
@@ -56,6 +57,7 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
     mapping = _label_map(usable, task)
     rows: list[dict[str, Any]] = []
     unused: dict[str, int] = {}
+    with_neutral: set[str] = set()
     for row in usable.to_dict("records"):
         label = mapping.get(str(row["label"]))
         if label is None:
@@ -63,7 +65,11 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
         if label is None:
             unused[str(row["label"])] = unused.get(str(row["label"]), 0) + 1
             continue
-        rows += _samples_of({str(key): value for key, value in row.items()}, label, task)
+        samples = _samples_of({str(key): value for key, value in row.items()}, label, task)
+        if task.frames.neutral_from == "subject" and label != "neutral":
+            samples = [sample for sample in samples if sample["label"] == label or row["subject"] not in with_neutral]
+            with_neutral.update({row["subject"]} & {s["subject"] for s in samples if s["label"] == "neutral"})
+        rows += samples
     classes, dropped = _enough(rows, task)
     index = {name: at for at, name in enumerate(classes)}
     kept = [{**row, "class_index": index[row["label"]]} for row in rows if row["label"] in index]

@@ -128,8 +128,17 @@ class Augmenter:
 
 
 def scale_floats(images: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
-    """Scale floats in [0, 255] to [-1, 1] (`symmetric`) or [0, 1] (`unit`), in channels_last."""
-    images = images / 127.5 - 1 if config.scale == "symmetric" else images / 255
+    """Scale floats in [0, 255] as the config says, in channels_last.
+
+    `symmetric`: [-1, 1]; `unit`: [0, 1]; `standard`: each picture by itself, over all its values, to mean 0 and
+    standard deviation 1 (a constant picture becomes zeros).
+    """
+    if config.scale == "standard":
+        mean = images.mean((1, 2, 3), keepdim=True)
+        deviation = images.std((1, 2, 3), correction=0, keepdim=True)
+        images = (images - mean) / deviation.clamp_min(1e-3)
+    else:
+        images = images / 127.5 - 1 if config.scale == "symmetric" else images / 255
     return images.contiguous(memory_format=torch.channels_last)
 
 

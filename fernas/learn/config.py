@@ -23,7 +23,9 @@ class AugmentConfig(Options):
     brightness: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
     fill: Literal["edge", "zero"] = Field(default="edge", description="what lies outside the picture")
-    scale: Literal["symmetric", "unit"] = Field(default="symmetric", description="floats in [-1, 1] or in [0, 1]")
+    scale: Literal["symmetric", "unit", "standard"] = Field(
+        default="symmetric", description="floats in [-1, 1], in [0, 1], or each picture with mean 0 and deviation 1"
+    )
 
 
 class BatchOptions(Options):

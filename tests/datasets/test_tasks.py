@@ -121,3 +121,16 @@ def test_short_sequences_never_label_one_frame_twice():
     assert list(zip(table["label"], table["positions"], strict=True)) == [("neutral", [0]), ("anger", [1])]
     single = pd.DataFrame([{**row, "frames": ["a"], "apex": 0, "offset": 0}])
     assert list(task_samples(single, task(classes=("anger", "neutral")))["label"]) == ["anger"]
+
+
+def test_neutral_of_a_subject_comes_from_its_first_sequence_only(ckplus):
+    every = task_samples(ckplus, task("ckplus", SEVEN, frames=FrameRule(kind="peak", peak=1, neutral=2)))
+    once = task_samples(
+        ckplus, task("ckplus", SEVEN, frames=FrameRule(kind="peak", peak=1, neutral=2, neutral_from="subject"))
+    )
+    neutral = once[once["label"] == "neutral"]
+    assert set(neutral.groupby("subject").size()) == {2}
+    for subject, rows in neutral.groupby("subject"):
+        assert set(rows["source_id"]) == {every.loc[every["subject"] == subject, "source_id"].iloc[0]}
+    assert len(every[every["label"] == "neutral"]) > len(neutral)
+    assert (once["label"] != "neutral").sum() == (every["label"] != "neutral").sum()

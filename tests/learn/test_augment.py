@@ -109,3 +109,14 @@ def test_parameters_differ_between_samples_and_repeat_for_a_seed():
 def test_a_crop_beyond_the_padded_picture_is_refused():
     with pytest.raises(ValueError, match="crop"):
         Augmenter(AugmentConfig(crop=32, padding=2))(batch(), generator())
+
+
+def test_standard_scale_takes_each_picture_to_mean_zero_and_deviation_one():
+    generator = torch.Generator().manual_seed(1)
+    batch = torch.randint(0, 256, (3, 8, 8, 3), generator=generator, dtype=torch.uint8)
+    batch[1] = batch[1] // 4 + 30
+    batch[2] = 77
+    out = evaluation_view(batch, AugmentConfig(scale="standard"))
+    assert torch.allclose(out[:2].mean((1, 2, 3)), torch.zeros(2), atol=1e-5)
+    assert torch.allclose(out[:2].std((1, 2, 3), correction=0), torch.ones(2), atol=1e-4)
+    assert (out[2] == 0).all()
