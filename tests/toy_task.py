@@ -1,4 +1,4 @@
-"""A tiny task for the tests of learning, searching and training: bright bars on noise, as arrays and as a task's files."""
+"""A tiny task for the tests of learning, searching and training: bright bars on noise, as arrays and as files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class TaskFiles:
 
 
 def write_task(root: Path, subjects: int = 8, each: int = 6, size: int = 16, folds: int = 2) -> TaskFiles:
-    """A task of `subjects` x `each` pictures, fold k testing the subjects s with s mod folds = k, one group per fold."""
+    """A task of `subjects` x `each` pictures; fold k tests the subjects s with s mod folds = k; one group per fold."""
     count = subjects * each
     images, labels = pictures(count, size)
     subject = np.arange(count) // each

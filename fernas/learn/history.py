@@ -22,7 +22,7 @@ class History:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_bytes(b"")
         if log is not None:
-            (log.folder / "metrics.jsonl").unlink(missing_ok=True)
+            (log.folder / "metrics.jsonl").write_bytes(b"")
 
     def add(self, row: dict[str, Any], **metrics: float | None) -> None:
         """Append a row, and its metrics (those that are not None) to the run log with the row's number as step."""

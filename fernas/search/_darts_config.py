@@ -114,7 +114,7 @@ def budget(
 def supernet_cost(
     space: str, cells: int, network: NetworkConfig, input_shape: tuple[int, int, int], classes: int
 ) -> int:
-    """Multiply-accumulates of one forward pass of the supernet on one picture; counting takes a second, so it is kept."""
+    """Multiply-accumulates of the supernet on one picture, forward; counting takes a second, so it is kept."""
     from fernas.spaces.complexity import supernet_macs
 
     return supernet_macs(space, cells, network.channels, input_shape, classes, stem=network.stem)

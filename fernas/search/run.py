@@ -148,7 +148,6 @@ def run_search(
         )
     out = Path(out_dir)
     log = RunLog(out)
-    (out / "metrics.jsonl").unlink(missing_ok=True)
     log.start({"run_key": run_key, "search": config.search, "space": config.space, "seed": seed, **(info or {})})
     write_text(out / "search.jsonl", "")
     write_text(out / "metrics.jsonl", "")

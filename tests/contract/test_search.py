@@ -18,12 +18,14 @@ METHODS = plugins.available("search")
 SPACES = (*plugins.available("spaces"), None)
 # seconds-long options of each method; a new method adds its own line here or gets its defaults
 SHORT = {
-    "darts_first": {"epochs": 2, "batch": 8, "batch_share": 1.0},
-    "darts_second": {"epochs": 2, "batch": 8, "batch_share": 1.0},
+    "darts_first": {"epochs": 1, "batch": 8, "batch_share": 1.0},
+    "darts_second": {"epochs": 1, "batch": 8, "batch_share": 1.0},
     "sgas": {"first_decision": 0, "decision_every": 1, "batch": 8, "batch_share": 1.0, "augment": {"padding": 2}},
     "random": {"candidates": 2, "train": {"epochs": 2, "batch": 8, "batch_share": 1.0}},
     "fixed": {"name": "small_cnn"},
 }
+# with something to resume after the first save
+LONGER = {name: {**SHORT[name], "epochs": 2} for name in ("darts_first", "darts_second")}
 PAIRS = [(method, space) for method in METHODS for space in SPACES]
 
 
@@ -37,8 +39,8 @@ def context(method: str, space: str | None, folder: Path, **changes) -> SearchCo
     log.start({})
     values = {
         "space": space,
-        "weights": part(12, seed=1),
-        "selection": part(9, seed=2),
+        "weights": part(8, seed=1),
+        "selection": part(6, seed=2),
         "inner_validation": part(6, seed=3),
         "classes": CLASSES,
         "input_shape": (3, 16, 16),
@@ -97,8 +99,10 @@ def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_pa
     plugin = pair(method, space)
     if not plugin.uses_data:
         pytest.skip("nothing to interrupt: no data, no epochs")
-    expected = plugin.run(context(method, space, tmp_path / "whole"))
-    whole = context(method, space, tmp_path / "again")
+    more = {"options": plugin.Config(**LONGER.get(method, SHORT.get(method, {})))}
+    reference = context(method, space, tmp_path / "reference", **more)
+    expected = plugin.run(reference)
+    killed = context(method, space, tmp_path / "again", **more)
     saves = 0
     save = CheckpointStore.save
 
@@ -111,12 +115,10 @@ def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_pa
 
     monkeypatch.setattr(CheckpointStore, "save", dying)
     with pytest.raises(Killed):
-        plugin.run(whole)
+        plugin.run(killed)
     monkeypatch.undo()
-    resumed = context(method, space, tmp_path / "again")
+    resumed = context(method, space, tmp_path / "again", **more)
     assert architecture_json(plugin.run(resumed)) == architecture_json(expected)
-    reference = context(method, space, tmp_path / "reference")
-    plugin.run(reference)
     assert resumed.budget.spent == reference.budget.spent > 0
 
     def history(folder):
@@ -135,5 +137,5 @@ def test_the_budget_known_beforehand_is_what_is_spent(method, space, tmp_path):
         pytest.skip("its budget is not known beforehand")
     run = context(method, space, tmp_path)
     plugin.run(run)
-    known = plugin.budget(run.options, space or "", run.network, 3, (3, 16, 16), PartSizes(12, 9, 6))
+    known = plugin.budget(run.options, space or "", run.network, 3, (3, 16, 16), PartSizes(8, 6, 6))
     assert known == pytest.approx(run.budget.spent, rel=1e-12)

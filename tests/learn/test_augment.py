@@ -90,8 +90,11 @@ def test_jitter_scales_brightness_and_contrast():
     augment = Augmenter(AugmentConfig(**STILL, brightness=0.5, contrast=0.5, scale="unit"))
     images = torch.full((1, 4, 4, 3), 100, dtype=torch.uint8)
     images[0, :2] = 50
-    parameters = Draw(*(torch.zeros(1, dtype=torch.bool), *([torch.zeros(1, dtype=torch.long)] * 2), torch.zeros(1)),
-                      brightness=torch.tensor([1.2]), contrast=torch.tensor([0.5]))
+    parameters = Draw(
+        *(torch.zeros(1, dtype=torch.bool), *([torch.zeros(1, dtype=torch.long)] * 2), torch.zeros(1)),
+        brightness=torch.tensor([1.2]),
+        contrast=torch.tensor([0.5]),
+    )
     out = augment.apply(images, parameters)[0, 0] * 255
     # brightness: 60 and 120, mean 90; contrast 0.5: 75 and 105
     assert torch.allclose(out[0], torch.full((4,), 75.0)) and torch.allclose(out[3], torch.full((4,), 105.0))

@@ -42,9 +42,7 @@ def test_an_empty_part_has_no_batches():
         CyclingBatches(0, 4, 0)
 
 
-@pytest.mark.parametrize(
-    ("samples", "expected"), [(1000, 64), (100, 25), (20, 8), (5, 5), (1, 1)]
-)
+@pytest.mark.parametrize(("samples", "expected"), [(1000, 64), (100, 25), (20, 8), (5, 5), (1, 1)])
 def test_the_batch_follows_the_part(samples, expected):
     options = BatchOptions(batch=64)
     assert effective_batch(options, samples) == expected

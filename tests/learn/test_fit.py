@@ -39,7 +39,9 @@ def options(**changes):
 def run(config, train=None, inner=None, net=None, **more):
     net = net if net is not None else Tiny()
     inner = inner if inner is not None else part(9, seed=1)
-    fitted = fit(net, train if train is not None else part(24), inner, config=config, classes=3, seed=4, device=CPU, **more)
+    fitted = fit(
+        net, train if train is not None else part(24), inner, config=config, classes=3, seed=4, device=CPU, **more
+    )
     return net, fitted
 
 
