@@ -186,6 +186,7 @@ def fit(
     on_epoch: Callable[[dict[str, Any], nn.Module], None] | None = None,
     on_step: Callable[[], None] | None = None,
     relabel: Relabel | None = None,
+    stop: Callable[[dict[str, Any]], bool] | None = None,
 ) -> Fitted:
     """Train `net` in place and leave the chosen weights in it.
 
@@ -205,6 +206,7 @@ def fit(
         on_epoch: called with each finished epoch's row and the network (before a snapshot is taken).
         on_step: called after each step (heartbeats).
         relabel: may replace the labels of a batch, given its training-mode logits.
+        stop: given the row of the last finished epoch, whether to end here.
 
     Raises:
         ScienceError: the loss is not finite, or memory does not suffice for the smallest pass.
@@ -219,6 +221,8 @@ def fit(
         loop.load(resume)
     batch = effective_batch(config, len(train))
     for epoch in range(len(loop.rows), config.epochs):
+        if stop is not None and loop.rows and stop(loop.rows[-1]):
+            break
         row = _epoch(loop, epoch, batch, seed, relabel, on_step)
         scores = evaluate(loop.net, inner, config.augment, classes, device) if len(inner) else {}
         loop.evaluated += len(inner)
