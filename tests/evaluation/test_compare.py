@@ -53,22 +53,29 @@ def test_the_swap_test_equals_swapping_predictions_and_scoring_again():
 
 
 def test_the_smallest_attainable_p_is_said_and_attained():
-    for count in (2, 5, 12):
+    for count in (2, 5, 12, 20):
         found = swap_test(np.linspace(0.01, 0.02, count))
         assert found["p"] == found["smallest_p"] == pytest.approx(2 / 2**count) and found["exact"]
     found = swap_test(np.linspace(0.01, 0.02, 60))
-    assert not found["exact"] and found["p"] == found["smallest_p"] == pytest.approx(2 / 10_000)
+    assert not found["exact"] and found["p"] == found["smallest_p"] == pytest.approx(1 / 10_000)
     assert swap_test(np.zeros(9))["p"] == 1 and swap_test(np.array([0.0, 0.3]))["p"] == 1
 
 
+def test_the_swap_test_is_scipy_s_permutation_test_of_signs():
+    for seed in range(5):
+        shares = np.random.default_rng(seed).integers(-4, 8, 9) / 10
+        theirs = stats.permutation_test(
+            (shares,), lambda x, axis: x.sum(axis=axis), permutation_type="samples", vectorized=True, n_resamples=512
+        )
+        assert swap_test(shares)["p"] == pytest.approx(theirs.pvalue)
+
+
 def test_random_patterns_agree_with_all_patterns():
-    rng = np.random.default_rng(0)
-    shares = np.concatenate([rng.normal(0.01, 0.02, 14), np.zeros(3)])
-    exact = swap_test(shares)
-    signs = rng.choice([-1, 1], (20_000, 14))
-    assert exact["p"] == pytest.approx(np.mean(np.abs(signs @ shares[:14]) >= abs(shares.sum())), abs=0.01)
-    many = swap_test(np.concatenate([shares, [1e-6, -1e-6, 1e-6]]))
-    assert not many["exact"] and many["p"] == pytest.approx(exact["p"], abs=0.02)
+    shares = np.random.default_rng(0).normal(0.01, 0.02, 14)
+    exact = swap_test(np.concatenate([shares, np.zeros(30)]))
+    many = swap_test(np.concatenate([shares, [1e-9, -1e-9] * 10]))
+    assert exact["exact"] and not many["exact"] and 0.01 < exact["p"] < 0.5
+    assert many["p"] == pytest.approx(exact["p"], abs=0.02)
 
 
 def test_a_clear_winner_and_equal_runs():
@@ -98,8 +105,9 @@ def test_wilcoxon_is_exact_with_ties_and_few_subjects():
     found = wilcoxon_test(a, b)
     assert found == {"p": pytest.approx(2 / 2**4), "smallest_p": 2 / 2**4, "differing": 4}
     rng = np.random.default_rng(0)
-    a, b = rng.random(40), rng.random(40)
-    assert wilcoxon_test(a, b)["p"] == pytest.approx(stats.wilcoxon(a, b).pvalue)
+    for count in (6, 20, 40):
+        a, b = rng.random(count), rng.random(count)
+        assert wilcoxon_test(a, b)["p"] == pytest.approx(stats.wilcoxon(a, b).pvalue)
 
 
 def test_mcnemar_only_where_samples_are_independent():
@@ -270,10 +278,11 @@ def by_swap(a, b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("units", [10, 24])
-def test_the_swap_test_holds_its_level_under_the_null(units):
-    p = rejections(1000, by_swap, units)
+def test_the_swap_test_holds_its_level_under_the_null():
+    p = rejections(1000, by_swap, 24)
     assert 0.03 <= np.mean(p <= 0.05) <= 0.07 and 0.07 <= np.mean(p <= 0.1) <= 0.13
+    # with ten subjects, several of whom don't differ, the attainable p are coarse, so the test is on the safe side
+    assert 0.005 <= np.mean(rejections(1000, by_swap, 10) <= 0.05) <= 0.06
 
 
 @pytest.mark.slow
