@@ -182,6 +182,31 @@ def _confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
 
 
 @matplotlib.rc_context(RC)
+def similarity_svg(values: np.ndarray, names: Sequence[str]) -> str:
+    """A symmetric similarity matrix in 0..1 (FES); the shade follows the values off the diagonal, which is left blank."""
+    values = np.asarray(values, dtype=float)
+    size = len(names)
+    off = values[~np.eye(size, dtype=bool)]
+    top = float(off.max()) if off.size and off.max() > 0 else 1.0
+    figure, (axis,) = _figure(WIDTH_IN * (0.62 + 0.03 * min(size, 8)))
+    for row, column in np.argwhere(~np.eye(size, dtype=bool)).tolist():
+        value = values[row, column]
+        axis.add_patch(
+            matplotlib.patches.Rectangle(
+                (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=SERIES[0], alpha=0.04 + 0.6 * value / top, linewidth=0
+            )
+        )
+        axis.text(column, row, f"{value:.3f}".lstrip("0"), ha="center", va="center", fontsize=6.5, color=INK)
+    short = [_short(name, 11) for name in names]
+    axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=range(size), yticks=range(size))
+    axis.set_xticklabels(short, rotation=35 if size > 3 else 0, ha="right" if size > 3 else "center", fontsize=7)
+    axis.set_yticklabels(short, fontsize=7)
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    return _svg(figure)
+
+
+@matplotlib.rc_context(RC)
 def forest_svg(estimates: Sequence[Estimate], chance: float | None = None, xlabel: str = "UAR, %") -> str:
     """A forest plot: one line per method with its 95 % interval; a dashed line marks chance."""
     figure, (axis,) = _figure(0.55 + 0.26 * max(1, len(estimates)))
@@ -247,6 +272,7 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
         axis.set_axisbelow(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axis.ticklabel_format(axis="y", useOffset=False, style="plain")
         axis.tick_params(labelsize=7)
         if 1 < len(panel.series) <= 6:
             axis.legend(
