@@ -34,7 +34,9 @@ class SubjectsConfig(LayoutConfig):
 class MicroConfig(SubjectsConfig):
     """Options of corpora of short clips from onset over apex to offset."""
 
-    intensity: float = Field(0.3, gt=0, le=1, description="strength of the expressions at their apex, 1 = full")
+    intensity: float = Field(0.12, gt=0, le=1, description="mean strength at the apex, 1 = full; each clip varies by a quarter")
+    head_motion: float = Field(3.0, ge=0, le=20, description="factor on the drift of the head within a clip")
+    idle: float = Field(0.25, ge=0, le=2, description="spread of units that have nothing to do with the expression, share of intensity")
     frames: int = Field(16, ge=6, le=400, description="mean number of frames from onset to offset")
 
 

@@ -26,7 +26,8 @@ class Config(SubjectsConfig):
     """Options of the rendered CK+."""
 
     subjects: int = pydantic.Field(16, ge=1, le=MAX_SUBJECTS, description="number of people")
-    intensity: float = pydantic.Field(0.8, gt=0, le=1, description="mean strength at the apex; each sequence varies by a quarter")
+    intensity: float = pydantic.Field(1.0, gt=0, le=1, description="mean strength at the apex; each sequence varies by a fifth")
+    variety: float = pydantic.Field(0.5, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
     emotions: list[Emotion] = pydantic.Field(list(CODES), min_length=1, description="one labelled sequence of each per person")
     sequences: int = pydantic.Field(1, ge=1, le=9, description="sequences per person and emotion")
     frames: int = pydantic.Field(8, ge=4, le=60, description="mean number of frames of a sequence")
