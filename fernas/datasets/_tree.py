@@ -130,7 +130,7 @@ class Tree:
 
 
 def _matches(names: Iterable[str], pattern: str) -> Iterator[re.Match[str]]:
-    compiled = re.compile(rf"(?:(?P<base>.*)/)?{pattern}", re.IGNORECASE)
+    compiled = re.compile(rf"(?:(?P<base>.*)/)?(?:{pattern})", re.IGNORECASE)
     return (match for name in names if (match := compiled.fullmatch(name)))
 
 

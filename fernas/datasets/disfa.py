@@ -216,7 +216,7 @@ def _from_rule(tree: Tree, options: DisfaOptions, sources: dict[str, Source], pr
 
 
 def _read_units(root: Path, by_unit: Mapping[int, str], count: int | None, problems: list[str]) -> "np.ndarray":
-    """Intensities int (frames, 12), units in the order of UNITS; frames that not all files and the video have are cut."""
+    """Intensities int (frames, 12), units in the order of UNITS; only frames that all files and the video have."""
     import numpy as np
 
     columns = []

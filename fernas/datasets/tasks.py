@@ -42,7 +42,8 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
 
     A `still` task takes the picture (of a clip: its apex); a `peak` task the frames around the apex of each sequence,
     within onset and offset (the last ones where the sequence ends at its apex), and the first frames as neutral where
-    neutral is a class (of every sequence, or of a subject's first one only: `neutral_from`); a `clip` task the whole clip (`positions` = onset, apex, offset).
+    neutral is a class (of every sequence, or of a subject's first one only: `neutral_from`); a `clip` task the whole
+    clip (`positions` = onset, apex, offset).
 
     Returns:
         Columns sample_id, source_id, dataset, subject, group, label, class_index, split, positions, sha256;
