@@ -31,6 +31,13 @@ class SubjectsConfig(LayoutConfig):
     head_motion: float = Field(1.0, ge=0, le=20, description="factor on the drift of the head within a clip")
 
 
+class MacroConfig(SubjectsConfig):
+    """Options of corpora of posed or spontaneous full expressions."""
+
+    intensity: float = Field(1.0, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth")
+    variety: float = Field(0.5, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
+
+
 class MicroConfig(SubjectsConfig):
     """Options of corpora of short clips from onset over apex to offset."""
 

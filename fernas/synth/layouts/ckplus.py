@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pydantic
 
-from fernas.synth.layout import Layout, Progress, SubjectsConfig, follow
+from fernas.synth.layout import Layout, MacroConfig, Progress, follow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,12 +22,10 @@ COLOUR_EVERY = 8
 """Every eighth person is filmed in colour, the others in grey, as CK+ mixes both."""
 
 
-class Config(SubjectsConfig):
+class Config(MacroConfig):
     """Options of the rendered CK+."""
 
     subjects: int = pydantic.Field(16, ge=1, le=MAX_SUBJECTS, description="number of people")
-    intensity: float = pydantic.Field(1.0, gt=0, le=1, description="mean strength at the apex; each sequence varies by a fifth")
-    variety: float = pydantic.Field(0.5, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
     emotions: list[Emotion] = pydantic.Field(list(CODES), min_length=1, description="one labelled sequence of each per person")
     sequences: int = pydantic.Field(1, ge=1, le=9, description="sequences per person and emotion")
     frames: int = pydantic.Field(8, ge=4, le=60, description="mean number of frames of a sequence")
@@ -40,6 +38,19 @@ def subject_name(index: int) -> str:
     if index < len(FIRST_SUBJECTS):
         return f"S{FIRST_SUBJECTS[index]:03d}"
     return f"S{FIRST_SUBJECTS[-1] + 4 + index - len(FIRST_SUBJECTS):03d}"
+
+
+def sequences_of(config: Config, index: int) -> list[tuple[str, Emotion | None]]:
+    """(number, emotion) of a person's sequences, in an order that does not give the emotions away; None is unlabelled."""
+    from fernas.core import seeds
+
+    rng = seeds.rng(config.seed, "ckplus", subject_name(index), "order")
+    listed: list[Emotion | None] = [emotion for emotion in config.emotions for _ in range(config.sequences)]
+    listed = [listed[i] for i in rng.permutation(len(listed))]
+    if config.quirks and index in (0, config.subjects - 1):
+        listed.append(None)
+    numbers = rng.integers(1, 3, len(listed)).cumsum().tolist()
+    return [(f"{number:03d}", emotion) for number, emotion in zip(numbers, listed, strict=True)]
 
 
 class CkPlus(Layout):
@@ -58,27 +69,17 @@ class CkPlus(Layout):
         return truth.document()
 
     def _write_subject(self, out: Path, config: Config, index: int, truth: "Truth") -> None:
-        from fernas.core import seeds
-
         subject = subject_name(index)
-        rng = seeds.rng(config.seed, self.name, subject, "order")
-        emotions: list[str | None] = [e for e in config.emotions for _ in range(config.sequences)]
-        emotions = [emotions[i] for i in rng.permutation(len(emotions))]
-        unlabelled = {0: "empty", config.subjects - 1: "missing"}.get(index) if config.quirks else None
-        if unlabelled:
-            emotions.append(None)
-        number = 0
-        for emotion, step in zip(emotions, rng.integers(1, 3, len(emotions)).tolist(), strict=True):
-            number += step
-            clip = render_sequence(config, index, f"{number:03d}", emotion)
-            stem = write_sequence(out, config, index, f"{number:03d}", clip)
+        for sequence, emotion in sequences_of(config, index):
+            clip = render_sequence(config, index, sequence, emotion)
+            stem = write_sequence(out, config, index, sequence, clip)
             if emotion is None:
-                _write_no_label(out, subject, f"{number:03d}", str(unlabelled), truth)
+                _write_no_label(out, subject, sequence, "empty" if index == 0 else "missing", truth)
             else:
                 _write_label(out, stem, emotion)
-                self._note(truth, subject, f"{number:03d}", emotion, clip)
+                self._note(truth, subject, sequence, emotion, clip)
         if config.quirks and index == 0:
-            (out / "cohn-kanade-images" / subject / f"{number:03d}" / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
+            (out / "cohn-kanade-images" / subject / sequence / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
 
     def _note(self, truth: "Truth", subject: str, sequence: str, emotion: str, clip: "Clip") -> None:
         from fernas.synth.truth import points_of, units_of
@@ -100,30 +101,10 @@ class CkPlus(Layout):
 
 def render_sequence(config: Config, index: int, sequence: str, emotion: str | None) -> "Clip":
     """One sequence from neutral to apex; None draws an expression that nobody labelled."""
-    from fernas.core import seeds
-    from fernas.synth.clips import ClipPlan, render_clip
-    from fernas.synth.corpus import person
-    from fernas.synth.geometry import IPD_SHARE
-    from fernas.synth.render import Camera
+    from fernas.synth.macro import render_macro
 
-    seed = seeds.derive_seed(config.seed, "ckplus", subject_name(index), sequence)
-    rng = seeds.rng(seed, "plan")
-    frames = max(4, config.frames + int(rng.integers(-2, 3)))
-    strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
-    plan = ClipPlan(
-        expression=emotion or "others",
-        frames=frames,
-        onset=0,
-        apex=max(1, frames - 2),
-        offset=None,
-        strength=strength,
-        seconds=frames / 30,
-        idle=config.idle,
-        noise=config.noise,
-        head_motion=config.head_motion,
-    )
-    camera = Camera(config.size_px, round(config.size_px * ASPECT), config.size_px * IPD_SHARE)
-    return render_clip(person("ckplus", config, index), plan, camera, seed)
+    names = (subject_name(index), sequence)
+    return render_macro("ckplus", config, index, names, emotion or "others", config.frames, ASPECT, fps=30, returns=False)
 
 
 def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":

@@ -1,0 +1,56 @@
+"""Clips of full expressions that the macro corpora share."""
+
+from fernas.core import seeds
+from fernas.synth.clips import Clip, ClipPlan, render_clip
+from fernas.synth.corpus import person
+from fernas.synth.geometry import IPD_SHARE
+from fernas.synth.layout import MacroConfig
+from fernas.synth.render import Camera
+
+
+def portrait_camera(size_px: int, aspect: float) -> Camera:
+    """Head and shoulders in a picture `aspect` times as wide as high."""
+    return Camera(size_px, round(size_px * aspect), size_px * IPD_SHARE)
+
+
+def render_macro(
+    dataset: str,
+    config: MacroConfig,
+    index: int,
+    names: tuple[str, ...],
+    expression: str,
+    frames: int,
+    aspect: float,
+    fps: float,
+    returns: bool,
+) -> Clip:
+    """Render one expression of the `index`-th person.
+
+    Args:
+        dataset: the corpus, for seeds.
+        config: its options.
+        index: which person.
+        names: what tells this clip from all others of the corpus.
+        expression: key of PROTOTYPES.
+        frames: mean number of frames; each clip has up to two more or fewer, at least four.
+        aspect: width over height of the pictures.
+        fps: frames per second, for the head's drift.
+        returns: whether the face relaxes again; otherwise the clip ends at the apex.
+    """
+    seed = seeds.derive_seed(config.seed, dataset, *names)
+    rng = seeds.rng(seed, "plan")
+    length = max(4, frames + int(rng.integers(-2, 3)))
+    strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
+    plan = ClipPlan(
+        expression=expression,
+        frames=length,
+        onset=0,
+        apex=max(1, round(0.45 * (length - 1)) if returns else length - 2),
+        offset=length - 1 if returns else None,
+        strength=strength,
+        seconds=length / fps,
+        idle=config.idle,
+        noise=config.noise,
+        head_motion=config.head_motion,
+    )
+    return render_clip(person(dataset, config, index), plan, portrait_camera(config.size_px, aspect), seed)
