@@ -164,6 +164,13 @@ def test_the_studentised_interval_by_hand():
     assert studentised(1.0, 0.0, np.ones(5), np.zeros(5)) == (1.0, 1.0)
 
 
+def test_an_interval_stays_finite_where_few_subjects_make_the_difference():
+    table = predictions(16).assign(p_a=1.0, p_b=0.0, p_c=0.0)
+    table.loc[(table["label"] == "b") & (table["subject"] < "d/s02"), ["p_a", "p_b"]] = [0.0, 1.0]
+    low, high = score_predictions(table)["interval"]["uar"]
+    assert low < score_predictions(table)["uar"] < high < 0.6
+
+
 def test_the_linearised_error_is_that_of_a_proportion():
     # one sample per unit: the standard error of accuracy is sqrt(p (1 - p) / n), so the interval is about t times that
     answers = np.zeros((1, 400, 2, 2), int)
