@@ -1,4 +1,4 @@
-"""The little of markdown that data cards use, as escaped HTML: headings, paragraphs, lists, tables, code, bold, links."""
+"""The little of markdown that data cards use, as escaped HTML: headings, lists, tables, code, bold, links."""
 
 import re
 

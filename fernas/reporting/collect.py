@@ -15,12 +15,12 @@ from fernas.core.errors import DataError
 from fernas.core.io import read_npy, read_parquet
 from fernas.metrics import confusion, uar
 from fernas.reporting import figures
-from fernas.reporting.tables import captions, missing, notes, percent, score_text, short_count
+from fernas.reporting.tables import captions, missing, notes, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
 
 MAX_CONFUSIONS = 6
 MAX_CELLS = 6
-FACES_PER_CLASS = 2
+FACES_PER_CLASS = 3
 CURVES = {  # panel -> names of the columns of search.jsonl, each with its legend
     "loss": {"weight_loss": "weights", "alpha_loss": "alphas", "train_loss": "training"},
     "entropy of alpha, nats": {"entropy_normal": "normal", "entropy_reduce": "reduction"},
@@ -112,11 +112,6 @@ class TaskBlock:
     curves: list[Picture] = field(default_factory=list)
     faces: list[Face] = field(default_factory=list)
 
-    @property
-    def has_notes(self) -> bool:
-        """Whether a finished row says something in words."""
-        return any(row.note for row in self.rows if row.status == "ok")
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -142,8 +137,8 @@ def task_blocks(results: Path, frame: pd.DataFrame, config: StudyConfig | None) 
     """One block per task and protocol of the comparison, in its order."""
     texts = captions(results, frame)
     return [
-        _block(results, str(task), str(protocol), rows, texts[(str(task), str(protocol))], config)
-        for (task, protocol), rows in frame.groupby(["task", "protocol"], sort=False)
+        _block(results, task, protocol, rows, texts[(task, protocol)], config)
+        for task, protocol, rows in task_groups(frame)
     ]
 
 
@@ -154,16 +149,25 @@ def _block(
     task_dir = task + (RENDERED_SUFFIX if rendered else "")
     folds = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json")
     ordered = frame.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
-    records = ordered.to_dict("records")
+    records = records_of(ordered)
     classes = list(folds.get("classes") or _classes(config, task))
     chance = 1 / len(classes) if classes else float("nan")
     block = TaskBlock(
-        anchor=f"{task}-{protocol}", task=task, dataset=str(frame["dataset"].iloc[0]), protocol=protocol, caption=caption,
-        rendered=rendered, chance=chance, rows=[_row(record, chance) for record in records], lead=lead(records, chance),
-    )  # fmt: skip
+        anchor=f"{task}-{protocol}",
+        task=task,
+        dataset=str(frame["dataset"].iloc[0]),
+        protocol=protocol,
+        caption=caption,
+        rendered=rendered,
+        chance=chance,
+        rows=[_row(record, chance) for record in records],
+        lead=lead(records, chance),
+    )
     block.facts = _facts(results, block, task_dir, folds, classes, config)
     runs = {
-        _label(record, records): _run(results, task_dir, protocol, record) for record in records if record["search_scope"]
+        _label(record, records): _run(results, task_dir, protocol, record)
+        for record in records
+        if record["search_scope"]
     }
     good = [record for record in records if record["status"] == "ok"]
     _add_scores(block, good, records, {name: run for name, run in runs.items() if run is not None})
@@ -222,9 +226,7 @@ def _row(record: dict[str, Any], chance: float) -> Row:
 
     bar = None
     if not missing(record["uar"]):
-        low, high = (
-            record["uar"] if missing(record[name]) else record[name] for name in ("uar_low", "uar_high")
-        )
+        low, high = (record["uar"] if missing(record[name]) else record[name] for name in ("uar_low", "uar_high"))
         bar = Bar(100 * record["uar"], 100 * low, 100 * high, 100 * chance)
     return Row(
         method=str(record["method"]),
@@ -232,10 +234,14 @@ def _row(record: dict[str, Any], chance: float) -> Row:
         status=str(record["status"]),
         note=notes(record),
         cells=(
-            amount("uar", score_text(record)), amount("uf1", percent(record["uf1"])),
-            amount("accuracy", percent(record["accuracy"])), amount("params", short_count(record["params"])),
-            amount("macs", short_count(record["macs"])), amount("search_macs", short_count(record["search_macs"])),
-            amount("core_s", short_count(record["core_s"])), amount("seed_count", str(record["seed_count"])),
+            amount("uar", score_text(record)),
+            amount("uf1", percent(record["uf1"])),
+            amount("accuracy", percent(record["accuracy"])),
+            amount("params", short_count(record["params"])),
+            amount("macs", short_count(record["macs"])),
+            amount("search_macs", short_count(record["search_macs"])),
+            amount("core_s", short_count(record["core_s"])),
+            amount("seed_count", str(record["seed_count"])),
         ),  # fmt: skip
         bar=bar,
     )
@@ -267,7 +273,12 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _facts(
-    results: Path, block: TaskBlock, task_dir: str, folds: dict[str, Any], classes: list[str], config: StudyConfig | None
+    results: Path,
+    block: TaskBlock,
+    task_dir: str,
+    folds: dict[str, Any],
+    classes: list[str],
+    config: StudyConfig | None,
 ) -> list[tuple[str, str]]:
     facts = [("dataset", block.dataset), ("protocol", str(folds.get("note") or folds.get("kind") or block.protocol))]
     if classes:
@@ -282,12 +293,18 @@ def _facts(
     if config is not None and block.task in config.tasks:
         name = config.tasks[block.task].view
         view = config.views[name]
-        kind = f"{view.kind}, {view.weights} weights, {view.span}" if view.kind == "dynamic" else view.kind
+        kind = (
+            f"{view.kind} image, {view.weights} weights, {view.span.replace('_', ' to ')}"
+            if view.kind == "dynamic"
+            else view.kind
+        )
         facts.append(("networks see", f"{view.size} px {view.colour}, {kind}"))
     audit = optional_json(results / "tasks" / task_dir / block.protocol / "audit.json")
     if audit:
         leaks, dropped = audit.get("leaks") or [], audit.get("dropped") or []
-        facts.append(("audit of the folds", "no overlap of sides" if not leaks else f"{len(leaks)} leaks, see the notes"))
+        facts.append(
+            ("audit of the folds", "no overlap of sides" if not leaks else f"{len(leaks)} leaks, see the notes")
+        )
         if dropped:
             facts.append(("duplicates left out of training", str(len(dropped))))
     return facts
@@ -337,14 +354,17 @@ def _add_confusions(block: TaskBlock, answers: dict[str, Answers]) -> None:
         block.confusions.append(
             Picture(
                 svg_address(figures.confusion_svg(counts, found.classes)),
-                f"Confusion matrix of {name}. Recall per class in percent: {words}", name,
+                f"Confusion matrix of {name}. Recall per class in percent: {words}",
+                name,
             )  # fmt: skip
         )
 
 
 def _add_corpora(block: TaskBlock, answers: dict[str, Answers]) -> None:
     """UAR per corpus of a composite."""
-    names = sorted({str(d) for found in answers.values() for d in found.frame.get("dataset", pd.Series(dtype=str)).unique()})
+    names = sorted(
+        {str(d) for found in answers.values() for d in found.frame.get("dataset", pd.Series(dtype=str)).unique()}
+    )
     if len(names) < 2:
         return
     block.corpus_names = names
@@ -384,13 +404,21 @@ def _share(value: float | None) -> Cell:
 def _add_costs(block: TaskBlock, runs: dict[str, MethodRun]) -> None:
     costs: dict[str, dict[str, float]] = {}
     for name, run in runs.items():
-        parts = {"search": [s.folder for s in run.searches], "training": [j.folder for t in run.trainings for j in t.shards]}
-        found = {stage: [number(optional_json(f / "cost.json"), "core_s") for f in folders] for stage, folders in parts.items()}
+        parts = {
+            "search": [s.folder for s in run.searches],
+            "training": [j.folder for t in run.trainings for j in t.shards],
+        }
+        found = {
+            stage: [number(optional_json(f / "cost.json"), "core_s") for f in folders]
+            for stage, folders in parts.items()
+        }
         sums = {stage: sum(v for v in values if v is not None) for stage, values in found.items()}
         if any(sums.values()):
             costs[name] = sums
     if costs:
-        words = "; ".join(f"{n}: search {short_count(c['search'])}, training {short_count(c['training'])}" for n, c in costs.items())
+        words = "; ".join(
+            f"{n}: search {short_count(c['search'])}, training {short_count(c['training'])}" for n, c in costs.items()
+        )
         block.costs = Picture(svg_address(figures.costs_svg(costs)), f"Core-seconds of all jobs: {words}")
 
 
@@ -440,7 +468,9 @@ def search_curves(name: str, run: MethodRun) -> Picture | None:
             panels.append(figures.Panel(title, series))
     if not panels:
         return None
-    step = "candidate" if "candidate" in histories[0][0] else "generation" if "generation" in histories[0][0] else "epoch"
+    step = (
+        "candidate" if "candidate" in histories[0][0] else "generation" if "generation" in histories[0][0] else "epoch"
+    )
     svg = figures.curves_svg(panels, step)
     caption = f"search of {name}, mean of {len(histories)} searches" if len(histories) > 1 else f"search of {name}"
     return Picture(svg_address(svg), f"Curves of the search of {name}. " + "; ".join(words), caption)
@@ -464,7 +494,11 @@ def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
             panels.append(figures.Panel(title, dict(list(series.items())[:6])))
     if not panels:
         return None
-    return Picture(svg_address(figures.curves_svg(panels)), "Curves of training. " + "; ".join(words), "training, mean over folds and seeds")
+    return Picture(
+        svg_address(figures.curves_svg(panels)),
+        "Curves of training. " + "; ".join(words),
+        "training, mean over folds and seeds",
+    )
 
 
 def mean_curve(histories: Iterable[Iterable[tuple[int, Any]]]) -> tuple[list[float], list[float]]:
@@ -493,8 +527,9 @@ def _faces(results: Path, task_dir: str, data_dir: str) -> list[Face]:
     found: list[Face] = []
     usable = table[table["source_id"].isin(position) & (table["face_status"] != "no_face")]
     for label, rows in usable.groupby("label", sort=False):
-        chosen = rows.drop_duplicates("subject").head(FACES_PER_CLASS)
-        for row in chosen.to_dict("records"):
+        several = rows["dataset"].nunique() > 1
+        chosen = rows.drop_duplicates("dataset" if several else "subject").head(FACES_PER_CLASS)
+        for row in records_of(chosen):
             preview = figures.picture_png(np.asarray(previews[position[row["source_id"]]]))
             view = figures.picture_png(np.asarray(inputs[int(row["row"])]))
             found.append(Face(png_address(preview), png_address(view), str(label), str(row["sample_id"])))

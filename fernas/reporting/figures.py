@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -41,7 +42,7 @@ INK, MUTED, LINE = (PALETTE[name][0] for name in ("ink", "muted", "line"))
 SERIES = tuple(PALETTE[f"c{i}"][0] for i in range(6))
 WIDTH_IN = 3.75
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none", "font.size": 8, "font.family": ["DejaVu Sans"], "text.color": INK, "axes.labelcolor": MUTED,
     "axes.edgecolor": LINE, "xtick.color": MUTED, "ytick.color": MUTED, "axes.linewidth": 0.8, "axes.titlesize": 8.5,
     "axes.titlelocation": "left", "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False,
@@ -162,8 +163,12 @@ def _confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
             right = row == column
             axis.add_patch(
                 matplotlib.patches.Rectangle(
-                    (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=SERIES[0] if right else SERIES[1],
-                    alpha=0.05 + 0.52 * share[row, column], linewidth=0,
+                    (column - 0.48, row - 0.48),
+                    0.96,
+                    0.96,
+                    facecolor=SERIES[0] if right else SERIES[1],
+                    alpha=0.05 + 0.52 * share[row, column],
+                    linewidth=0,
                 )  # fmt: skip
             )
             axis.text(
@@ -183,7 +188,7 @@ def _confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
 
 @matplotlib.rc_context(RC)
 def similarity_svg(values: np.ndarray, names: Sequence[str]) -> str:
-    """A symmetric similarity matrix in 0..1 (FES); the shade follows the values off the diagonal, which is left blank."""
+    """A symmetric similarity matrix in 0..1 (FES); the shade follows the values, the diagonal is blank."""
     values = np.asarray(values, dtype=float)
     size = len(names)
     off = values[~np.eye(size, dtype=bool)]
@@ -193,7 +198,12 @@ def similarity_svg(values: np.ndarray, names: Sequence[str]) -> str:
         value = values[row, column]
         axis.add_patch(
             matplotlib.patches.Rectangle(
-                (column - 0.48, row - 0.48), 0.96, 0.96, facecolor=SERIES[0], alpha=0.04 + 0.6 * value / top, linewidth=0
+                (column - 0.48, row - 0.48),
+                0.96,
+                0.96,
+                facecolor=SERIES[0],
+                alpha=0.04 + 0.6 * value / top,
+                linewidth=0,
             )
         )
         axis.text(column, row, f"{value:.3f}".lstrip("0"), ha="center", va="center", fontsize=6.5, color=INK)
@@ -264,7 +274,9 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
     for axis, panel in zip(axes, panels, strict=False):
         for number, (name, (steps, values)) in enumerate(panel.series.items()):
             dots = "o" if len(values) == 1 else ""
-            axis.plot(steps, values, color=SERIES[number % len(SERIES)], label=name, marker=dots, markersize=4, alpha=0.9)
+            axis.plot(
+                steps, values, color=SERIES[number % len(SERIES)], label=name, marker=dots, markersize=4, alpha=0.9
+            )
         crowded = len(panel.series) > 2
         axis.set_title(panel.title, color=INK, pad=17 if crowded else 6)
         axis.set_ylabel(panel.ylabel, fontsize=7)
@@ -276,9 +288,9 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
         axis.tick_params(labelsize=7)
         if 1 < len(panel.series) <= 6:
             axis.legend(
-                loc="lower left" if crowded else "lower right", bbox_to_anchor=(0 if crowded else 1.01, 0.98), fontsize=6.5,
-                labelcolor=MUTED, ncols=min(4, len(panel.series)), handlelength=1.0, columnspacing=0.9, borderaxespad=0,
-                handletextpad=0.4,
+                loc="lower left" if crowded else "lower right", bbox_to_anchor=(0 if crowded else 1.01, 0.98),
+                fontsize=6.5, labelcolor=MUTED, ncols=min(4, len(panel.series)), handlelength=1.0, columnspacing=0.9,
+                borderaxespad=0, handletextpad=0.4,
             )  # fmt: skip
     if panels:
         axes[len(panels) - 1].set_xlabel(xlabel, fontsize=7.5)
@@ -302,8 +314,8 @@ def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seco
     axis.set_axisbelow(True)
     axis.spines["left"].set_visible(False)
     axis.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7, labelcolor=MUTED, ncols=len(stages) or 1, handlelength=0.9,
-        handleheight=0.9, borderaxespad=0.2,
+        loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7, labelcolor=MUTED, ncols=len(stages) or 1,
+        handlelength=0.9, handleheight=0.9, borderaxespad=0.2,
     )  # fmt: skip
     return _svg(figure)
 

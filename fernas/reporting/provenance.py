@@ -17,7 +17,8 @@ from fernas.reporting.tables import short_count
 from fernas.reporting.tree import RENDERED_SUFFIX, folders, method_runs, number, optional_json
 
 PACKAGES = (
-    "fernas", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python", "dlib-bin", "snakemake", "mlflow",
+    "fernas", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python", "dlib-bin", "snakemake",
+    "mlflow",
 )  # fmt: skip
 DIGESTED = ("data/*/manifest.parquet", "data/*/faces.parquet", "tasks/*/*/inputs.npy", "tasks/*/*/folds.*.json")
 MAX_RUNS = 1000

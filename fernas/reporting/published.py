@@ -14,6 +14,7 @@ from fernas.reporting.tables import (
     missing,
     official_subjects,
     percent,
+    records_of,
     rendered_folder,
     short_count,
     subject_count,
@@ -39,6 +40,7 @@ COLUMNS = (
     "dataset", "setting", "method", "metric", "published", "unit", "ours", "our_row", "not_comparable_because",
     "confidence", "source",
 )  # fmt: skip
+SHORT = ("dataset", "setting", "method", "metric", "published", "ours", "not_comparable_because", "confidence")
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,14 @@ class Comparison:
 
 
 def published_results() -> pd.DataFrame:
-    """The table of published numbers: dataset, setting, method, metric, value, unit, source_table, source_paper, confidence."""
+    """The published numbers: dataset, setting, method, metric, value, unit, source_table, source_paper, confidence."""
     file = resources.files("fernas.reporting").joinpath("data", "published.csv")
     with file.open(encoding="utf-8") as stream:
         return pd.read_csv(stream, dtype=str, keep_default_na=False)
 
 
 def beside_ours(results: Path, frame: pd.DataFrame, config: StudyConfig | None) -> list[Comparison]:
-    """Every published number beside ours, those on datasets of the study first.
+    """Every published number beside ours: first those with a number of ours, then those of methods that fernas has.
 
     Args:
         results: the results folder, for the subjects and protocols of tasks.
@@ -76,19 +78,24 @@ def beside_ours(results: Path, frame: pd.DataFrame, config: StudyConfig | None) 
     """
     table = published_results()
     sizes = _published_sizes(table)
-    rows = [_compared(record, results, frame, config, sizes) for record in table.to_dict("records")]
+    rows = [_compared(record, results, frame, config, sizes) for record in records_of(table)]
     rows += _unavailable(frame, rows)
     here = set(frame["dataset"])
-    return sorted(rows, key=lambda row: (DATASETS.get(row.dataset, row.dataset) not in here, "study" in row.setting))
+
+    def order(row: Comparison) -> tuple[bool, bool, bool, bool]:
+        known = row.method in METHODS or row.method in SYSTEMS
+        return row.ours == "-", "study" in row.setting, not known, DATASETS.get(row.dataset, row.dataset) not in here
+
+    return sorted(rows, key=order)
 
 
 def write_published(results: Path, rows: list[Comparison]) -> list[Path]:
     """The published numbers beside ours as csv, markdown and LaTeX in `results/tables`."""
     records = [{name: asdict(row)[name] for name in COLUMNS} for row in rows]
     frame = pd.DataFrame(records, columns=list(COLUMNS))
-    cells = [tuple(str(record[name]) for name in COLUMNS) for record in records]
+    cells = [tuple(str(record[name]) for name in SHORT) for record in records]
     caption = "Published numbers beside ours; a number is comparable only where no reason against it is given"
-    return write_forms(results / "tables" / "published", frame, COLUMNS, cells, caption)
+    return write_forms(results / "tables" / "published", frame, SHORT, cells, caption)
 
 
 def _compared(
@@ -100,7 +107,7 @@ def _compared(
     if ours is None:
         reasons = [_why_none(frame, method, dataset)]
     else:
-        name = "/".join(str(ours[key]) for key in ("task", "protocol", "method", "search_scope"))
+        name = _row_name(ours)
         value = _our_value(ours, record["metric"])
         reasons = reasons_against(record, ours, results, config, sizes)
     return Comparison(
@@ -129,8 +136,12 @@ def _our_row(
     if rows.empty:
         return None
     wanted = class_count(setting)
-    records = [{str(key): value for key, value in record.items()} for record in rows.to_dict("records")]
+    records = records_of(rows)
     return min(records, key=lambda row: wanted is not None and _classes(str(row["task"]), config) != wanted)
+
+
+def _row_name(ours: dict[str, Any]) -> str:
+    return "/".join(str(ours[key]) for key in ("task", "protocol", "method", "search_scope"))
 
 
 def _why_none(frame: pd.DataFrame, method: str, dataset: str) -> str:
@@ -155,7 +166,7 @@ def _our_value(ours: dict[str, Any], metric: str) -> str:
 def reasons_against(
     record: dict[str, Any], ours: dict[str, Any], results: Path, config: StudyConfig | None, sizes: dict[str, float]
 ) -> list[str]:
-    """Why a published number and ours are not the same thing, each from a fact of the two; empty: nothing speaks against.
+    """Why a published number and ours are not the same thing, each from a fact of the two.
 
     Args:
         record: a row of `published_results`.
@@ -239,7 +250,7 @@ def _classes(task: str, config: StudyConfig | None) -> int | None:
 def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
     """Method of fernas -> published parameters, where a paper prints one count for all datasets."""
     sizes: dict[str, float] = {}
-    for record in table[table["metric"] == "params"].to_dict("records"):
+    for record in records_of(table[table["metric"] == "params"]):
         method, size = METHODS.get(record["method"]), _number(record["value"])
         if method and size is not None and record["unit"].startswith("M"):
             sizes.setdefault(method, 1e6 * size)
@@ -256,14 +267,21 @@ def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison
             if (method, dataset) in have:
                 continue
             own = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
-            record = own.iloc[0] if len(own) else None
+            ours = records_of(own.head(1))
             found.append(
                 Comparison(
-                    titles.get(dataset, dataset), "", title, "accuracy", NOT_AVAILABLE, "%",
-                    percent(record["accuracy"]) if record is not None else "-",
-                    "/".join(str(record[k]) for k in ("task", "protocol", "method", "search_scope")) if len(own) else "-",
-                    "the published number is not known here", "", "",
-                )  # fmt: skip
+                    dataset=titles.get(dataset, dataset),
+                    setting="",
+                    method=title,
+                    metric="accuracy",
+                    published=NOT_AVAILABLE,
+                    unit="%",
+                    ours=percent(ours[0]["accuracy"]) if ours else "-",
+                    our_row=_row_name(ours[0]) if ours else "-",
+                    not_comparable_because="the published number is not known here",
+                    confidence="",
+                    source="",
+                )
             )
     return found
 

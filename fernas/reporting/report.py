@@ -13,9 +13,9 @@ from markupsafe import Markup, escape
 from fernas.core.config import StudyConfig
 from fernas.core.io import write_text
 from fernas.reporting.collect import TaskBlock, task_blocks
-from fernas.reporting.published import beside_ours, write_published
 from fernas.reporting.provenance import data_blocks, provenance
-from fernas.reporting.tables import comparison, missing, percent, short_count, write_tables
+from fernas.reporting.published import beside_ours, write_published
+from fernas.reporting.tables import comparison, percent, short_count, write_tables
 from fernas.reporting.tree import RENDERED_NOTE
 
 COLUMNS = (  # heading, explanation
@@ -47,37 +47,44 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     write_tables(root, frame)
     write_published(root, rows)
     origin = provenance(root, config)
-    html = _environment().get_template("report.html.j2").render(
-        style=_asset("report.css"),
-        script=_asset("report.js"),
-        rendered_note=RENDERED_NOTE,
-        any_rendered=any(block.rendered for block in blocks),
-        columns=COLUMNS,
-        blocks=blocks,
-        matrix=score_matrix(frame, blocks),
-        counts={status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
-        datasets=data_blocks(root),
-        origin=origin,
-        last=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
-        total_core_s=short_count(_total(frame)),
-        details=DETAILS,
-        published=rows,
+    html = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            style=_asset("report.css"),
+            script=_asset("report.js"),
+            rendered_note=RENDERED_NOTE,
+            any_rendered=any(block.rendered for block in blocks),
+            columns=COLUMNS,
+            blocks=blocks,
+            matrix=score_matrix(frame, blocks),
+            counts={status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
+            datasets=data_blocks(root),
+            origin=origin,
+            last=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
+            total_core_s=short_count(_total(frame)),
+            details=DETAILS,
+            published=rows,
+        )
     )
     write_text(page, html)
     return page
 
 
-def score_matrix(frame: pd.DataFrame, blocks: list[TaskBlock]) -> list[tuple[str, list[tuple[str, float | None, bool]]]]:
-    """Method -> (UAR in percent, the number, whether it is the task's best) per task; methods that finished somewhere."""
+def score_matrix(
+    frame: pd.DataFrame, blocks: list[TaskBlock]
+) -> list[tuple[str, list[tuple[str, float | None, bool]]]]:
+    """Method -> (UAR in percent, the number, whether it is the task's best) per task, of finished methods."""
     good = frame[frame["status"] == "ok"]
     rows = []
     for name in dict.fromkeys(good.sort_values("uar", ascending=False)["method"]):
         cells: list[tuple[str, float | None, bool]] = []
         for block in blocks:
             here = good[(good["task"] == block.task) & (good["protocol"] == block.protocol)]
-            value = here.loc[here["method"] == name, "uar"].max() if (here["method"] == name).any() else None
-            best = value is not None and float(value) == float(here["uar"].max())
-            cells.append(("-" if missing(value) else percent(value), None if missing(value) else float(value), best))
+            values = [float(value) for value in here.loc[here["method"] == name, "uar"]]
+            value = max(values, default=None)
+            best = value is not None and value == float(here["uar"].max())
+            cells.append((percent(value), value, best))
         rows.append((str(name), cells))
     return rows
 
@@ -108,7 +115,8 @@ def slug(text: Any) -> str:
 def breakable(text: Any) -> Markup:
     """A name that may break after its underscores, dashes and brackets."""
     return Markup("").join(
-        Markup("{}<wbr>").format(part) if part in ("_", "-") else escape(part) for part in re.split(r"([_-])", str(text))
+        Markup("{}<wbr>").format(part) if part in ("_", "-") else escape(part)
+        for part in re.split(r"([_-])", str(text))
     )
 
 

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +171,9 @@ def leaks(results: Path, run: MethodRun) -> list[str]:
     return texts
 
 
-def interval(scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyConfig | None = None) -> tuple[float, float]:
+def interval(
+    scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyConfig | None = None
+) -> tuple[float, float]:
     """The interval of the pooled UAR; with several seeds, resampled subjects bring all their seeds along."""
     if len(scored) == 1:
         return _interval_of(scored[0][1])
@@ -183,7 +185,7 @@ def interval(scored: Sequence[tuple[TrainRun, dict[str, Any]]], config: StudyCon
         except FernasError:
             return np.nan, np.nan
         classes = [column.removeprefix("p_") for column in frames[0].columns if column.startswith("p_")]
-        options = {"resamples": config.scoring.resamples, "level": config.scoring.level} if config is not None else {}
+        options: dict[str, Any] = config.scoring.model_dump() if config is not None else {}
         try:
             return _interval_of(score_seeds(frames, classes, **options))
         except FernasError:  # seeds of different folds, in the middle of a changed study
@@ -263,7 +265,9 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
         for name, method in config.methods.items():
             if (task, protocol, name) in have or (task in reasons and name not in listed):
                 continue
-            reason = reasons.get(task) or f"not in this study: add {name} to the methods of study entry {task}, {protocol}"
+            reason = (
+                reasons.get(task) or f"not in this study: add {name} to the methods of study entry {task}, {protocol}"
+            )
             row = dict.fromkeys(COLUMNS)
             found.append(
                 row
@@ -288,13 +292,24 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
     return found
 
 
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as dictionaries."""
+    return [{str(key): value for key, value in record.items()} for record in frame.to_dict("records")]
+
+
+def task_groups(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """(task, protocol, its rows) in the order of the frame."""
+    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):  # type: ignore[misc]
+        yield str(task), str(protocol), block
+
+
 def captions(results: Path, frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     """(task, protocol) -> caption: how many subjects of how many, and whether the faces are rendered."""
     found = {}
-    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):
+    for task, protocol, block in task_groups(frame):
         rendered = bool(block["rendered"].any())
         count = subject_count(results, task + (RENDERED_SUFFIX if rendered else ""), protocol)
-        found[(str(task), str(protocol))] = subject_caption(str(block["dataset"].iloc[0]), count, rendered)
+        found[(task, protocol)] = subject_caption(str(block["dataset"].iloc[0]), count, rendered)
     return found
 
 
@@ -330,21 +345,30 @@ def official_subjects(dataset: str) -> int | None:
 
 
 MARKDOWN_COLUMNS = (
-    "method", "scope", "status", "UAR [95 %]", "UF1", "accuracy", "params", "MACs", "search MACs", "core-s", "seeds", "notes",
+    "method", "scope", "status", "UAR [95 %]", "UF1", "accuracy", "params", "MACs", "search MACs", "core-s",
+    "seeds", "notes",
 )  # fmt: skip
 
 
 def display_rows(block: pd.DataFrame) -> list[tuple[str, ...]]:
     """The rows of one task as short texts, in the order of `MARKDOWN_COLUMNS`, best UAR first."""
     ordered = block.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
-    rows = []
-    for record in ordered.to_dict("records"):
+    rows: list[tuple[str, ...]] = []
+    for record in records_of(ordered):
         rows.append(
             (
-                str(record["method"]), str(record["search_scope"] or "-"), str(record["status"]), score_text(record),
-                percent(record["uf1"]), percent(record["accuracy"]), short_count(record["params"]),
-                short_count(record["macs"]), short_count(record["search_macs"]), short_count(record["core_s"]),
-                str(record["seed_count"]), notes(record),
+                str(record["method"]),
+                str(record["search_scope"] or "-"),
+                str(record["status"]),
+                score_text(record),
+                percent(record["uf1"]),
+                percent(record["accuracy"]),
+                short_count(record["params"]),
+                short_count(record["macs"]),
+                short_count(record["search_macs"]),
+                short_count(record["core_s"]),
+                str(record["seed_count"]),
+                notes(record),
             )  # fmt: skip
         )
     return rows
@@ -407,7 +431,7 @@ def comparison_markdown(frame: pd.DataFrame, texts: dict[tuple[str, str], str]) 
         parts.append("Nothing has been run yet.\n")
     if bool(frame["rendered"].any()):
         parts.append(f"**Tables marked rendered: {RENDERED_NOTE}.**\n")
-    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):
+    for task, protocol, block in task_groups(frame):
         parts.append(f"## {escape_markdown(task)} · {escape_markdown(protocol)}\n")
         if texts.get((task, protocol)):
             parts.append(f"{texts[(task, protocol)]}\n")
@@ -428,9 +452,11 @@ def escape_markdown(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+LONG, WRAP_AFTER, WRAPPED_CM = 40, 30, 3.2
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "[": "{[}", "]": "{]}",
 }  # fmt: skip
 
 
@@ -439,23 +465,47 @@ def escape_latex(text: object) -> str:
     return "".join(LATEX_SPECIAL.get(character, character) for character in str(text)).replace("\n", " ")
 
 
-def latex_table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str, label: str) -> str:
-    """A booktabs table (needs `\\usepackage{booktabs}`); the first column is left-aligned, the others centred."""
-    lines = [
-        r"\begin{table}[t]", r"\centering", rf"\caption{{{escape_latex(caption)}}}",
-        rf"\label{{{''.join(c if c.isalnum() or c in ':-' else '-' for c in label)}}}",
-        rf"\begin{{tabular}}{{l{'c' * (len(columns) - 1)}}}", r"\toprule",
-        " & ".join(escape_latex(column) for column in columns) + r" \\", r"\midrule",
-    ]  # fmt: skip
-    lines += [" & ".join(escape_latex(cell) for cell in row) + r" \\" for row in rows]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str) -> str:
+    r"""A booktabs table; needs `\usepackage{booktabs,longtable,array}`.
+
+    Columns of long texts wrap, and a table of more than `LONG` rows may break over pages.
+    """
+    longest = [max([len(str(row[i])) for row in rows], default=0) for i in range(len(columns))]
+    widths = [rf">{{\raggedright\arraybackslash}}p{{{WRAPPED_CM}cm}}" if n > WRAP_AFTER else "l" for n in longest]
+    head = " & ".join(escape_latex(column) for column in columns) + r" \\"
+    body = [" & ".join(escape_latex(cell) for cell in row) + r" \\" for row in rows]
+    name = "".join(c if c.isalnum() or c in ":-" else "-" for c in label)
+    titles = rf"\caption{{{escape_latex(caption)}}}\label{{{name}}}"
+    inner = "".join(widths)
+    if len(rows) > LONG:
+        begin = [
+            r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
+            rf"\begin{{longtable}}{{{inner}}}",
+            titles + r" \\",
+        ]
+        lines = [
+            *begin,
+            r"\toprule",
+            head,
+            r"\midrule",
+            r"\endhead",
+            *body,
+            r"\bottomrule",
+            r"\end{longtable}",
+            r"\endgroup",
+        ]
+    else:
+        begin = [r"\begin{table}[t]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}", titles]
+        lines = [*begin, rf"\begin{{tabular}}{{{inner}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
+        lines += [r"\end{tabular}", r"\end{table}"]
+    return "\n".join([*lines, ""])
 
 
 def write_tables(results: Path, frame: pd.DataFrame) -> list[Path]:
     """Each task's table as csv, markdown and LaTeX in `results/tables`; the paths written."""
     written = []
     texts = captions(results, frame)
-    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):
+    for task, protocol, block in task_groups(frame):
         caption = f"{task}, {protocol}" + (f": {texts[(task, protocol)]}" if texts[(task, protocol)] else "")
         stem = results / "tables" / f"{task}-{protocol}"
         written += write_forms(stem, block, MARKDOWN_COLUMNS, display_rows(block), caption)
@@ -463,7 +513,7 @@ def write_tables(results: Path, frame: pd.DataFrame) -> list[Path]:
 
 
 def write_forms(
-    stem: Path, frame: pd.DataFrame, columns: Sequence[str], rows: list[tuple[str, ...]], caption: str
+    stem: Path, frame: pd.DataFrame, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str
 ) -> list[Path]:
     """One table in three forms: the frame as csv, the display rows as markdown and LaTeX."""
     forms = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("csv", "md", "tex")]

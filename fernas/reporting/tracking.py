@@ -23,9 +23,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from fernas.core.errors import ConfigError
 from fernas.core.io import canonical_json, sha256_file
 from fernas.core.tracking_files import HEARTBEAT_S
+from fernas.reporting.tables import records_of
 from fernas.reporting.tree import MethodRun, method_runs, number, optional_json, optional_jsonl
 
 if TYPE_CHECKING:
@@ -37,10 +40,12 @@ STALE_S = 300.0  # a job of another host counts as dead after this long without 
 STOP_FILE = ".work/track.stop"
 LOCK_FILE = ".work/track.lock"
 NOT_PARAMS = {
-    "status", "reason", "pid", "host", "heartbeat", "started", "ended", "run_key", "versions", "digests", "inputs", "traceback",
+    "status", "reason", "pid", "host", "heartbeat", "started", "ended", "run_key", "versions", "digests",
+    "inputs", "traceback",
 }  # fmt: skip
 ENDS = {"ok": "FINISHED", "failed": "FAILED", "skipped": "FINISHED", "killed": "KILLED"}
 SEARCH_FILES = ("architecture.json", "cell.svg", "patches.svg", "search.jsonl", "cost.json")
+COMPARISON_FILES = ("comparison.csv", "comparison.md", "report/index.html")
 SHARD_FILES = ("training.jsonl", "cost.json")
 
 
@@ -88,7 +93,9 @@ def check_uri(uri: str) -> str:
             f"tracking uri: {uri!r} is a file store, which MLflow no longer writes; "
             "expected sqlite:///results/mlflow.db or http://host:port"
         )
-    raise ConfigError(f"tracking uri: unknown scheme in {uri!r}; expected sqlite:///results/mlflow.db or http://host:port")
+    raise ConfigError(
+        f"tracking uri: unknown scheme in {uri!r}; expected sqlite:///results/mlflow.db or http://host:port"
+    )
 
 
 def sync(results: Path | str, uri: str | None = None, attempts: int = 3, final: bool = False) -> Report:
@@ -122,7 +129,7 @@ def follow(
     parent_pid: int | None = None,
     interval_s: float = 5.0,
 ) -> Report:
-    """Mirror what is new every `interval_s` seconds until the stop file appears, the parent process ends or SIGTERM comes.
+    """Mirror what is new every `interval_s` seconds until a stop file, the end of the parent process or SIGTERM.
 
     The last pass leaves no run in state RUNNING. A dead store costs a warning and is tried again, at most each minute.
     """
@@ -191,8 +198,10 @@ class Mirror:
         try:
             with self._writer():
                 self._connect()
-                for job in jobs(self.results):
+                datasets = task_datasets(self.results)
+                for job in jobs(self.results, datasets):
                     self._mirror_parent(job, report, final, live)
+                self._mirror_comparison(report)
         except StoreError as error:
             report.error = str(error)
             self._forget()
@@ -326,7 +335,9 @@ class Mirror:
         signature = (run.run_id, state, [_signature(f, ("scores.json", "predictions.parquet")) for _, f, _ in scored])
         if self._seen.get(job.path) == signature:
             return
-        metrics, files, figures = [], [], []
+        metrics: list[tuple[str, float, int, int]] = []
+        files: list[tuple[Path, str | None]] = []
+        figures: list[tuple[Path, str]] = []
         totals: dict[str, list[float]] = {}
         for position, (seed, folder, scores) in enumerate(scored):
             when = int((folder / "scores.json").stat().st_mtime * 1000)
@@ -341,6 +352,34 @@ class Mirror:
         self._upload(run, files)
         self._draw(run, figures)
         self._store.end(run, state, _ms(max((_time(s, "ended") for s in statuses), default=time.time())))
+        self._seen[job.path] = signature
+        report.changed += 1
+
+    def _mirror_comparison(self, report: Report) -> None:
+        """The comparison of all methods as a run of its own: its tables, its report, one UAR per finished row."""
+        assert self._store is not None
+        csv = self.results / "comparison.csv"
+        if not csv.is_file() or not csv.stat().st_size:
+            return
+        folder, key = self.results, sha256_file(csv)[:16]
+        job = Job("comparison", "comparison", "fernas/comparison", "comparison", folder, {}, COMPARISON_FILES)
+        run = self._current(job, key, csv.stat().st_mtime, None, report)
+        signature = (run.run_id, _signature(folder, job.files))
+        if self._seen.get(job.path) == signature:
+            return
+        frame = pd.read_csv(csv)
+        when = _ms(csv.stat().st_mtime)
+        good = frame[frame["status"] == "ok"]
+        metrics = [
+            (f"uar/{row['task']}/{row['protocol']}/{row['method']}/{row['search_scope']}", float(row["uar"]), when, 0)
+            for row in records_of(good)
+            if _is_number(row["uar"])
+        ]
+        counts = {f"rows_{status}": str(int(n)) for status, n in frame["status"].value_counts().items()}
+        self._store.add(run, _change(metrics, {}, counts))
+        tables = sorted((folder / "tables").glob("*.*")) if (folder / "tables").is_dir() else []
+        self._upload(run, [(folder / name, None) for name in job.files] + [(table, "tables") for table in tables])
+        self._store.end(run, "FINISHED", when)
         self._seen[job.path] = signature
         report.changed += 1
 
@@ -379,26 +418,45 @@ class Mirror:
         self._store.add(run, _change(tags={"fernas.files": canonical_json(have)}))
 
 
-def jobs(results: Path) -> Iterator[Job]:
+def task_datasets(results: Path) -> dict[str, str]:
+    """Task -> dataset, once the comparison is written."""
+    csv = results / "comparison.csv"
+    if not csv.is_file() or not csv.stat().st_size:
+        return {}
+    frame = pd.read_csv(csv, usecols=["task", "dataset"], dtype=str, keep_default_na=False)
+    return dict(zip(frame["task"], frame["dataset"], strict=True))
+
+
+def jobs(results: Path, datasets: dict[str, str] | None = None) -> Iterator[Job]:
     """The parents, each with its children, of everything under `results/runs`."""
     for run in method_runs(results):
         for seed in sorted({s.search_seed for s in run.searches} | {t.search_seed for t in run.trainings}):
-            yield _parent(run, seed)
+            yield _parent(run, seed, (datasets or {}).get(run.task, ""))
 
 
-def _parent(run: MethodRun, seed: int) -> Job:
+def _parent(run: MethodRun, seed: int, dataset: str = "") -> Job:
     experiment = f"fernas/{run.task_dir}/{run.protocol}"
     facts = {
         "task": run.task, "protocol": run.protocol, "method": run.method, "scope": run.scope, "search_seed": str(seed),
         "rendered": str(run.rendered).lower(),
     }  # fmt: skip
+    if dataset:
+        facts["dataset"] = dataset
     name = f"{run.method} {run.scope} s{seed}"
     job = Job(f"{run.key}/s{seed}", name, experiment, "method", run.folder / f"s{seed}", facts, ())
     for search in run.searches:
         if search.search_seed == seed:
             part, more = f"g{search.group}", {"group": str(search.group)}
             job.children.append(
-                Job(f"{job.path}/{part}", f"{name} {part}", experiment, "search", search.folder, facts | more, SEARCH_FILES)
+                Job(
+                    f"{job.path}/{part}",
+                    f"{name} {part}",
+                    experiment,
+                    "search",
+                    search.folder,
+                    facts | more,
+                    SEARCH_FILES,
+                )
             )
     for training in run.trainings:
         if training.search_seed != seed:
@@ -409,8 +467,13 @@ def _parent(run: MethodRun, seed: int) -> Job:
             more = {"train_seed": str(training.train_seed), "shard": str(shard.shard)}
             job.children.append(
                 Job(
-                    f"{job.path}/{part}", f"{name} {part.replace('/', ' ')}", experiment, "training", shard.folder,
-                    facts | more, SHARD_FILES,
+                    f"{job.path}/{part}",
+                    f"{name} {part.replace('/', ' ')}",
+                    experiment,
+                    "training",
+                    shard.folder,
+                    facts | more,
+                    SHARD_FILES,
                 )  # fmt: skip
             )
     return job

@@ -136,7 +136,9 @@ def costs(run: MethodRun) -> list[tuple[str, dict[str, Any]]]:
     """`(stage, cost.json)` of every job of a method run; stage is "search" or "training"."""
     rows = [("search", optional_json(search.folder / "cost.json")) for search in run.searches]
     rows += [
-        ("training", optional_json(shard.folder / "cost.json")) for training in run.trainings for shard in training.shards
+        ("training", optional_json(shard.folder / "cost.json"))
+        for training in run.trainings
+        for shard in training.shards
     ]
     return [(stage, cost) for stage, cost in rows if cost]
 

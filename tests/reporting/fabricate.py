@@ -14,7 +14,15 @@ from fernas.evaluation.scores import score_predictions
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
 MICRO = ["negative", "positive", "surprise"]
-OPERATIONS = ["max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"]
+OPERATIONS = [
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+]
 QUALITY = {"emonas": 0.62, "random": 0.55, "random_mean": 0.5, "small_cnn": 0.45}
 
 
@@ -39,7 +47,11 @@ def study_document() -> dict[str, Any]:
             "darts": method | {"space": "darts"},
         },
         "study": [
-            {"task": "ckplus-7n", "protocol": "kfold4", "methods": ["emonas", "random", "random_mean", "small_cnn", "vgg16"]},
+            {
+                "task": "ckplus-7n",
+                "protocol": "kfold4",
+                "methods": ["emonas", "random", "random_mean", "small_cnn", "vgg16"],
+            },
             {"task": "megc2019-3", "protocol": "megc", "methods": ["emonas", "random", "small_cnn"]},
             {"task": "fer2013-7", "protocol": "kfold4", "methods": ["emonas"]},
         ],
@@ -109,7 +121,8 @@ def search_files(folder: Path, rng: np.random.Generator, classes: int, epochs: i
     for epoch in range(epochs):
         row = {
             "epoch": epoch, "weight_loss": 2 * 0.9**epoch, "alpha_loss": 2.1 * 0.92**epoch,
-            "inner_uar": 0.2 + 0.05 * epoch, "entropy_normal": 1.94 - 0.03 * epoch, "entropy_reduce": 1.94 - 0.02 * epoch,
+            "inner_uar": 0.2 + 0.05 * epoch, "entropy_normal": 1.94 - 0.03 * epoch,
+            "entropy_reduce": 1.94 - 0.02 * epoch,
             "skips_normal": int(rng.integers(3)), "skips_reduce": int(rng.integers(3)),
         }  # fmt: skip
         append_jsonl(folder / "search.jsonl", row)
@@ -121,7 +134,8 @@ def search_files(folder: Path, rng: np.random.Generator, classes: int, epochs: i
     write_text(
         folder / "cell.svg",
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 160" width="400" height="160">'
-        '<rect x="10" y="60" width="60" height="30" fill="#fff" stroke="#333"/><text x="20" y="80">c_{k-2}</text></svg>',
+        '<rect x="10" y="60" width="60" height="30" fill="#fff" stroke="#333"/>'
+        '<text x="20" y="80">c_{k-2}</text></svg>',
     )
     write_json(folder / "cost.json", {"wall_s": 20.0, "core_s": 19.0, "peak_rss_mib": 500.0, "macs": 3e12})
     status(folder)
@@ -136,7 +150,9 @@ def training_files(folder: Path, results: Path, frame: pd.DataFrame, classes: li
             append_jsonl(folder / f"shard{shard}" / "training.jsonl", {"fold": fold, "epoch": epoch, **row})
             more = {"step": step, "time": 1.0 + step, "fold": float(fold), "epoch": float(epoch)}
             append_jsonl(folder / f"shard{shard}" / "metrics.jsonl", more | row)
-        write_json(folder / f"shard{shard}" / "cost.json", {"wall_s": 9.0, "core_s": 8.5, "peak_rss_mib": 430.0, "macs": 1e12})
+        write_json(
+            folder / f"shard{shard}" / "cost.json", {"wall_s": 9.0, "core_s": 8.5, "peak_rss_mib": 430.0, "macs": 1e12}
+        )
         status(folder / f"shard{shard}")
     write_parquet(folder / "predictions.parquet", frame)
     write_json(folder / "scores.json", score_predictions(frame, classes, resamples=200))
@@ -183,17 +199,34 @@ def _task_files(
         nose_x=24.0, nose_y=28.0, excluded=None,
     )  # fmt: skip
     write_parquet(folder / view / "inputs.parquet", table)
-    folds = [{"fold": k, "name": f"fold{k}", "group": k % 2, "weights": [], "selection": [], "inner_validation": []} for k in range(4)]
+    folds = [
+        {"fold": k, "name": f"fold{k}", "group": k % 2, "weights": [], "selection": [], "inner_validation": []}
+        for k in range(4)
+    ]
     of = dict(zip(frame["sample_id"], frame["subject"], strict=True))
-    write_json(folder / protocol / "folds.train.json", {"protocol": protocol, "kind": protocol, "classes": classes, "folds": folds, "table": of})
-    write_json(folder / protocol / "audit.json", {"ok": True, "problems": [], "leaks": [], "dropped": ["ckplus/S001/clip3"]})
+    write_json(
+        folder / protocol / "folds.train.json",
+        {"protocol": protocol, "kind": protocol, "classes": classes, "folds": folds, "table": of},
+    )
+    write_json(
+        folder / protocol / "audit.json", {"ok": True, "problems": [], "leaks": [], "dropped": ["ckplus/S001/clip3"]}
+    )
     data = results / "data" / f"{dataset}-rendered"
     write_json(
         data / "audit.json",
-        {"dataset": dataset, "samples": size, "subjects": len(subjects), "classes": {c: size // len(classes) for c in classes}, "problems": [], "fatal": False, "unreadable": [], "duplicates": {"exact": [], "near": []}},
+        {
+            "dataset": dataset, "samples": size, "subjects": len(subjects), "problems": [], "fatal": False,
+            "classes": {c: size // len(classes) for c in classes}, "unreadable": [],
+            "duplicates": {"exact": [], "near": []},
+        },
     )  # fmt: skip
-    write_text(data / "card.md", f"# {dataset}\n\nLicence: Apache-2.0 (rendered)\n\n| class | clips |\n|---|---|\n| anger | 3 |\n")
-    faces = pd.DataFrame({"sample_id": frame["sample_id"], "status": frame["face_status"], "detector": "dlib", "landmarker": "dlib5"})
+    write_text(
+        data / "card.md",
+        f"# {dataset}\n\nLicence: Apache-2.0 (rendered)\n\n| class | clips |\n|---|---|\n| anger | 3 |\n",
+    )
+    faces = pd.DataFrame(
+        {"sample_id": frame["sample_id"], "status": frame["face_status"], "detector": "dlib", "landmarker": "dlib5"}
+    )
     write_parquet(data / "faces.parquet", faces)
     write_npy(data / "previews.npy", rng.integers(0, 255, (size, 64, 64, 3), dtype=np.uint8))
     write_image(data / "face.png", pictures[0])

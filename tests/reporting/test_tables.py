@@ -25,7 +25,8 @@ def row(frame: pd.DataFrame, task: str, method: str) -> pd.Series:
 def test_the_columns_are_those_of_the_contract(frame: pd.DataFrame, tree: tuple[Path, StudyConfig]) -> None:
     expected = (
         "dataset, task, protocol, method, search, space, recipe, search_scope, seed_count, folds, status, reason, "
-        "accuracy, uf1, uar, uar_low, uar_high, interval_unit, params, macs, search_macs, core_s, extra_data, leaks, rendered"
+        "accuracy, uf1, uar, uar_low, uar_high, interval_unit, params, macs, search_macs, "
+        "core_s, extra_data, leaks, rendered"
     )
     assert (tree[0] / "comparison.csv").read_text().splitlines()[0] == expected.replace(", ", ",")
     assert list(frame.columns) == expected.split(", ")
@@ -66,7 +67,9 @@ def test_leaks_are_a_column(own_tree: tuple[Path, StudyConfig]) -> None:
     assert "S001" in row(tables.comparison(results, config), "ckplus-7n", "emonas")["leaks"]
 
 
-def test_markdown_labels_rendered_faces_and_says_how_many_subjects(frame: pd.DataFrame, tree: tuple[Path, StudyConfig]) -> None:
+def test_markdown_labels_rendered_faces_and_says_how_many_subjects(
+    frame: pd.DataFrame, tree: tuple[Path, StudyConfig]
+) -> None:
     text = (tree[0] / "comparison.md").read_text()
     assert "12 of 68 subjects, rendered" in text
     assert text.count("rendered faces: not evidence about people") >= 2
@@ -80,7 +83,15 @@ def test_without_a_config_the_folder_decides(tree: tuple[Path, StudyConfig]) -> 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(541_000, "541k"), (3_349_342, "3.35M"), (1.2e9, "1.20G"), (999_600, "1.00M"), (7, "7"), (None, "-"), (61.5, "61.5")],
+    [
+        (541_000, "541k"),
+        (3_349_342, "3.35M"),
+        (1.2e9, "1.20G"),
+        (999_600, "1.00M"),
+        (7, "7"),
+        (None, "-"),
+        (61.5, "61.5"),
+    ],
 )
 def test_short_counts(value: float | None, text: str) -> None:
     assert tables.short_count(value) == text

@@ -15,6 +15,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.errors import ConfigError
 from fernas.core.io import append_jsonl, read_json, write_json
 from fernas.reporting import tracking
+from fernas.reporting.tables import comparison
 
 KILLED_JOB = "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/g1"
 
@@ -65,7 +66,15 @@ def content(results: Path) -> dict[str, Any]:
         }
         folders = ["", *(f.path for f in client.list_artifacts(run.info.run_id) if f.is_dir)]
         files = sorted(f.path for folder in folders for f in client.list_artifacts(run.info.run_id, folder or None))
-        found[path] = (run.info.status, run.info.start_time, run.info.end_time, tags, dict(run.data.params), history, files)
+        found[path] = (
+            run.info.status,
+            run.info.start_time,
+            run.info.end_time,
+            tags,
+            dict(run.data.params),
+            history,
+            files,
+        )
     return found
 
 
@@ -154,6 +163,21 @@ def test_a_run_whose_key_changed_is_superseded(results: Path) -> None:
     base = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
     assert {run.data.tags["fernas.path"] for run in old} == {base, f"{base}/t0/shard0"}
     assert runs(results)[f"{base}/g0"].data.tags["mlflow.parentRunId"] == runs(results)[base].info.run_id
+
+
+def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
+    tracking.sync(results)
+    frame = comparison(results, own_tree[1])
+    assert tracking.sync(results).created == 1
+    assert tracking.sync(results).created == 0
+    uar = float(frame.loc[frame["method"] == "emonas", "uar"].iloc[0])
+    metrics = runs(results)["comparison"].data.metrics
+    assert metrics["uar/ckplus-7n/kfold4/emonas/per_group"] == pytest.approx(uar, abs=1e-5)
+    client = client_of(results)
+    experiment = client.get_experiment_by_name("fernas/ckplus-7n-rendered/kfold4")
+    query = "tags.method = 'emonas' and tags.dataset = 'ckplus' and tags.stage = 'method'"
+    found = client.search_runs([experiment.experiment_id], query, order_by=["metrics.uar DESC"])
+    assert len(found) == 1 and found[0].data.metrics["uar"] == pytest.approx(uar)
 
 
 def test_a_dead_server_warns_and_nothing_else(results: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,0 +1,85 @@
+"""Published numbers: as they are in the data, and never beside ours without the reasons against."""
+
+from pathlib import Path
+
+import pytest
+
+from fernas.core.config import StudyConfig
+from fernas.reporting import published
+from fernas.reporting.tables import comparison
+
+
+@pytest.fixture(scope="module")
+def rows(tree: tuple[Path, StudyConfig]) -> list[published.Comparison]:
+    frame = comparison(*tree, write=False)
+    frame.loc[frame["method"] == "vgg16", ["status", "reason", "accuracy", "params"]] = ["ok", "", 0.5, 40_000_000]
+    return published.beside_ours(tree[0], frame, tree[1])
+
+
+def row(rows: list[published.Comparison], method: str, dataset: str, setting: str) -> published.Comparison:
+    return next(r for r in rows if (r.method, r.dataset, r.setting) == (method, dataset, setting))
+
+
+def test_the_data_are_whole() -> None:
+    table = published.published_results()
+    assert len(table) == 187 and set(table["confidence"]) == {"paper", "secondary"}
+    assert (table["value"] != "").all() and (table["source_table"] != "").all()
+    known = table[(table["method"] == "Auto-FERNet+Relabeling+FES") & (table["setting"].str.startswith("PrivateTest"))]
+    assert "73.78" in set(known["value"])
+
+
+def test_reasons_come_from_the_two_rows(rows: list[published.Comparison]) -> None:
+    found = row(rows, "VGG-16", "CK+", "6 classes")
+    assert found.published == "96.7" and found.ours == "50.0" and found.confidence == "secondary"
+    reasons = found.not_comparable_because
+    for reason in ("rendered", "other classes: 6, ours 7", "split is not stated", "8 of 118 subjects", "138M", "40.0M"):
+        assert reason in reasons
+    assert "other classes" not in row(rows, "VGG-16", "CK+", "7 classes").not_comparable_because
+    assert "not in this study" in row(rows, "Auto-FERNet", "CK+", "8 folds; 7 classes").not_comparable_because
+    assert row(rows, "HiNet", "all", "complexity comparison").not_comparable_because == "not a method of fernas"
+
+
+def test_nothing_stands_beside_ours_without_a_reason_here(rows: list[published.Comparison]) -> None:
+    beside = [r for r in rows if r.ours != "-" and r.published != published.NOT_AVAILABLE and "accuracy" in r.metric]
+    assert len(beside) >= 2 and all("rendered" in r.not_comparable_because for r in beside)
+    assert rows[: len(beside)] and rows[0].ours != "-"
+
+
+def test_what_is_not_known_is_said(rows: list[published.Comparison]) -> None:
+    emonas = row(rows, "EmoNAS", "CK+", "")
+    assert emonas.published == "not available" and emonas.ours != "-"
+
+
+@pytest.mark.parametrize(
+    ("setting", "classes", "split"),
+    [
+        ("8 folds; 7 classes", 7, "8 folds"),
+        ("PrivateTest 7-class; single; no extra data", 7, "PrivateTest"),
+        ("LOSO (as printed)", None, "LOSO"),
+        ("first column, printed as 5-class", 5, None),
+    ],
+)
+def test_settings_are_read(setting: str, classes: int | None, split: str | None) -> None:
+    assert published.class_count(setting) == classes and published.split_of(setting) == split
+
+
+def test_a_comparable_row_has_no_reason(tree: tuple[Path, StudyConfig]) -> None:
+    record = {"metric": "accuracy", "setting": "4 folds; 7 classes"}
+    ours = {
+        "task": "ckplus-7n", "protocol": "kfold4", "method": "x", "dataset": "nowhere", "rendered": True, "folds": 4,
+        "params": None, "extra_data": False,
+    }  # fmt: skip
+    import json
+
+    folds = tree[0] / "tasks/ckplus-7n-rendered/kfold4/folds.train.json"
+    kept = folds.read_text()
+    folds.write_text(json.dumps(json.loads(kept) | {"kind": "subject_kfold"}))
+    reasons = published.reasons_against(record, ours, tree[0], tree[1], {})
+    folds.write_text(kept)
+    assert reasons == ["ours are rendered faces"]
+
+
+def test_published_tables_are_written(tmp_path: Path, rows: list[published.Comparison]) -> None:
+    csv, markdown, latex = published.write_published(tmp_path, rows)
+    assert csv.read_text().splitlines()[0].split(",")[:3] == ["dataset", "setting", "method"]
+    assert "VGG-16" in markdown.read_text() and r"\begin{longtable}" in latex.read_text()
