@@ -1,0 +1,194 @@
+"""What a study will cost, before it starts: jobs, core-hours, disk and memory.
+
+Multiply-accumulates come from the networks themselves; how many a core does per second was measured on two cores of a
+2.5 GHz server processor (small networks are bound by launches, not by arithmetic, so these are far below a peak).
+Sample counts come from the manifest where the corpus has been read, else from what the renderer will write, else from
+the published counts.
+"""
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fernas.core import grid, plugins
+from fernas.core.architecture import CellsArchitecture, NamedArchitecture, Network
+from fernas.core.config import MethodConfig, StudyConfig, TaskConfig, ViewConfig
+from fernas.core.seeds import rng
+
+SEARCH_RATE = 8.0e9  # multiply-accumulates per core-second of a supernet step
+CELL_RATE = 3.5e9  # of a found network in training
+NAMED_RATE = 25e9  # of a network of ordinary convolutions in training
+TORCH_JOB_S = 4.0  # core-seconds that a job with torch costs before it works
+LIGHT_JOB_S = 2.0
+FACE_S = 0.02  # core-seconds per sample: detection, landmarks
+FRAME_S = 0.0015  # core-seconds per frame that is rendered, read or summed
+JOB_MEMORY_MB = 700
+
+
+@dataclass(frozen=True)
+class TaskSize:
+    """How large a task is expected to be."""
+
+    samples: int
+    subjects: int
+    folds: int
+    inputs: int
+    frames: int
+
+
+def estimate(config: StudyConfig) -> dict[str, Any]:
+    """The cost of a study: one row per kind of job, and sums.
+
+    Returns:
+        stages (list of {stage, jobs, core_s}), jobs, core_hours, hours_on_2_cores, disk_mb, memory_mb.
+    """
+    counts = grid.count_jobs(config)
+    seconds = dict.fromkeys(counts, 0.0)
+    for name, jobs in counts.items():
+        seconds[name] = jobs * (TORCH_JOB_S if name in ("search", "train", "predict") else LIGHT_JOB_S)
+    sizes = {run.task: task_size(config, run.task, run.protocol) for run in grid.runs(config)}
+    for size in sizes.values():
+        seconds["synthesize"] += size.frames * FRAME_S * 3
+        seconds["align_faces"] += size.samples * FACE_S
+        seconds["make_inputs"] += size.frames * FRAME_S
+        seconds["audit_dataset"] += size.frames * FRAME_S
+    for run in grid.runs(config):
+        method, size = config.methods[run.method], task_size(config, run.task, run.protocol)
+        task = config.tasks[run.task]
+        view = config.views[task.view]
+        searched = search_macs(config, run, method, size, task, view)
+        seconds["search"] += searched / SEARCH_RATE * run.groups * run.search_seeds * (1 if method.budget_from is None else 2.5)
+        macs, rate = training_macs(config, run, method, size, task, view)
+        seconds["train"] += macs / rate * len(run.seeds)
+    total = sum(seconds.values())
+    return {
+        "stages": [{"stage": n, "jobs": counts[n], "core_s": round(s, 1)} for n, s in seconds.items() if counts[n]],
+        "jobs": sum(counts.values()),
+        "core_hours": round(total / 3600, 3),
+        "minutes_on_2_cores": round(total / 120, 1),
+        "disk_mb": round(_disk_mb(config, sizes), 1),
+        "memory_mb_per_job": JOB_MEMORY_MB,
+    }
+
+
+def task_size(config: StudyConfig, name: str, protocol_name: str) -> TaskSize:
+    """The expected size of a task under a protocol."""
+    task, protocol = config.tasks[name], config.protocols[protocol_name]
+    samples, subjects, frames = _corpus_size(config, task.dataset)
+    plugin = plugins.load("protocols", protocol.kind)
+    options = plugin.Config.model_validate(protocol.options)
+    folds = getattr(options, "folds", None) or (1 if protocol.kind == "official" else max(2, subjects))
+    inputs = samples
+    if task.frames.kind == "peak":
+        neutral = task.frames.neutral * (subjects if task.frames.neutral_from == "subject" else samples)
+        inputs = samples * task.frames.peak + (neutral if "neutral" in task.classes else 0)
+    return TaskSize(samples, subjects, int(folds), inputs, frames)
+
+
+def _corpus_size(config: StudyConfig, dataset: str) -> tuple[int, int, int]:
+    """(samples, subjects, frames) of a corpus."""
+    manifest = Path(config.results) / "data" / grid.data_name(config, dataset) / "manifest.parquet"
+    if manifest.exists():
+        from fernas.core.io import read_parquet
+
+        table = read_parquet(manifest)
+        return len(table), max(1, table["subject"].nunique()), int(table["frames"].map(len).sum())
+    parts = grid.parts_of(dataset)
+    if parts:
+        sizes = [_corpus_size(config, part) for part in parts]
+        return tuple(sum(column) for column in zip(*sizes, strict=True))  # type: ignore[return-value]
+    if grid.is_rendered(config, dataset):
+        return _rendered_size(config, dataset)
+    spec = plugins.load("datasets", dataset).spec
+    samples = sum(spec.counts.values()) if spec.counts else 500
+    return samples, spec.subjects or 1, samples * (1 if spec.kind == "stills" else 60)
+
+
+def _rendered_size(config: StudyConfig, dataset: str) -> tuple[int, int, int]:
+    layout = plugins.load("synth/layouts", dataset)
+    options = layout.Config.model_validate(config.datasets[dataset].rendered).model_dump()
+    subjects = int(options.get("subjects") or 1)
+    per_subject = 1
+    if "clips" in options:
+        per_subject = sum(options["clips"].values())
+    elif "emotions" in options:
+        per_subject = len(options["emotions"]) * int(options.get("sequences", 1))
+    samples = subjects * per_subject
+    if isinstance(options.get("samples"), int):
+        samples = options["samples"]
+    return samples, subjects, samples * int(options.get("frames", 1))
+
+
+def _parts(config: StudyConfig, run: grid.Run, size: TaskSize) -> tuple[Any, int]:
+    """Part sizes of one search, and the number of training pictures of one fold."""
+    from fernas.search.context import PartSizes
+
+    shares = config.protocols[run.protocol].parts
+    groups = max(2, config.protocols[run.protocol].groups)
+    pool = size.inputs if run.scope in ("whole_dataset", "published") else int(size.inputs * (1 - 1 / groups))
+    side = int(size.inputs * (1 - 1 / max(2, size.folds)))
+    sizes = PartSizes(
+        weights=max(1, int(pool * shares.weights)),
+        selection=max(1, int(pool * shares.selection)),
+        inner_validation=max(1, int(pool * shares.inner_validation)),
+    )
+    return sizes, max(1, int(side * (1 - shares.inner_validation)))
+
+
+def _shape(view: ViewConfig) -> tuple[int, int, int]:
+    return (3 if view.colour == "rgb" else 1, view.size, view.size)
+
+
+def search_macs(
+    config: StudyConfig, run: grid.Run, method: MethodConfig, size: TaskSize, task: TaskConfig, view: ViewConfig
+) -> float:
+    """Multiply-accumulates of one search of a run; 0 where the search reads no data."""
+    from fernas.search.run import search_budget_macs
+
+    reference = config.methods[method.budget_from] if method.budget_from else method
+    plugin = plugins.load("search", reference.search)
+    if not plugin.uses_data or plugin.budget is None:
+        return 0.0
+    sizes, _ = _parts(config, run, size)
+    return search_budget_macs(reference, len(task.classes), _shape(view), sizes)
+
+
+def training_macs(
+    config: StudyConfig, run: grid.Run, method: MethodConfig, size: TaskSize, task: TaskConfig, view: ViewConfig
+) -> tuple[float, float]:
+    """(multiply-accumulates of all folds of one repetition, multiply-accumulates per core-second)."""
+    from fernas.spaces.complexity import macs
+    from fernas.spaces.sampling import random_architecture
+
+    _, pictures = _parts(config, run, size)
+    recipe = plugins.load("training", method.recipe).Config.model_validate(method.recipe_options)
+    epochs = int(getattr(recipe, "epochs", 100))
+    shape = _shape(view)
+    network = Network(**method.network.model_dump(), classes=len(task.classes), input=shape)
+    architecture: CellsArchitecture | NamedArchitecture
+    if method.space is not None and method.space in plugins.available("spaces"):
+        architecture = random_architecture(method.space, rng(0, "plan", method.space), network)
+        rate = CELL_RATE
+    else:
+        name = str(method.search_options.get("name", "small_cnn"))
+        architecture = NamedArchitecture(name=name, network=Network(classes=len(task.classes), input=shape))
+        rate = NAMED_RATE
+    return float(macs(architecture)) * 3 * pictures * epochs * size.folds, rate
+
+
+def _disk_mb(config: StudyConfig, sizes: dict[str, TaskSize]) -> float:
+    inputs = 0.0
+    for name, size in sizes.items():
+        inputs += size.inputs * float(_product(_shape(config.views[config.tasks[name].view])))
+        if grid.is_rendered(config, config.tasks[name].dataset):
+            inputs += size.frames * 40e3
+    runs = sum(len(run.seeds) * 0.3e6 for run in itertools.chain(grid.runs(config)))
+    return (inputs + runs) / 1e6 + 20
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for side in shape:
+        total *= side
+    return total
