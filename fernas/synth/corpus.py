@@ -110,3 +110,22 @@ def write_xlsx(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Non
             if entry == "docProps/core.xml":
                 data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", _FIXED_TIME.encode(), data)
             target.writestr(zipfile.ZipInfo(entry), data, zipfile.ZIP_DEFLATED)
+
+
+def write_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
+    """Write RGB (H, W, 3) frames as a Motion-JPEG AVI.
+
+    Raises:
+        DataError: the installed OpenCV cannot write it.
+    """
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = frames[0].shape[:2]
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, fps, (width, height))
+    if not writer.isOpened():
+        raise DataError(f"{path}: OpenCV cannot write Motion-JPEG AVI here")
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()

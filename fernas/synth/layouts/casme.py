@@ -1,0 +1,74 @@
+"""Rendered faces in the layout of CASME, the first one: frames named after their clip, a coding sheet with two apex columns."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from fernas.synth.layout import Layout, MicroConfig, Progress, follow
+
+Label = Literal["tense", "disgust", "repression", "surprise", "happiness", "sadness", "fear", "contempt"]
+MAX_SUBJECTS = 19
+HEADER = ("Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", None, "AU", "Emotion")
+ASPECT = 640 / 480
+
+
+class Config(MicroConfig):
+    """Options of the rendered CASME."""
+
+    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
+    size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the raw frames")
+    clips: dict[Label, int] = pydantic.Field(
+        {"tense": 3, "disgust": 3, "repression": 3, "surprise": 3}, description="clips per person and label"
+    )
+    trees: list[Literal["raw_selected", "cropped"]] = pydantic.Field(
+        ["raw_selected", "cropped"], min_length=1, description="which of the shipped trees to write"
+    )
+
+
+class Casme(Layout):
+    """Writes `CASME_raw_selected/`, `Cropped/` and `casme.xlsx`."""
+
+    name = "casme"
+    Config = Config
+
+    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+        """Write the corpus; see `Layout.write`."""
+        from fernas.synth.corpus import write_xlsx
+        from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
+        from fernas.synth.truth import Truth
+
+        truth, rows = Truth(self.name, config.seed), []
+        camera = wide_camera(config.size_px, ASPECT)
+        plan = [t for s in range(config.subjects) for t in takes(self.name, config, s, config.clips, {})]
+        for at, take in enumerate(follow(progress, plan, len(plan), "rendering casme")):
+            clip = render_take(self.name, config, take, camera)
+            first = first_number(take, 1, 180)
+            folder, filename = f"sub{take.subject + 1:02d}", f"EP{1 + take.order // 5:02d}_{1 + take.order % 5}"
+            # the second camera's section of the corpus pads its numbers
+            digits = 3 if 2 * at >= len(plan) else 1
+            for tree in config.trees:
+                _write_frames(out, tree, Path(folder) / filename, first, digits, clip)
+            facts = facts_of(clip, take, first)
+            onset, apex, offset = facts["numbers"]
+            rows.append((take.subject + 1, filename, None, onset, apex, apex, offset, None, facts["units"], take.label))
+            truth.add(f"{folder}/{filename}", take.label, subject=folder, raw_label=take.label, **facts)
+        write_xlsx(out / "casme.xlsx", {"Sheet1": [HEADER, *rows]})
+        return truth.document()
+
+
+TREES = {"raw_selected": ("CASME_raw_selected", ""), "cropped": ("Cropped", "reg_")}
+
+
+def _write_frames(out: Path, tree: str, folder: Path, first: int, digits: int, clip: Any) -> None:
+    from fernas.synth.corpus import write_picture
+    from fernas.synth.micro import crop_box
+
+    top, prefix = TREES[tree]
+    height, width = clip.frames[0].shape[:2]
+    x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if tree == "cropped" else (0, 0, width, height)
+    for i, frame in enumerate(clip.frames):
+        write_picture(out / top / folder / f"{prefix}{folder.name}-{first + i:0{digits}d}.jpg", frame[y0:y1, x0:x1])
+
+
+PLUGIN = Casme()
