@@ -65,26 +65,24 @@ class Augmenter:
         """Augment uint8 (B, H, W, C) with given parameters -> float32 (B, C, h, w) in channels_last."""
         out = self._rotated(batch, draw) if self.config.rotation_deg else self._cropped(batch, draw)
         if self.config.brightness or self.config.contrast:
-            out = self._jittered(out, draw)
-        return scale_floats(out, self.config)
+            self._jitter(out, draw)
+        return _scale(out, self.config).contiguous(memory_format=torch.channels_last)
 
     def _cropped(self, batch: torch.Tensor, draw: Draw) -> torch.Tensor:
-        """Flip and crop by copying rows: exact; floats in [0, 255], channels_last."""
+        """Flip and crop by copying pixels: exact; floats in [0, 255], channels_last."""
         height, width = batch.shape[1:3]
         out_h, out_w = self.output_size(height, width)
         pad = self.config.padding
         rows = draw.top[:, None] + torch.arange(out_h) - pad
         columns = draw.left[:, None] + torch.arange(out_w) - pad
         columns = torch.where(draw.flip[:, None], width - 1 - columns, columns)
-        index = torch.arange(len(batch))
-        inside = ((rows >= 0) & (rows < height)), ((columns >= 0) & (columns < width))
-        rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-        place = (index[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]
+        first = torch.arange(len(batch))[:, None] * height + rows.clamp(0, height - 1)
+        place = (first * width)[:, :, None] + columns.clamp(0, width - 1)[:, None, :]
         flat = batch.reshape(-1, batch.shape[3])
-        out = flat.index_select(0, place.reshape(-1).to(batch.device)).view(len(batch), out_h, out_w, -1).float()
+        out = flat.index_select(0, place.view(-1).to(batch.device)).view(len(batch), out_h, out_w, -1).float()
         if self.config.fill == "zero" and pad:
-            mask = (inside[0][:, :, None] & inside[1][:, None, :]).to(batch.device)
-            out = out * mask[..., None]
+            inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+            out.mul_(inside[..., None].to(batch.device))
         return out.permute(0, 3, 1, 2)
 
     def _matrix(self, draw: Draw, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,21 +100,26 @@ class Augmenter:
         height, width = batch.shape[1:3]
         out_h, out_w = self.output_size(height, width)
         matrix, offset = self._matrix(draw, height, width)
-        size = torch.tensor([width, height], dtype=torch.float32)
-        # affine_grid's coordinates (align_corners=False): px p of a side s lies at (2 p + 1) / s - 1
-        out_half = torch.tensor([out_w / 2, out_h / 2])
-        theta = torch.cat([matrix * out_half / (size / 2)[:, None], ((2 * offset + 1) / size - 1)[..., None]], -1)
-        grid = F.affine_grid(theta.to(batch.device), [len(batch), 1, out_h, out_w], align_corners=False)
+        # grid_sample's coordinates (align_corners=False): px p of a side s lies at (2 p + 1) / s - 1
+        scale = torch.tensor([2 / width, 2 / height])
+        x = (torch.arange(out_w) - (out_w - 1) / 2)[:, None] * (matrix[..., 0] * scale)[:, None, :]
+        y = (torch.arange(out_h) - (out_h - 1) / 2)[:, None] * (matrix[..., 1] * scale)[:, None, :]
+        y += ((2 * offset + 1) / torch.tensor([width, height]) - 1)[:, None]
+        grid = y.to(batch.device)[:, :, None] + x.to(batch.device)[:, None]
         source = batch.permute(0, 3, 1, 2).float()
         mode = "border" if self.config.fill == "edge" else "zeros"
         return F.grid_sample(source, grid, mode="bilinear", padding_mode=mode, align_corners=False)
 
-    def _jittered(self, images: torch.Tensor, draw: Draw) -> torch.Tensor:
-        """Brightness, then contrast about the picture's own mean; floats in [0, 255]."""
+    def _jitter(self, images: torch.Tensor, draw: Draw) -> None:
+        """Brightness b, then contrast c about the picture's own mean m, in place on floats in [0, 255].
+
+        c (b x) + (1 - c) b m is one multiply-add per value; the result is cut to [0, 255] once.
+        """
+        mean = images.mean((1, 2, 3))
+        brightness, contrast = draw.brightness.to(images.device), draw.contrast.to(images.device)
         column = (-1, 1, 1, 1)
-        images = images * draw.brightness.to(images.device).view(column)
-        mean = images.mean((1, 2, 3), keepdim=True)
-        return torch.lerp(mean, images, draw.contrast.to(images.device).view(column)).clamp_(0, 255)
+        images.mul_((brightness * contrast).view(column)).add_(((1 - contrast) * brightness * mean).view(column))
+        images.clamp_(0, 255)
 
     def move_points(self, points: torch.Tensor, draw: Draw, height: int, width: int) -> torch.Tensor:
         """Where points (B, 2), (x, y) px of the source pictures, lie in the augmented ones."""
@@ -127,21 +130,20 @@ class Augmenter:
         return torch.einsum("bij,bi->bj", matrix, points - offset) + centre
 
 
-def scale_floats(images: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
-    """Scale floats in [0, 255] as the config says, in channels_last.
+def _scale(images: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
+    """Scale floats in [0, 255] as the config says, in place; one picture is one entry of the first axis.
 
     `symmetric`: [-1, 1]; `unit`: [0, 1]; `standard`: each picture by itself, over all its values, to mean 0 and
     standard deviation 1 (a constant picture becomes zeros).
     """
-    if config.scale == "standard":
-        mean = images.mean((1, 2, 3), keepdim=True)
-        deviation = images.std((1, 2, 3), correction=0, keepdim=True)
-        images = (images - mean) / deviation.clamp_min(1e-3)
-    else:
-        images = images / 127.5 - 1 if config.scale == "symmetric" else images / 255
-    return images.contiguous(memory_format=torch.channels_last)
+    if config.scale == "symmetric":
+        return images.mul_(1 / 127.5).sub_(1)
+    if config.scale == "unit":
+        return images.mul_(1 / 255)
+    deviation, mean = torch.std_mean(images, (1, 2, 3), correction=0, keepdim=True)
+    return images.sub_(mean).div_(deviation.clamp_min_(1e-3))
 
 
 def evaluation_view(batch: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
     """The deterministic view, the whole picture: uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last."""
-    return scale_floats(batch.permute(0, 3, 1, 2).float(), config)
+    return _scale(batch.float(), config).permute(0, 3, 1, 2)
