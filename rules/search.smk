@@ -3,34 +3,35 @@
 
 rule search:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task),
-        table=lambda w: steps.inputs_table(CONFIG, w.task),
+        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
+        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
         folds=rules.make_folds.output.train,
         audit=rules.audit_folds.output.audit,
+        source=lambda w: steps.source_files(CONFIG, w, "architecture"),
     output:
         architecture=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/architecture.json",
         history=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/search.jsonl",
         drawing=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/cell.svg",
         cost=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/cost.json",
         status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/status.json",
+    log:
+        f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.log",
+    benchmark:
+        f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.tsv"
+    retries: 1
+    conda:
+        "../envs/fernas.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        runtime=2880,
+        gpu=steps.gpus(CONFIG),
     params:
         names=lambda w: dict(w.items()),
         method=lambda w: steps.search_section(CONFIG, w.method),
         run=steps.run_section(CONFIG),
         seed=lambda w: steps.search_seed(CONFIG, w),
         digest=lambda w: code("fernas.search.run", *steps.search_modules(CONFIG, w.method)),
-    threads: CONFIG.threads
-    log:
-        f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.log",
-    benchmark:
-        f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.tsv"
-    resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
-        runtime=2880,
-        gpu=steps.gpus(CONFIG),
-    retries: 1
-    conda:
-        "../envs/fernas.yaml"
     message:
         "search: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seed {wildcards.ss}, group {wildcards.g})"
     script:

@@ -3,11 +3,13 @@
 
 rule train:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task),
-        table=lambda w: steps.inputs_table(CONFIG, w.task),
+        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
+        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
         folds=rules.make_folds.output.train,
         audit=rules.audit_folds.output.audit,
         architectures=lambda w: steps.architectures(CONFIG, w),
+        source=lambda w: steps.source_files(CONFIG, w, "models"),
+        source_folds=lambda w: steps.source_files(CONFIG, w, "folds"),
     output:
         models=steps.kept(
             CONFIG,
@@ -17,6 +19,18 @@ rule train:
         history=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/training.jsonl",
         cost=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/cost.json",
         status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/status.json",
+    log:
+        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.tsv"
+    retries: 1
+    conda:
+        "../envs/fernas.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        runtime=2880,
+        gpu=steps.gpus(CONFIG),
     params:
         names=lambda w: dict(w.items()),
         method=lambda w: steps.train_section(CONFIG, w.method),
@@ -24,18 +38,6 @@ rule train:
         run=steps.run_section(CONFIG),
         seed=lambda w: steps.train_seed(CONFIG, w),
         digest=lambda w: code("fernas.training.run", *steps.train_modules(CONFIG, w.method)),
-    threads: CONFIG.threads
-    log:
-        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.log",
-    benchmark:
-        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.tsv"
-    resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
-        runtime=2880,
-        gpu=steps.gpus(CONFIG),
-    retries: 1
-    conda:
-        "../envs/fernas.yaml"
     message:
         "train: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts}, "
         "shard {wildcards.shard})"
@@ -45,8 +47,8 @@ rule train:
 
 rule predict:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task),
-        table=lambda w: steps.inputs_table(CONFIG, w.task),
+        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
+        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
         folds=rules.make_folds.output.train,
         test_folds=rules.make_folds.output.test,
         architectures=lambda w: steps.architectures(CONFIG, w),
@@ -54,45 +56,70 @@ rule predict:
         statuses=lambda w: steps.shard_files(CONFIG, w, "status.json"),
     output:
         predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/predict/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+    wildcard_constraints:
+        method=steps.trained_methods(CONFIG),
+    conda:
+        "../envs/fernas.yaml"
+    threads: CONFIG.threads
+    resources:
+        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        runtime=240,
+        gpu=steps.gpus(CONFIG),
     params:
         scope="{scope}",
         method=lambda w: steps.train_section(CONFIG, w.method),
         run=steps.run_section(CONFIG),
         digest=lambda w: code("fernas.training.predict", *steps.space_modules(CONFIG, w.method)),
-    threads: CONFIG.threads
-    log:
-        f"{RESULTS}/logs/predict/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
-    resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
-        runtime=240,
-        gpu=steps.gpus(CONFIG),
-    conda:
-        "../envs/fernas.yaml"
     message:
         "predict: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
     script:
         "../workflow_scripts/predict.py"
 
 
+rule combine:
+    input:
+        predictions=lambda w: steps.member_files(CONFIG, w, "predictions.parquet"),
+        statuses=lambda w: steps.member_files(CONFIG, w, "status.json"),
+    output:
+        out=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
+    log:
+        f"{RESULTS}/logs/combine/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+    wildcard_constraints:
+        method=steps.trained_methods(CONFIG, combined=True),
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        digest=lambda w: code("fernas.training.combine"),
+    message:
+        "combine: {wildcards.method} on {wildcards.task} ({wildcards.scope})"
+    script:
+        "../workflow_scripts/combine.py"
+
+
 rule score:
     input:
-        predictions=rules.predict.output.predictions,
-        statuses=lambda w: steps.shard_files(CONFIG, w, "status.json"),
+        predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
+        statuses=lambda w: steps.statuses(CONFIG, w),
         folds=rules.make_folds.output.train,
     output:
         scores=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/scores.json",
         status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/status.json",
+    log:
+        f"{RESULTS}/logs/score/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         scoring=CONFIG.scoring.model_dump(mode="json"),
         seed=CONFIG.seed,
         digest=code("fernas.evaluation.scores"),
-    log:
-        f"{RESULTS}/logs/score/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
     script:

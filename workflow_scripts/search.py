@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import input_digests, run_rule
+from fernas.core.jobs import combine_digests, input_digests, run_rule
 
 
 def main(
@@ -11,6 +11,7 @@ def main(
     table: str,
     folds: str,
     audit: str,
+    source: list[str],
     architecture: str,
     history: str,
     drawing: str,
@@ -28,6 +29,8 @@ def main(
     from fernas.search.run import run_search
 
     digests = input_digests({"inputs": inputs, "table": table, "folds": folds})
+    if source:
+        digests["source"] = combine_digests(source)
     run_search(
         inputs_npy=Path(inputs),
         inputs_table=Path(table),
@@ -42,6 +45,7 @@ def main(
         threads=threads,
         device=run["device"],
         every_s=run["every_s"],
+        source=Path(source[0]) if source else None,
     )
 
 

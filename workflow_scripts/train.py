@@ -12,6 +12,8 @@ def main(
     folds: str,
     audit: str,
     architectures: list[str],
+    source: list[str],
+    source_folds: list[str],
     models: str,
     history: str,
     cost: str,
@@ -30,6 +32,8 @@ def main(
 
     digests = input_digests({"inputs": inputs, "table": table, "folds": folds})
     digests["architectures"] = combine_digests(architectures)
+    if source:
+        digests["source"] = combine_digests([*source, *source_folds])
     run_training(
         inputs_npy=Path(inputs),
         inputs_table=Path(table),
@@ -46,6 +50,7 @@ def main(
         threads=threads,
         device=run["device"],
         every_s=run["every_s"],
+        source=(Path(source[0]), Path(source_folds[0])) if source else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The study's configuration: every key, its type, its default and what it means; unknown keys are errors."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -36,16 +36,22 @@ class FacesConfig(Strict):
     landmarkers: tuple[Literal["dlib5", "eye_cascades", "dataset"], ...] = Field(
         ("dlib5", "eye_cascades", "dataset"), description="tried in this order inside the box"
     )
-    landmark_model: str | None = Field(None, description="a dlib shape predictor file to use instead of the five-point one")
+    landmark_model: str | None = Field(
+        None, description="a dlib shape predictor file to use instead of the five-point one"
+    )
     upsample_below_px: int = Field(300, ge=0, description="pictures with a shorter side below this are upsampled once")
     max_tries: int = Field(5, ge=1, description="frames of a clip that are tried before it counts as faceless")
-    eye_line: float = Field(0.34, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom")
+    eye_line: float = Field(
+        0.34, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom"
+    )
     eye_distance: float = Field(0.38, gt=0, lt=1, description="distance between the eye centres, fraction of the width")
     box_margin: float = Field(0.1, ge=0, description="margin around the box where only a box is known")
     nose_tip_fraction: float = Field(
         0.77, gt=0, le=1, description="nose tip on the way from the eyes' midpoint to the five-point model's nose base"
     )
-    nose_drop: float = Field(0.55, gt=0, lt=2, description="nose tip below the eyes where only eyes are known, eye distances")
+    nose_drop: float = Field(
+        0.55, gt=0, lt=2, description="nose tip below the eyes where only eyes are known, eye distances"
+    )
     preview_px: int = Field(64, ge=16, description="size of the small previews")
 
 
@@ -94,7 +100,9 @@ class ViewConfig(Strict):
     kind: Literal["still", "dynamic", "apex", "apex_minus_onset"] = "still"
     size: int = Field(48, ge=8, le=512, description="side of the square picture in pixels")
     colour: Literal["rgb", "grey"] = "rgb"
-    weights: Literal["bilen", "learnet", "exact"] = Field("bilen", description="dynamic images: how frames are weighted")
+    weights: Literal["bilen", "learnet", "exact"] = Field(
+        "bilen", description="dynamic images: how frames are weighted"
+    )
     span: Literal["onset_apex", "onset_offset", "all"] = Field("onset_apex", description="dynamic images: which frames")
 
 
@@ -134,10 +142,20 @@ class NetworkConfig(Strict):
     aux: bool = False
 
 
-class MethodConfig(Strict):
-    """Search x space x recipe."""
+class InitFrom(Strict):
+    """The run whose architecture and weights another method takes over; its models are then kept."""
 
-    search: str = Field(description="plug-in of fernas/search")
+    task: str
+    protocol: str
+    method: str
+    scope: Literal["per_group", "per_fold", "whole_dataset", "published", "no_data"] = "per_group"
+    fold: int = Field(0, ge=0, description="the fold whose weights are taken; an official split has fold 0 alone")
+
+
+class MethodConfig(Strict):
+    """Search x space x recipe x view; or the ensemble of other methods (`combine`)."""
+
+    search: str = Field("", description="plug-in of fernas/search; empty for an ensemble only")
     space: str | None = Field(None, description="plug-in of fernas/spaces; none for fixed networks")
     recipe: str = Field("plain", description="plug-in of fernas/training")
     search_options: dict[str, Any] = Field(default_factory=dict)
@@ -147,6 +165,11 @@ class MethodConfig(Strict):
     search_seeds: int = Field(1, ge=1)
     train_seeds: int = Field(1, ge=1)
     budget_from: str | None = Field(None, description="method whose search budget limits this one")
+    view: str | None = Field(None, description="what its networks see, a name of `views`; none: the task's view")
+    combine: tuple[str, ...] = Field(
+        (), description="an ensemble: every trained repetition of these methods, by the mean log-probability"
+    )
+    init_from: InitFrom | None = Field(None, description="take architecture and weights from another run (transfer)")
     extra_data: bool = Field(False, description="whether the method uses data beyond its dataset")
     mem_mb: int = Field(1500, ge=100, description="memory of one search or training job")
 
@@ -247,10 +270,14 @@ def _message(model: type[BaseModel], item: Any, where: str) -> str:
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
     """The field names of the model that stands at a location of the document."""
     current: Any = model
+    is_key = False  # the name or the number of an entry of a mapping or a list
     for part in location:
-        if isinstance(current, type) and issubclass(current, BaseModel):
+        if is_key:
+            is_key = False
+        elif isinstance(current, type) and issubclass(current, BaseModel):
             field = current.model_fields.get(str(part))
             current = _inner_model(field.annotation) if field else None
+            is_key = field is not None and get_origin(field.annotation) in (dict, tuple, list)
     return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
 
 
@@ -280,6 +307,10 @@ def _check_references(config: StudyConfig, where: str) -> None:
     for name, method in config.methods.items():
         if method.budget_from is not None and method.budget_from not in config.methods:
             raise unknown(f"{where}: methods.{name}.budget_from", method.budget_from, config.methods)
+        if method.view is not None and method.view not in config.views:
+            raise unknown(f"{where}: methods.{name}.view", method.view, config.views)
+        _check_combine(config, f"{where}: methods.{name}", method)
+        _check_source(config, f"{where}: methods.{name}", name, method)
     seen: set[tuple[str, str, str]] = set()
     for position, entry in enumerate(config.study):
         place = f"{where}: study.{position}"
@@ -294,6 +325,79 @@ def _check_references(config: StudyConfig, where: str) -> None:
             if key in seen:
                 raise ConfigError(f"{place}: {method_name} on {entry.task} under {entry.protocol} stands there twice")
             seen.add(key)
+    _check_study(config, where, seen)
+
+
+def _check_combine(config: StudyConfig, place: str, method: MethodConfig) -> None:
+    """An ensemble has members and nothing else; the members are methods that are trained."""
+    if not method.combine:
+        if not method.search:
+            raise ConfigError(f"{place}.search: missing, expected a plug-in of fernas/search (or `combine`)")
+        return
+    given = sorted(method.model_fields_set - {"combine", "scopes", "extra_data"})
+    if given:
+        raise ConfigError(f"{place}: an ensemble (combine) has no {', '.join(given)} of its own")
+    for member in method.combine:
+        if member not in config.methods:
+            raise unknown(f"{place}.combine", member, config.methods)
+        if config.methods[member].combine:
+            raise ConfigError(f"{place}.combine: {member} is itself an ensemble; name its members")
+
+
+def _check_source(config: StudyConfig, place: str, name: str, method: MethodConfig) -> None:
+    """What a method takes over must be a trained method; the people of its corpus are judged by the task."""
+    source = method.init_from
+    if source is None:
+        return
+    for key, value, known in (
+        ("task", source.task, config.tasks),
+        ("protocol", source.protocol, config.protocols),
+        ("method", source.method, config.methods),
+    ):
+        if value not in known:
+            raise unknown(f"{place}.init_from.{key}", value, known)
+    taken = config.methods[source.method]
+    if source.method == name or taken.combine or taken.init_from is not None:
+        raise ConfigError(
+            f"{place}.init_from.method: {source.method} is not a method that is searched and trained itself"
+        )
+
+
+def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, str]]) -> None:
+    """Ensembles need their members on the same task; what is taken over must be in the study and show other people."""
+    for task, protocol, name in sorted(entries):
+        method = config.methods[name]
+        kind = config.protocols[protocol].kind
+        if "published" in method.scopes and kind != "official":
+            raise ConfigError(
+                f"{where}: methods.{name}.scopes: published halves a corpus by position and needs a protocol of kind "
+                f"official, got {protocol} ({kind})"
+            )
+        for member in method.combine:
+            if (task, protocol, member) not in entries:
+                raise ConfigError(
+                    f"{where}: study: {name} on {task} under {protocol} combines {member}, which is not run there"
+                )
+        source = method.init_from
+        if source is None:
+            continue
+        if (source.task, source.protocol, source.method) not in entries:
+            raise ConfigError(
+                f"{where}: study: {name} starts from {source.method} on {source.task} under {source.protocol}, "
+                f"which is not in the study"
+            )
+        own, other = config.tasks[task].dataset, config.tasks[source.task].dataset
+        if own == other or _same_people(own, other):
+            raise ConfigError(
+                f"{where}: study: {name} on {task} starts from {other}, which shows the same people as {own}"
+            )
+
+
+def _same_people(one: str, other: str) -> bool:
+    def named(dataset: str) -> tuple[str, ...]:
+        return tuple(getattr(plugins.load("datasets", dataset).spec, "same_people_as", ()) or ())
+
+    return other in named(one) or one in named(other)
 
 
 def _check_plugins(config: StudyConfig, where: str) -> None:
@@ -307,7 +411,9 @@ def _check_plugins(config: StudyConfig, where: str) -> None:
         if parts:
             sources = {config.datasets[part].source for part in parts} | {dataset.source}
             if len(sources) > 1:
-                raise ConfigError(f"{where}: datasets.{name}: it and its parts must have one source, got {sorted(sources)}")
+                raise ConfigError(
+                    f"{where}: datasets.{name}: it and its parts must have one source, got {sorted(sources)}"
+                )
         elif dataset.source == "rendered":
             layout = _load(f"{where}: datasets.{name}", "synth/layouts", name)
             validate_section(layout.Config, dataset.rendered, f"{where}: datasets.{name}.rendered")
@@ -316,6 +422,8 @@ def _check_plugins(config: StudyConfig, where: str) -> None:
         validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")
     for name, method in config.methods.items():
         place = f"{where}: methods.{name}"
+        if method.combine:
+            continue
         search = _load(f"{place}.search", "search", method.search)
         validate_section(search.Config, method.search_options, f"{place}.search_options")
         if method.space is not None and method.space not in plugins.available("spaces"):

@@ -22,6 +22,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("protocols.&lt;name&gt;.parts", config.PartsConfig),
     ("methods.&lt;name&gt;", config.MethodConfig),
     ("methods.&lt;name&gt;.network", config.NetworkConfig),
+    ("methods.&lt;name&gt;.init_from", config.InitFrom),
     ("study[]", config.StudyEntry),
 ]
 HEAD = """# Every key of config.yaml

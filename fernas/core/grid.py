@@ -106,12 +106,40 @@ def groups_of(method: MethodConfig, protocol: ProtocolConfig, scope: str, name: 
     if scope == "per_group":
         return protocol.groups
     if protocol.fold_count is None:
-        raise ConfigError(f"protocols.{name}.fold_count: missing, expected the number of folds (scope per_fold needs it)")
+        raise ConfigError(
+            f"protocols.{name}.fold_count: missing, expected the number of folds (scope per_fold needs it)"
+        )
     return protocol.fold_count
+
+
+def view_of(config: StudyConfig, task: str, method: str) -> str:
+    """The view that a method's networks see on a task: its own, or the task's."""
+    return config.methods[method].view or config.tasks[task].view
+
+
+def views_of(config: StudyConfig, task: str) -> list[str]:
+    """All views of a task that the study needs: its own, which decides the samples, and those of methods."""
+    methods = [name for entry in config.study if entry.task == task for name in entry.methods]
+    return list(dict.fromkeys([config.tasks[task].view, *(view_of(config, task, name) for name in methods)]))
+
+
+def member_runs(config: StudyConfig, method: str, scope: str) -> list[tuple[str, str, int, int]]:
+    """(method, scope, search seed, training seed) of everything that an ensemble combines in a scope."""
+    found = []
+    for member in config.methods[method].combine:
+        settings = config.methods[member]
+        scopes = scopes_of(settings)
+        if scope not in scopes and scopes != ("no_data",):
+            raise ConfigError(f"methods.{method}: combines {member}, which is not run in scope {scope}")
+        own = scope if scope in scopes else "no_data"
+        found += [(member, own, s, t) for s in range(settings.search_seeds) for t in range(settings.train_seeds)]
+    return found
 
 
 def scopes_of(method: MethodConfig) -> tuple[str, ...]:
     """The scopes of a method; a method whose search reads no data has one, `no_data`."""
+    if method.combine:
+        return tuple(method.scopes)
     return tuple(method.scopes) if plugins.load("search", method.search).uses_data else ("no_data",)
 
 
@@ -127,7 +155,9 @@ def runs(config: StudyConfig, dataset: str | None = None) -> Iterator[Run]:
             yield from _runs_of(config, entry.task, task, entry.protocol, method_name)
 
 
-def _runs_of(config: StudyConfig, task_key: str, task: TaskConfig, protocol_name: str, method_name: str) -> Iterator[Run]:
+def _runs_of(
+    config: StudyConfig, task_key: str, task: TaskConfig, protocol_name: str, method_name: str
+) -> Iterator[Run]:
     method, protocol = config.methods[method_name], config.protocols[protocol_name]
     name = task_name(config, task_key)
     results = Path(config.results)
@@ -137,8 +167,8 @@ def _runs_of(config: StudyConfig, task_key: str, task: TaskConfig, protocol_name
             protocol=protocol_name,
             method=method_name,
             scope=scope,
-            groups=groups_of(method, protocol, scope, protocol_name),
-            shards=protocol.shards,
+            groups=0 if method.combine else groups_of(method, protocol, scope, protocol_name),
+            shards=0 if method.combine else protocol.shards,
             search_seeds=method.search_seeds,
             train_seeds=method.train_seeds,
             folder=results / "runs" / name / protocol_name / method_name / scope,
@@ -159,9 +189,7 @@ def skipped(config: StudyConfig) -> list[tuple[str, str]]:
 
 def score_files(config: StudyConfig, dataset: str | None = None) -> list[str]:
     """The scores.json of all runs of the study, or of one dataset."""
-    return [
-        str(run.train_folder(s, t) / "scores.json") for run in runs(config, dataset) for s, t in run.seeds
-    ]
+    return [str(run.train_folder(s, t) / "scores.json") for run in runs(config, dataset) for s, t in run.seeds]
 
 
 def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
@@ -192,12 +220,13 @@ def count_jobs(config: StudyConfig) -> dict[str, int]:
         "build_manifest": len(every),
         "audit_dataset": len(every),
         "align_faces": len(every),
-        "make_inputs": len({task for task, _ in tasks}),
+        "make_inputs": sum(len(views_of(config, task)) for task in {task for task, _ in tasks}),
         "make_folds": len(tasks),
         "audit_folds": len(tasks),
         "search": sum(run.groups * run.search_seeds for run in grid),
         "train": sum(run.shards * len(run.seeds) for run in grid),
-        "predict": sum(len(run.seeds) for run in grid),
+        "predict": sum(len(run.seeds) for run in grid if run.shards),
+        "combine": sum(len(run.seeds) for run in grid if not run.shards),
         "score": sum(len(run.seeds) for run in grid),
         "compare": 1,
         "report": 1,

@@ -1,4 +1,4 @@
-"""What the Snakefile asks: config sections of rules, inputs of rules, seeds, the mirror's start and end; pure but for the last two."""
+"""What the Snakefile asks: config sections of rules, inputs of rules, seeds, the start and end of the mirror."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from typing import Any
 
 from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig, parse_config
-from fernas.core.errors import FernasError, unknown
+from fernas.core.errors import ConfigError, FernasError, unknown
 from fernas.core.io import read_json, write_json, write_text
 from fernas.core.seeds import derive_seed
 
@@ -65,8 +65,7 @@ def truth_files(config: StudyConfig, data: str) -> list[str]:
 def part_files(config: StudyConfig, data: str, name: str) -> list[str]:
     """A file of each part of a composite; nothing for an ordinary dataset."""
     return [
-        f"{config.results}/data/{grid.data_name(config, part)}/{name}"
-        for part in grid.parts_of(grid.plain_name(data))
+        f"{config.results}/data/{grid.data_name(config, part)}/{name}" for part in grid.parts_of(grid.plain_name(data))
     ]
 
 
@@ -87,14 +86,59 @@ def task_roots(config: StudyConfig, task: str) -> dict[str, str]:
     return grid.roots_of(config, _task(config, task).dataset)
 
 
-def inputs_file(config: StudyConfig, task: str) -> str:
-    """The inputs of a task folder's view."""
-    return f"{config.results}/tasks/{task}/{_task(config, task).view}/inputs.npy"
+def inputs_file(config: StudyConfig, task: str, method: str | None = None) -> str:
+    """The inputs of a task folder in its view, or in a method's own."""
+    return f"{_view_folder(config, task, method)}/inputs.npy"
 
 
-def inputs_table(config: StudyConfig, task: str) -> str:
-    """The table of inputs of a task folder's view."""
-    return f"{config.results}/tasks/{task}/{_task(config, task).view}/inputs.parquet"
+def inputs_table(config: StudyConfig, task: str, method: str | None = None) -> str:
+    """The table of inputs of a task folder in its view, or in a method's own."""
+    return f"{_view_folder(config, task, method)}/inputs.parquet"
+
+
+def _view_folder(config: StudyConfig, task: str, method: str | None) -> str:
+    own = _task(config, task).view
+    view = own if method is None else grid.view_of(config, grid.plain_name(task), method)
+    return f"{config.results}/tasks/{task}/{view}"
+
+
+def trained_methods(config: StudyConfig, combined: bool = False) -> str:
+    """A pattern of the methods that are searched and trained, or of the ensembles; for wildcard constraints."""
+    names = [name for name, method in config.methods.items() if bool(method.combine) == combined]
+    return "|".join(names) or "no_such_method"
+
+
+def member_files(config: StudyConfig, wildcards: Any, name: str) -> list[str]:
+    """A file of each trained repetition that an ensemble combines."""
+    w = wildcards
+    folder = f"{config.results}/runs/{w.task}/{w.protocol}"
+    return [f"{folder}/{m}/{scope}/s{s}/t{t}/{name}" for m, scope, s, t in grid.member_runs(config, w.method, w.scope)]
+
+
+def statuses(config: StudyConfig, wildcards: Any) -> list[str]:
+    """The status files on which a repetition's scores depend: of its shards, or of an ensemble's members."""
+    if config.methods[wildcards.method].combine:
+        return member_files(config, wildcards, "status.json")
+    return shard_files(config, wildcards, "status.json")
+
+
+def source_files(config: StudyConfig, wildcards: Any, kind: str) -> list[str]:
+    """What a method takes over from another run: its `architecture`, `models` or `folds`; nothing for the others."""
+    source = config.methods[wildcards.method].init_from
+    if source is None:
+        return []
+    task, protocol = grid.task_name(config, source.task), config.protocols[source.protocol]
+    if kind == "folds":
+        return [f"{config.results}/tasks/{task}/{source.protocol}/folds.train.json"]
+    folder = f"{config.results}/runs/{task}/{source.protocol}/{source.method}/{source.scope}/s0"
+    if kind == "models":
+        return [f"{folder}/t0/shard{source.fold % protocol.shards}/models.safetensors"]
+    groups = grid.groups_of(config.methods[source.method], protocol, source.scope, source.protocol)
+    if groups > 1 and source.scope != "per_fold":
+        raise ConfigError(
+            f"methods.{wildcards.method}.init_from: {source.protocol} has {groups} groups, expected one architecture"
+        )
+    return [f"{folder}/g{source.fold if source.scope == 'per_fold' else 0}/architecture.json"]
 
 
 def architectures(config: StudyConfig, wildcards: Any) -> list[str]:
@@ -116,8 +160,9 @@ def _run_folder(config: StudyConfig, wildcards: Any) -> str:
 
 
 def kept(config: StudyConfig, path: str, temporary: Callable[[str], Any]) -> Any:
-    """The path itself when models are kept, else Snakemake's temporary form of it."""
-    return path if config.keep_models else temporary(path)
+    """The path itself when models are kept (or a method starts from another's), else Snakemake's temporary form."""
+    keep = config.keep_models or any(method.init_from for method in config.methods.values())
+    return path if keep else temporary(path)
 
 
 # ---------------------------------------------------------------------------------------------------- sections
@@ -151,15 +196,19 @@ def search_section(config: StudyConfig, method: str) -> dict[str, Any]:
 
 def _method(config: StudyConfig, method: str) -> dict[str, Any]:
     section = config.methods[method].model_dump(mode="json")
-    for key in ("scopes", "search_seeds", "train_seeds", "mem_mb", "extra_data", "recipe", "recipe_options"):
+    for key in ("scopes", "search_seeds", "train_seeds", "mem_mb", "extra_data", "recipe", "recipe_options", "view"):
         section.pop(key)
+    for key in ("combine", "init_from"):
+        if not section[key]:
+            section.pop(key)
     return section
 
 
 def train_section(config: StudyConfig, method: str) -> dict[str, Any]:
     """What a training depends on, for params (the architecture is an input)."""
     section = config.methods[method].model_dump(mode="json")
-    return {key: section[key] for key in ("space", "recipe", "recipe_options", "network")}
+    keys = ("space", "recipe", "recipe_options", "network", *(["init_from"] if section["init_from"] else []))
+    return {key: section[key] for key in keys}
 
 
 def run_section(config: StudyConfig) -> dict[str, Any]:
@@ -288,5 +337,3 @@ def _reap(pid: int) -> tuple[int, int]:
         return os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return 0, 0
-
-

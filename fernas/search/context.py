@@ -75,6 +75,7 @@ class SearchContext:
         checkpoint: where to save, outside the declared outputs.
         log: metrics and status for tracking.
         history_path: search.jsonl, one row per epoch, generation or candidate.
+        source: the architecture of another run that this method starts from, or None.
     """
 
     space: str | None
@@ -94,6 +95,7 @@ class SearchContext:
     recipe_options: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     threads: int = 1
+    source: Path | None = None
     _resumed: dict[str, Any] | None = None
     _watch: Any = None
 

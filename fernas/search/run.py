@@ -35,6 +35,7 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
     """The parts of the training side on which a search of this scope and group works.
 
     `per_group`: the group's; `per_fold`: those of the fold `group`; `whole_dataset`: everything (leaks, labelled);
+    `published`: a corpus with an official split, halved by position as Auto-FERNet did (leaks, labelled);
     `no_data`: the first group's, for shapes only (the plug-in says that it reads no data).
 
     Raises:
@@ -42,6 +43,10 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
     """
     if scope == "whole_dataset":
         entry = document["whole"]
+    elif scope == "published":
+        if "published" not in document:
+            raise ContractError("search scope 'published' halves a corpus by position; only the official split has it")
+        entry = document["published"]
     elif scope == "no_data":
         entry = document["groups"][0]
     elif scope in ("per_group", "per_fold"):
@@ -52,7 +57,7 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
         entry = matching[0]
     else:
         raise ContractError(
-            f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset or no_data"
+            f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset, published or no_data"
         )
     return {name: list(entry[name]) for name in ("weights", "selection", "inner_validation")}
 
@@ -109,6 +114,7 @@ def run_search(
     budget_macs: float | None = None,
     every_s: float = 60.0,
     info: dict[str, Any] | None = None,
+    source: Path | None = None,
 ) -> str:
     """Search one architecture; writes architecture.json, search.jsonl, cell.svg, cost.json, metrics.jsonl, status.json.
 
@@ -133,6 +139,7 @@ def run_search(
         budget_macs: what may be spent, or None.
         every_s: longest time between two checkpoints.
         info: further entries of the status (parameters for tracking).
+        source: the architecture of another run, for methods that start from one (`init_from`).
 
     Returns:
         The status: ok or failed.
@@ -155,6 +162,7 @@ def run_search(
     try:
         context = _context(inputs_npy, inputs_table, folds_train_json, config, options, scope, group, seed)
         context.budget, context.checkpoint, context.log = BudgetMeter(budget_macs), store, log
+        context.source = source
         context.history_path, context.threads, context.device = out / "search.jsonl", threads, device
         architecture = plugin.run(context)
     except (ScienceError, ContractError) as error:

@@ -107,7 +107,10 @@ class Swaps:
 
     def report(self, epochs: int) -> list[dict[str, Any]]:
         """All epochs' rows, then one row per sample that was ever swapped and what became of it."""
-        return [*self.rows, *(self._sample(position, epochs) for position in np.flatnonzero(self.times.sum(1)))]
+        return [
+            *self.rows,
+            *(self._sample(position, epochs) for position in np.flatnonzero(self.times.sum(1)).tolist()),
+        ]
 
     def _sample(self, position: int, epochs: int) -> dict[str, Any]:
         label = int(self.part.labels[position])

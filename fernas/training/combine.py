@@ -1,14 +1,19 @@
 """Ensembles from stored predictions: softmax of the mean log-probability, which equals the mean of the logits."""
 
+import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fernas.core.errors import ContractError
+from fernas.core.io import read_parquet, write_bytes, write_parquet
+from fernas.core.tracking_files import read_status
 
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
 TINY = 1e-300  # a probability of zero has no logarithm
 
 
@@ -39,3 +44,19 @@ def combine_predictions(frames: "list[pd.DataFrame]") -> "pd.DataFrame":
     out = first.copy()
     out[classes] = np.exp(mean) / np.exp(mean).sum(1, keepdims=True)
     return out
+
+
+def run_combine(predictions: list[Path], folders: list[Path], out: Path) -> str:
+    """Write the ensemble of stored predictions; an empty file when the run in one of `folders` failed.
+
+    Returns:
+        ok or failed.
+    """
+    for folder in folders:
+        status = read_status(folder)
+        if status["status"] != "ok":
+            logger.error("no ensemble: %s: %s", folder, status["reason"])
+            write_bytes(out, b"")
+            return "failed"
+    write_parquet(out, combine_predictions([read_parquet(path) for path in predictions]))
+    return "ok"

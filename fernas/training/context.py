@@ -64,7 +64,9 @@ class TrainContext:
         log: metrics and status for tracking.
         models_path: models.safetensors, tensors named fold<k>/<parameter>.
         history_path: training.jsonl, one row per epoch and fold.
-        init_from: weights to start from (safetensors, one fold's names without prefix), for recipes that take them.
+        init_from: models.safetensors of another run, for recipes that start from one.
+        init_fold: the fold whose weights are taken from it.
+        init_classes: its class names in their order.
     """
 
     folds: list[FoldTask]
@@ -79,4 +81,6 @@ class TrainContext:
     device: str = "cpu"
     threads: int = 1
     init_from: Path | None = None
+    init_fold: int = 0
+    init_classes: list[str] = field(default_factory=list)
     cost: dict[str, Any] = field(default_factory=dict)

@@ -77,6 +77,7 @@ def run_training(
     device: str = "cpu",
     every_s: float = 60.0,
     info: dict[str, Any] | None = None,
+    source: tuple[Path, Path] | None = None,
 ) -> str:
     """Train a shard of folds; writes models.safetensors, training.jsonl, cost.json, metrics.jsonl, status.json.
 
@@ -101,6 +102,7 @@ def run_training(
         device: auto, cpu or cuda.
         every_s: longest time between two checkpoints.
         info: further entries of the status.
+        source: models.safetensors and folds.train.json of the run that the method starts from (`init_from`).
 
     Returns:
         The status: ok or failed.
@@ -121,6 +123,10 @@ def run_training(
         context.checkpoint = CheckpointStore(work_dir, run_key, every_s)
         context.log, context.models_path, context.history_path = log, out / "models.safetensors", out / "training.jsonl"
         context.threads, context.device = threads, device
+        if source is not None:
+            section = method.model_dump() if isinstance(method, MethodConfig) else method
+            context.init_from, context.init_fold = Path(source[0]), int((section.get("init_from") or {}).get("fold", 0))
+            context.init_classes = list(read_json(source[1])["classes"])
         plugin.run(context)
     except (ScienceError, ContractError) as error:
         return _failed(out, log, str(error))

@@ -1,0 +1,54 @@
+"""No search: the architecture of another run (`init_from`), with this task's classes and pictures."""
+
+from fernas.core.architecture import Architecture, Network, read_architecture
+from fernas.core.config import NetworkConfig
+from fernas.core.errors import ConfigError, ScienceError
+from fernas.learn.config import Options
+from fernas.search.context import PartSizes, SearchContext, SearchPlugin
+
+
+class TakenConfig(Options):
+    """No options: methods.<name>.init_from names the run."""
+
+
+def run(context: SearchContext) -> Architecture:
+    """The other run's architecture; its network block with the classes and the input of this task.
+
+    Raises:
+        ConfigError: the method names no run.
+        ScienceError: the other run's search failed, or its pictures have another number of channels.
+    """
+    if context.source is None:
+        raise ConfigError("search taken: needs methods.<name>.init_from, the run whose architecture is taken")
+    context.open()
+    if not context.source.stat().st_size:
+        raise ScienceError(f"the search of {context.source.parent} failed")
+    found = read_architecture(context.source)
+    block = found.network or Network()
+    if block.input is not None and block.input[0] != context.input_shape[0]:
+        raise ScienceError(
+            f"{context.source}: was found on pictures of {block.input[0]} channels, "
+            f"these have {context.input_shape[0]}; give both methods one view"
+        )
+    update = {"classes": len(context.classes), "input": context.input_shape}
+    return found.model_copy(update={"network": block.model_copy(update=update)})
+
+
+def skip(space: str | None) -> str | None:
+    """The space is that of the other run."""
+    return None if space is None else "the architecture is taken from another run; leave `space` out"
+
+
+def budget(
+    options: TakenConfig,
+    space: str,
+    network: NetworkConfig,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    sizes: PartSizes,
+) -> float:
+    """Nothing is spent."""
+    return 0.0
+
+
+PLUGIN = SearchPlugin("taken", "architecture of another run", TakenConfig, run, skip, uses_data=False, budget=budget)

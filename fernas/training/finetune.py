@@ -1,0 +1,86 @@
+"""Fine-tuning of another run's network: classes are matched by name, the units of new classes start afresh."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from fernas.learn.config import AugmentConfig, FitConfig
+from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from fernas.learn.fit import Fitted
+    from fernas.learn.history import History, Snapshots
+
+
+class FineTuneConfig(FitConfig):
+    """Defaults are those of Auto-FERNet's fine-tuning on CK48."""
+
+    epochs: int = Field(default=60, ge=1)
+    batch: int = Field(default=64, ge=1, description="largest batch")
+    lr: float = Field(default=0.01, gt=0, description="published README; its script's default was 0.01794073")
+    drop_path_start: float = Field(
+        default=0.2 * 223 / 600, ge=0, lt=1, description="published: 0.2 (epoch + 223) / 600"
+    )
+    drop_path: float = Field(default=0.2 * 283 / 600, ge=0, lt=1, description="reached at the last epoch")
+    augment: AugmentConfig = Field(
+        default=AugmentConfig(padding=0, crop=44, rotation_deg=0.0, brightness=0.5, contrast=0.5, scale="unit"),
+        description="crop 44 of 48, flip, jitter 0.5; floats in [0, 1], as in the training that is taken over",
+    )
+    classes: Literal["by_name", "by_position"] = Field(
+        default="by_name",
+        description="by_position: output unit k serves class k whatever its name (the published replica)",
+    )
+    zero_shot: bool = Field(default=False, description="no training at all: the other run's network as it is")
+
+
+def run(context: TrainContext) -> float:
+    """Fine-tune, or take over, the network for every fold; each fold starts again from the same weights."""
+    from fernas.training._shard import train_shard
+    from fernas.training._transfer import load_into, read_source
+
+    options: FineTuneConfig = context.options
+    source = read_source(context)
+
+    def fit_fold(
+        task: FoldTask,
+        net: "nn.Module",
+        seed: int,
+        device: "torch.device",
+        snapshots: "Snapshots",
+        resume: dict[str, Any] | None,
+        history: "History",
+    ) -> "Fitted":
+        from fernas.learn.fit import Fitted, fit
+        from fernas.training.plain import epoch_metrics
+
+        new = load_into(net, source, context.classes, options.classes)
+        if resume is None:
+            history.add({"fold": task.fold, "kind": "start", "new_units": new, "zero_shot": options.zero_shot})
+        if options.zero_shot:
+            return Fitted()
+
+        def on_epoch(row: dict[str, Any], _: "nn.Module") -> None:
+            history.add({"fold": task.fold, **row}, **epoch_metrics(task.fold, row))
+
+        fields = {name: getattr(options, name) for name in FitConfig.model_fields}
+        return fit(
+            net,
+            task.train,
+            task.inner,
+            config=FitConfig(**fields),
+            classes=len(context.classes),
+            seed=seed,
+            device=device,
+            snapshots=snapshots,
+            resume=resume,
+            on_epoch=on_epoch,
+            on_step=context.log.heartbeat,
+        )
+
+    return train_shard(context, fit_fold)
+
+
+PLUGIN = RecipePlugin("finetune", "fine-tuned from another run", FineTuneConfig, run)
