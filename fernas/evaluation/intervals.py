@@ -4,7 +4,7 @@ The unit of resampling is the subject (all its samples, with all seeds, go toget
 anything but independent. Of the bootstrap intervals we take the studentised one: each resample's deviation is divided
 by its own standard error (linearised over subjects), and the quantiles of that ratio are scaled by the standard error
 of the data (Davison and Hinkley 1997, section 5.2.1). In simulations with correlated samples in 24 to 120 subjects it
-covers 94 to 96 %, with 10 subjects 93 to 95 %; percentile, basic and BCa intervals are too short (88 to 93 % at 24). A
+covers 94 to 96 %, with 10 subjects 92 to 96 %; percentile, basic and BCa intervals are too short (88 to 93 % at 24). A
 resample's error counts as at least 0.3 of the data's: where the answers differ on a few subjects only, a resample
 without them would have none, and the interval would be everything (the floor changes no coverage above).
 """
