@@ -81,7 +81,9 @@ def check_data(
             typer.echo(f"problem: {problem}")
         typer.echo("not usable" if findings["fatal"] else "usable")
     if findings["fatal"]:
-        raise typer.Exit(2)
+        from fernas.core.errors import DataError
+
+        raise DataError(f"{dataset} in {root}: not usable: {(findings['problems'] or ['no samples'])[0]}")
 
 
 def _options(pairs: list[str] | None) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""The command line: what it prints for a program, and one message with exit status 2 for bad input."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fernas.core.images import read_image, write_image
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = {
+    "autofernet": {
+        "kind": "cells",
+        "space": "autofernet",
+        "normal": [["sep_conv_3x3", 0], ["conv_3x3", 1], ["dil_conv_5x5", 0], ["conv_1x1", 2], ["ghost", 2],
+                   ["dil_conv_5x5", 3], ["skip_connect", 0], ["conv_1x1", 1]],
+        "normal_concat": [2, 3, 4, 5],
+        "reduce": [["max_pool_3x3", 0], ["max_pool_3x3", 1], ["max_pool_3x3", 0], ["dil_conv_5x5", 2],
+                   ["avg_pool_3x3", 1], ["skip_connect", 2], ["avg_pool_3x3", 0], ["sep_conv_3x3", 2]],
+        "reduce_concat": [2, 3, 4, 5],
+    },
+}  # fmt: skip
+
+
+def fernas(*arguments: object, status: int = 0) -> str:
+    command = [sys.executable, "-m", "fernas.cli", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def fernas_json(*arguments: object):
+    return json.loads(fernas(*arguments, "--json"))
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['fernas', '--help']\n"
+        "from fernas.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'mlflow', 'cv2', 'pandas', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(("cells", "params"), [(12, 2_164_831), (20, 4_119_703)])
+def test_complexity_of_the_published_network(tmp_path, cells, params):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(PUBLISHED["autofernet"]))
+    size = ["--cells", cells, "--channels", 36, "--classes", 7, "--input", "1x48x48", "--no-latency"]
+    assert fernas_json("complexity", path, *size)["params"] == params
+
+
+def test_check_and_plan():
+    assert fernas_json("check", "config.yaml")["runs"] > 0
+    plan = fernas_json("plan", "configs/tiny.yaml")
+    assert plan["jobs"] == sum(stage["jobs"] for stage in plan["stages"]) and plan["core_hours"] > 0
+
+
+def test_score_of_a_csv(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = rng.choice(["negative", "positive", "surprise"], 60)
+    scores = rng.dirichlet(np.ones(3), 60)
+    table = pd.DataFrame({"sample_id": [f"s{i}" for i in range(60)], "subject": [f"p{i % 6}" for i in range(60)]})
+    table["fold"], table["label"] = [i % 6 for i in range(60)], labels
+    for k, name in enumerate(("negative", "positive", "surprise")):
+        table[f"p_{name}"] = scores[:, k]
+    table.to_csv(tmp_path / "p.csv", index=False)
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    predicted = np.array(["negative", "positive", "surprise"])[scores.argmax(1)]
+    found = fernas_json("score", tmp_path / "p.csv", "--protocol", "megc2019")
+    assert found["accuracy"] == pytest.approx(accuracy_score(labels, predicted), abs=1e-9)
+    assert found["uf1"] == pytest.approx(f1_score(labels, predicted, average="macro"), abs=1e-9)
+    assert found["uar"] == pytest.approx(recall_score(labels, predicted, average="macro"), abs=1e-9)
+
+
+def test_dynamic_image_sorts_frames_naturally(tmp_path):
+    for number in range(1, 13):
+        write_image(tmp_path / "f" / f"img{number}.png", np.full((8, 8, 3), 10 * number, np.uint8))
+    picture = np.tile(np.arange(8, dtype=np.uint8) * 20, (8, 1))
+    write_image(tmp_path / "f" / "img13.png", np.repeat(picture[:, :, None], 3, axis=2))
+    fernas("dynamic-image", tmp_path / "f", "-o", tmp_path / "d.png", "--method", "bilen")
+    first = read_image(tmp_path / "d.png")
+    for number in range(1, 14):
+        (tmp_path / "f" / f"img{number}.png").rename(tmp_path / "f" / f"img{number:03d}.png")
+    fernas("dynamic-image", tmp_path / "f", "-o", tmp_path / "e.png", "--method", "bilen")
+    assert (read_image(tmp_path / "e.png") == first).all()
+
+
+def test_synth_then_check_data(tmp_path):
+    fernas("synth", "smic", tmp_path / "smic", "--subjects", 2, "--seed", 3)
+    found = fernas_json("check-data", "smic", tmp_path / "smic")
+    truth = json.loads((tmp_path / "smic.truth.json").read_text())
+    assert set(found) == {"dataset", "samples", "subjects", "classes", "splits", "problems"}
+    assert found["samples"] == truth["samples"] and found["classes"] == truth["classes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "absent.yaml"], "absent.yaml: No such file"),
+        (["check-data", "casme3", "."], "did you mean"),
+        (["check-data", "casme2", "/nonexistent"], "/nonexistent"),
+        (["complexity", "absent.json"], "absent.json: no such file"),
+        (["score", "absent.csv"], "absent.csv"),
+        (["dynamic-image", "/nonexistent", "-o", "x.png"], "/nonexistent: no such folder"),
+        (["compare", "/nonexistent", "/nonexistent"], "nonexistent"),
+        (["track", "ui", "--results", "/nonexistent"], "mlflow.db"),
+    ],
+)
+def test_bad_input_is_one_message_and_status_2(arguments, message):
+    assert message in fernas(*arguments, status=2)
