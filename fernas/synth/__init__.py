@@ -1,6 +1,6 @@
 """Rendered faces: identities, expressions and clips drawn from numbers, written in the real on-disk layouts of corpora.
 
-The default corpus of the project for whoever holds no licence: everything is procedural, seeded and labelled as rendered.
+The default corpus of the project for whoever holds no licence: all is procedural, seeded and labelled as rendered.
 Only `write_corpus` is offered here and nothing heavy is imported before it runs.
 """
 

@@ -16,23 +16,61 @@ N_CHANNELS = 2 * N_UNITS
 
 PROTOTYPES: dict[str, dict[int, tuple[float, float]]] = {
     "neutral": {},
-    "anger": {4: (1.0, 1.0), 5: (0.5, 0.6), 7: (0.8, 0.9), 23: (0.9, 0.85), 24: (0.6, 0.4), 17: (0.4, 0.3), 10: (0.3, 0.2)},
+    "anger": {
+        4: (1.0, 1.0),
+        5: (0.5, 0.6),
+        7: (0.8, 0.9),
+        23: (0.9, 0.85),
+        24: (0.6, 0.4),
+        17: (0.4, 0.3),
+        10: (0.3, 0.2),
+    },
     "contempt": {12: (0.7, 1.0), 14: (0.9, 1.0), 4: (0.2, 0.15), 2: (0.3, 0.15)},
     "disgust": {
-        9: (1.0, 1.0), 10: (0.8, 0.8), 4: (0.4, 0.4), 15: (0.4, 0.5), 17: (0.5, 0.5), 7: (0.4, 0.4), 6: (0.3, 0.3), 25: (0.25, 0.3),
+        9: (1.0, 1.0),
+        10: (0.8, 0.8),
+        4: (0.4, 0.4),
+        15: (0.4, 0.5),
+        17: (0.5, 0.5),
+        7: (0.4, 0.4),
+        6: (0.3, 0.3),
+        25: (0.25, 0.3),
     },
     "fear": {
-        1: (0.9, 1.0), 2: (0.6, 0.8), 4: (0.5, 0.8), 5: (0.9, 0.9), 20: (0.8, 0.9), 25: (0.5, 0.8), 26: (0.35, 0.5), 7: (0.3, 0.3),
+        1: (0.9, 1.0),
+        2: (0.6, 0.8),
+        4: (0.5, 0.8),
+        5: (0.9, 0.9),
+        20: (0.8, 0.9),
+        25: (0.5, 0.8),
+        26: (0.35, 0.5),
+        7: (0.3, 0.3),
     },
     "happiness": {6: (0.9, 0.9), 12: (1.0, 1.0), 25: (0.5, 0.7), 7: (0.2, 0.2), 26: (0.2, 0.2)},
     "sadness": {1: (0.9, 0.95), 4: (0.6, 0.8), 15: (0.9, 0.95), 17: (0.6, 0.7), 6: (0.2, 0.2), 43: (0.15, 0.4)},
     "surprise": {1: (0.9, 0.95), 2: (1.0, 0.95), 5: (0.8, 0.9), 25: (0.8, 0.9), 26: (0.9, 0.9)},
     "repression": {15: (0.8, 0.9), 14: (0.6, 0.7), 24: (0.8, 0.8), 17: (0.7, 0.8), 12: (0.25, 0.3)},
     "tense": {4: (0.4, 0.5), 7: (0.7, 0.7), 23: (0.8, 0.9), 24: (0.7, 0.6), 20: (0.3, 0.3)},
-    "others": {4: (0.7, 0.6), 7: (0.5, 0.4), 14: (0.6, 0.4), 1: (0.4, 0.2), 25: (0.4, 0.3), 10: (0.3, 0.2), 43: (0.2, 0.3)},
-    "pain": {4: (0.9, 1.0), 6: (0.6, 0.8), 7: (0.9, 0.9), 9: (0.5, 0.5), 10: (0.5, 0.5), 20: (0.4, 0.4), 43: (0.3, 0.5)},
+    "others": {
+        4: (0.7, 0.6),
+        7: (0.5, 0.4),
+        14: (0.6, 0.4),
+        1: (0.4, 0.2),
+        25: (0.4, 0.3),
+        10: (0.3, 0.2),
+        43: (0.2, 0.3),
+    },
+    "pain": {
+        4: (0.9, 1.0),
+        6: (0.6, 0.8),
+        7: (0.9, 0.9),
+        9: (0.5, 0.5),
+        10: (0.5, 0.5),
+        20: (0.4, 0.4),
+        43: (0.3, 0.5),
+    },
 }
-"""Expression -> unit -> (typical strength, probability of being present); EMFACS-like, chosen by us, no fact about people."""
+"""Expression -> unit -> (typical strength, probability of being present); EMFACS-like, our choice."""
 
 UNILATERAL = {"contempt": (12, 14, 2)}
 """Units that an expression shows on one side of the face only."""
@@ -42,14 +80,16 @@ WEAK_SIDE = 0.12
 
 @dataclass(frozen=True)
 class Expression:
-    """One occurrence of an expression, before a subject's gains: unit -> (image-left, image-right) strength in [0, 1]."""
+    """One occurrence, before a subject's gains: unit -> (image-left, image-right) strength in [0, 1]."""
 
     name: str
     units: Mapping[int, tuple[float, float]]
 
     def scaled(self, factor: float) -> "Expression":
         """The same expression at `factor` times the strength, clipped to 1."""
-        return Expression(self.name, {u: (min(1.0, a * factor), min(1.0, b * factor)) for u, (a, b) in self.units.items()})
+        return Expression(
+            self.name, {u: (min(1.0, a * factor), min(1.0, b * factor)) for u, (a, b) in self.units.items()}
+        )
 
     def coded(self, threshold: float = 0.3) -> list[tuple[int, str, float]]:
         """What a FACS coder would note of it: (unit, "" | "L" | "R", strength of the stronger side), ascending units.
@@ -76,14 +116,19 @@ def sample_expression(name: str, rng: np.random.Generator, strength: float = 1.0
     """
     if name not in PROTOTYPES:
         raise unknown("rendered expression", name, PROTOTYPES)
-    present, vary, idles, amount = (rng.random(N_UNITS), rng.uniform(0.65, 1.1, N_UNITS), rng.random(N_UNITS), rng.standard_normal(N_UNITS))
+    present, vary, idles, amount = (
+        rng.random(N_UNITS),
+        rng.uniform(0.65, 1.1, N_UNITS),
+        rng.random(N_UNITS),
+        rng.standard_normal(N_UNITS),
+    )
     sides = (1.0, WEAK_SIDE) if rng.random() < 0.5 else (WEAK_SIDE, 1.0)
     prototype = PROTOTYPES[name]
     units: dict[int, tuple[float, float]] = {}
     for i, unit in enumerate(ACTION_UNITS):
         typical, probability = prototype.get(unit, (0.0, 0.0))
         value = min(1.0, typical * vary[i]) * strength if present[i] < probability else 0.0
-        left, right = (sides if unit in UNILATERAL.get(name, ()) else (1.0, 1.0))
+        left, right = sides if unit in UNILATERAL.get(name, ()) else (1.0, 1.0)
         extra = abs(amount[i]) * idle if idles[i] < 0.3 and unit != 43 else 0.0
         if value or extra:
             units[unit] = (min(1.0, value * left + extra), min(1.0, value * right + extra))

@@ -48,7 +48,7 @@ class ClipPlan:
 
 @dataclass(frozen=True)
 class Clip:
-    """A rendered clip: RGB uint8 (H, W, 3) frames, landmarks float32 (T, 68, 2) px, envelope (T,) in [0, 1], the expression shown."""
+    """A rendered clip: RGB uint8 (H, W, 3) frames, landmarks float32 (T, 68, 2) px, envelope (T,), what was shown."""
 
     plan: ClipPlan
     frames: list[np.ndarray]
@@ -58,7 +58,7 @@ class Clip:
 
 
 def envelope(frames: int, onset: int, apex: int, offset: int | None) -> np.ndarray:
-    """Strength over a clip, float32 (frames,): 0 up to the onset, 1 at the apex, 0 from the offset on, smooth between."""
+    """Strength over a clip, float32 (frames,): 0 up to the onset, 1 at the apex, 0 from the offset on, smooth."""
     t = np.arange(frames, dtype=np.float32)
     rise = smoothstep(onset, apex, t) if apex > onset else (t >= apex).astype(np.float32)
     if offset is None or offset <= apex:
@@ -85,7 +85,9 @@ def render_clip(identity: Identity, plan: ClipPlan, camera: Camera, seed: int) -
     rise = envelope(plan.frames, plan.onset, plan.apex, plan.offset)
     strays = 1 - np.cos(np.linspace(0, 2 * np.pi, plan.frames)) if plan.offset is not None else 2 * rise
     drift = head_drift(seeds.rng(seed, "drift"), plan.frames, plan.seconds) * plan.head_motion
-    flicker = 1 + np.convolve(seeds.rng(seed, "flicker").normal(0, 0.002, plan.frames), 0.9 ** np.arange(8))[: plan.frames]
+    flicker = (
+        1 + np.convolve(seeds.rng(seed, "flicker").normal(0, 0.002, plan.frames), 0.9 ** np.arange(8))[: plan.frames]
+    )
     grain = seeds.rng(seed, "grain")
     scene = scene_behind(identity.seed, camera.height_px, camera.width_px)
     show = identity.expressivity.activation
@@ -101,7 +103,14 @@ def render_clip(identity: Identity, plan: ClipPlan, camera: Camera, seed: int) -
 
 
 def render_still(
-    identity: Identity, expression: str, camera: Camera, seed: int, strength: float = 1.0, idle: float = 0.06, noise: float = 2.5, pose: float = 1.0
+    identity: Identity,
+    expression: str,
+    camera: Camera,
+    seed: int,
+    strength: float = 1.0,
+    idle: float = 0.06,
+    noise: float = 2.5,
+    pose: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, Expression]:
     """One picture of an expression: RGB uint8 (H, W, 3), landmarks float32 (68, 2) px, the expression shown."""
     shown = sample_expression(expression, seeds.rng(seed, "expression"), strength, idle)

@@ -1,4 +1,4 @@
-"""Writing a rendered corpus: choosing the layout, replacing the folder in one step, and the files that layouts write."""
+"""Writing a rendered corpus: the layout, the folder in one step, and the files that layouts write."""
 
 import io
 import re
@@ -61,11 +61,15 @@ def _options(dataset: str, layout: Layout, config: dict[str, Any]) -> LayoutConf
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         hint = did_you_mean(key, layout.Config.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"rendered options of {dataset}: {key}: {first['msg']}{hint}, got {first['input']!r}") from error
+        raise ConfigError(
+            f"rendered options of {dataset}: {key}: {first['msg']}{hint}, got {first['input']!r}"
+        ) from error
 
 
 def _refuse_foreign(out_dir: Path) -> None:
-    if out_dir.exists() and (not out_dir.is_dir() or (any(out_dir.iterdir()) and not (out_dir / RENDERED_NAME).exists())):
+    if out_dir.exists() and (
+        not out_dir.is_dir() or (any(out_dir.iterdir()) and not (out_dir / RENDERED_NAME).exists())
+    ):
         raise DataError(f"{out_dir}: holds files that were not rendered; expected a new, empty or rendered folder")
 
 
@@ -75,7 +79,7 @@ def person(dataset: str, config: LayoutConfig, index: int, canvas_px: int = CANV
 
 
 def write_picture(path: Path, picture: np.ndarray, quality: int = 95) -> None:
-    """Write RGB (H, W, 3) or grey (H, W) into a corpus folder; no temporary file, since the whole corpus is renamed at the end."""
+    """Write RGB (H, W, 3) or grey (H, W) into a corpus folder that is renamed as a whole at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(images.encode_image(picture, path.suffix, quality))
 

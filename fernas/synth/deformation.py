@@ -1,6 +1,6 @@
 """What action units do to the skin: a flow of the picture and a change of its shading, each linear in the activation.
 
-Sums run row by row in numpy rather than through a matrix product, so that pictures do not depend on BLAS or its threads.
+Sums run row by row in numpy rather than through a matrix product: pictures do not depend on BLAS or its threads.
 """
 
 import functools
@@ -38,7 +38,11 @@ def pulls(face: FaceGeometry) -> dict[int, list[Pull]]:
             (0.35, 0.45, 0, -0.06, 0.2, 0.2),
         ],
         10: [(0.25, mouth - 0.2, 0, -0.07, 0.25, 0.16), (0.2, nose, 0.02, -0.03, 0.12, 0.12)],
-        12: [(corner, mouth, 0.13, -0.13, 0.22, 0.24), (0.62, 0.55, 0.04, -0.07, 0.25, 0.25), (0.2, nose, 0.04, -0.01, 0.1, 0.12)],
+        12: [
+            (corner, mouth, 0.13, -0.13, 0.22, 0.24),
+            (0.62, 0.55, 0.04, -0.07, 0.25, 0.25),
+            (0.2, nose, 0.04, -0.01, 0.1, 0.12),
+        ],
         14: [(corner, mouth, 0.07, -0.03, 0.14, 0.16)],
         15: [(corner, mouth, 0.02, 0.13, 0.20, 0.22), (corner, mouth + 0.3, 0, 0.05, 0.2, 0.2)],
         16: [(0.15, mouth + 0.2, 0, 0.06, 0.3, 0.15)],
@@ -73,7 +77,11 @@ def wrinkle_heights(face: FaceGeometry, x: np.ndarray, y: np.ndarray) -> dict[in
     brow, nose, mouth, corner, chin = face.brow_y, face.nose_y, face.mouth_y, face.mouth_width, face.chin_y
     fold = functools.partial(nasolabial_fold, face, x, y)
     forehead = -0.014 * sum(bell(y - (brow - dy + 0.03 * np.cos(x * 3)), 0.022) for dy in (0.28, 0.42, 0.56))
-    crows = -0.013 * sum(bell((y - 0.02 + k * 0.10) + (ax - 0.8) * 0.45 * k, 0.018) for k in (-1, 0, 1)) * bell(ax - 0.93, 0.09)
+    crows = (
+        -0.013
+        * sum(bell((y - 0.02 + k * 0.10) + (ax - 0.8) * 0.45 * k, 0.018) for k in (-1, 0, 1))
+        * bell(ax - 0.93, 0.09)
+    )
     frown = -0.022 * bell(ax - 0.075 - 0.05 * (y - brow), 0.022) * bell(y - brow - 0.02, 0.13)
     bridge = -0.016 * sum(bell(y - y0 - 0.25 * ax, 0.02) for y0 in (0.05, 0.15, 0.25)) * bell(ax, 0.14)
     dimples = 0.006 * np.sin(x * 60) * np.sin(y * 55) * bell(x, 0.17) * bell(y - chin + 0.3, 0.1)
@@ -97,7 +105,9 @@ def wrinkle_heights(face: FaceGeometry, x: np.ndarray, y: np.ndarray) -> dict[in
         15: -0.028 * bell(ax - corner - 0.05 - 0.3 * (y - mouth - 0.15), 0.03) * bell(y - mouth - 0.15, 0.09)
         + 0.01 * bell(x, 0.2) * bell(y - chin + 0.3, 0.1),
         16: -0.02 * bell(x, 0.25) * bell(y - mouth - 0.28, 0.04),
-        17: 0.04 * bell(x, 0.17) * bell(y - chin + 0.32, 0.12) - 0.03 * bell(x, 0.22) * bell(y - mouth - 0.30, 0.03) + dimples,
+        17: 0.04 * bell(x, 0.17) * bell(y - chin + 0.32, 0.12)
+        - 0.03 * bell(x, 0.22) * bell(y - mouth - 0.30, 0.03)
+        + dimples,
         20: -0.02 * bell(ax - corner - 0.22 - 0.2 * (y - mouth), 0.03) * bell(y - mouth, 0.2),
         23: -0.012 * (bell(y - mouth + 0.16, 0.02) + bell(y - mouth - 0.2, 0.025)) * bell(x, 0.25),
         24: 0.02 * bell(x, 0.4) * (bell(y - mouth + 0.17, 0.04) + bell(y - mouth - 0.2, 0.05)),
@@ -105,7 +115,7 @@ def wrinkle_heights(face: FaceGeometry, x: np.ndarray, y: np.ndarray) -> dict[in
 
 
 def wrinkle_basis(face: FaceGeometry, canvas: Canvas, shading: Shading) -> dict[int, np.ndarray]:
-    """Channel -> relative change of brightness at full strength, float32 (WRINKLE_PX, WRINKLE_PX); silent channels are left out."""
+    """Channel -> relative change of brightness at full strength, float32 (WRINKLE_PX, WRINKLE_PX), where any."""
     x, y = canvas.grid()
     light, age = Light.of(face), 0.6 + 0.6 * face.age
     halves = (1 - smoothstep(-0.08, 0.08, x), smoothstep(-0.08, 0.08, x))
@@ -117,7 +127,9 @@ def wrinkle_basis(face: FaceGeometry, canvas: Canvas, shading: Shading) -> dict[
         cavity = blur(change, 0.06 * canvas.scale) - change
         relative = np.clip((diffuse - shading.diffuse) / reference - 5.0 * np.maximum(cavity, 0), -0.55, 0.35)
         for side, half in enumerate(halves):
-            small = cv2.resize((relative * half).astype(np.float32), (WRINKLE_PX, WRINKLE_PX), interpolation=cv2.INTER_AREA)
+            small = cv2.resize(
+                (relative * half).astype(np.float32), (WRINKLE_PX, WRINKLE_PX), interpolation=cv2.INTER_AREA
+            )
             basis[2 * INDEX[unit] + side] = small
     return basis
 
@@ -126,7 +138,7 @@ def wrinkle_basis(face: FaceGeometry, canvas: Canvas, shading: Shading) -> dict[
 class Deformation:
     """The linear maps of one identity.
 
-    flow: channel -> float32 (FLOW_PX, FLOW_PX, 2), the source of each point relative to it, in canvas px (only moving channels).
+    flow: channel -> float32 (FLOW_PX, FLOW_PX, 2), where each point comes from, relative, canvas px.
     turn: float32 (2, FLOW_PX, FLOW_PX, 2), the same for one unit of yaw and of pitch (parallax by height).
     wrinkles: see `wrinkle_basis`.
     """

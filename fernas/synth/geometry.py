@@ -1,6 +1,6 @@
 """The numbers that make one face, and the coordinates they live in.
 
-Unit of length: 1 = the distance between the pupils (IPD); origin midway between them, x to the right of the picture, y down.
+Unit of length: 1 = the distance between the pupils (IPD); origin midway between them, x to the right, y down.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,12 @@ EYE_LINE_SHARE = 112 / 256
 
 # sRGB anchors, light to dark; colours between two anchors are interpolated
 SKIN_TONES = np.array(
-    [[234, 206, 184], [226, 192, 166], [216, 178, 146], [205, 158, 122], [178, 128, 92], [148, 100, 70], [116, 76, 54]], np.float32
+    [[234, 206, 184], [226, 192, 166], [216, 178, 146], [205, 158, 122], [178, 128, 92], [148, 100, 70], [116, 76, 54]],
+    np.float32,
 )
 HAIR_COLOURS = np.array(
-    [[20, 20, 22], [48, 36, 30], [86, 58, 38], [130, 90, 60], [200, 160, 110], [140, 60, 40], [155, 150, 150]], np.float32
+    [[20, 20, 22], [48, 36, 30], [86, 58, 38], [130, 90, 60], [200, 160, 110], [140, 60, 40], [155, 150, 150]],
+    np.float32,
 )
 IRIS_COLOURS = np.array([[70, 45, 30], [40, 30, 25], [70, 105, 110], [85, 100, 70]], np.float32)
 
@@ -105,7 +107,7 @@ class FaceGeometry(NamedTuple):
 
 
 def sample_geometry(seed: int, variety: float = 1.0) -> FaceGeometry:
-    """The face of one identity; independent draws that model no population (except: dark skin goes with dark hair and eyes).
+    """The face of one identity; independent draws, no population (but dark skin goes with dark hair and eyes).
 
     Args:
         seed: the identity.
@@ -125,16 +127,20 @@ def sample_geometry(seed: int, variety: float = 1.0) -> FaceGeometry:
     return FaceGeometry(
         face_width=normal(1.14, 0.05), top=normal(1.62, 0.06), chin_y=normal(1.88, 0.07),
         jaw_power=uniform(2.1, 3.3), jaw_root=uniform(1.45, 1.85),
-        eye_dx=normal(0.5, 0.018), eye_width=normal(0.205, 0.012), eye_height=normal(0.078, 0.010), eye_tilt=normal(0.012, 0.018),
+        eye_dx=normal(0.5, 0.018), eye_width=normal(0.205, 0.012),
+        eye_height=normal(0.078, 0.010), eye_tilt=normal(0.012, 0.018),
         lid_fold=uniform(0.05, 0.11), iris_radius=uniform(0.082, 0.094),
         brow_y=normal(-0.31, 0.025), brow_inner=normal(0.19, 0.025), brow_outer=normal(0.86, 0.035),
-        brow_thickness=uniform(0.045, 0.085), brow_arch=uniform(0.02, 0.09), brow_tilt=normal(0, 0.02), brow_density=uniform(0.55, 0.95),
-        nose_y=normal(0.70, 0.035), nose_width=normal(0.20, 0.022), nose_height=uniform(0.30, 0.46), nose_bridge=uniform(0.07, 0.11),
+        brow_thickness=uniform(0.045, 0.085), brow_arch=uniform(0.02, 0.09),
+        brow_tilt=normal(0, 0.02), brow_density=uniform(0.55, 0.95),
+        nose_y=normal(0.70, 0.035), nose_width=normal(0.20, 0.022),
+        nose_height=uniform(0.30, 0.46), nose_bridge=uniform(0.07, 0.11),
         mouth_y=normal(1.14, 0.04), mouth_width=normal(0.42, 0.03), mouth_curve=normal(0, 0.018),
         lip_upper=uniform(0.06, 0.115), lip_lower=uniform(0.09, 0.15), lip_red=uniform(0, 1),
         cheek=uniform(0.02, 0.07), hairline=normal(-1.02, 0.08), hair_style=int(rng.integers(5)),
         hair_colour=dark_hair if dark else hair, skin_tone=skin_tone, iris_colour=dark_iris if dark else iris,
-        stubble=max(0.0, normal(-0.1, 0.35)), freckles=max(0.0, normal(-0.3, 0.4)), age=uniform(0.2, 1.0), softness=uniform(0, 1),
+        stubble=max(0.0, normal(-0.1, 0.35)), freckles=max(0.0, normal(-0.3, 0.4)),
+        age=uniform(0.2, 1.0), softness=uniform(0, 1),
         lid_shadow=uniform(0.35, 0.9), light_x=normal(0, 0.38), light_y=normal(-0.45, 0.16), ambient=uniform(0.42, 0.6),
         warmth=normal(0, 0.04), asymmetry=normal(0, 0.012),
     )  # fmt: skip
@@ -161,7 +167,7 @@ class Canvas:
         return np.asarray(points, np.float32) * np.float32(self.scale) + self.origin
 
     def grid(self, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """IPD coordinates (x, y) of a `size` x `size` grid of cell centres over the canvas (default: its pixels), float32."""
+        """IPD coordinates (x, y) of `size` x `size` cell centres over the canvas (default: its pixels), float32."""
         n = size or self.size_px
         centres = (np.arange(n, dtype=np.float32) + 0.5) * (self.size_px / n) - 0.5
         x, y = np.meshgrid((centres - self.origin[0]) / self.scale, (centres - self.origin[1]) / self.scale)

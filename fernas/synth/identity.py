@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +41,8 @@ class Identity:
     point_heights: np.ndarray
 
 
-def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, **changes: float) -> Identity:
-    """Draw the person of a seed (see `sample_geometry` for variety); `changes` replace single numbers of its geometry (for tests and figures)."""
+def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, **changes: Any) -> Identity:
+    """Draw the person of a seed; variety as in `sample_geometry`, `changes` replace numbers of its geometry."""
     canvas = Canvas(canvas_px)
     face = sample_geometry(seed, variety)._replace(**changes)
     height = height_field(face, canvas)

@@ -1,4 +1,4 @@
-"""Landmarks: the 68 points of the iBUG scheme on a rendered face, exact by construction, and the noise a tracker would add."""
+"""Landmarks: the 68 points of the iBUG scheme, exact by construction, and the noise a tracker would add."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def neutral_skin_landmarks(face: FaceGeometry) -> np.ndarray:
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """(68, 2) -> (5, 2): image-left eye centre, image-right eye centre, nose tip, image-left and image-right mouth corner."""
+    """(68, 2) -> (5, 2): left and right eye centre, nose tip, left and right mouth corner (of the picture)."""
     return np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]])
 
 
@@ -50,7 +50,7 @@ def track(landmarks: np.ndarray, rng: np.random.Generator, share: float = 0.012)
     Args:
         landmarks: (T, 68, 2) true points of a clip, px.
         rng: the tracker's errors.
-        share: standard deviation of the jitter in eye distances; jaw points, ill-defined along the contour, get three times as much.
+        share: standard deviation of the jitter in eye distances; jaw points get three times as much.
     """
     unit = share * np.mean([eye_distance(points) for points in landmarks])
     frames = len(landmarks)

@@ -1,4 +1,4 @@
-"""What every layout writer shares and the config reader needs: option models and the plug-in's form; imports nothing heavy."""
+"""What every layout writer shares and the config reader needs: options and the plug-in's form; nothing heavy."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -16,10 +16,14 @@ class LayoutConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seed: int = Field(0, ge=0, description="identities, expressions and noise grow from this, the corpus' name and their index")
+    seed: int = Field(
+        0, ge=0, description="identities, expressions and noise grow from this, the corpus' name and their index"
+    )
     noise: float = Field(2.5, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
     variety: float = Field(1.0, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
-    idle: float = Field(0.05, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression")
+    idle: float = Field(
+        0.05, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression"
+    )
 
 
 class SubjectsConfig(LayoutConfig):
@@ -34,16 +38,22 @@ class SubjectsConfig(LayoutConfig):
 class MacroConfig(SubjectsConfig):
     """Options of corpora of posed or spontaneous full expressions."""
 
-    intensity: float = Field(1.0, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth")
+    intensity: float = Field(
+        1.0, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth"
+    )
     variety: float = Field(0.5, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
 
 
 class MicroConfig(SubjectsConfig):
     """Options of corpora of short clips from onset over apex to offset."""
 
-    intensity: float = Field(0.12, gt=0, le=1, description="mean strength at the apex, 1 = full; each clip varies by a quarter")
+    intensity: float = Field(
+        0.12, gt=0, le=1, description="mean strength at the apex, 1 = full; each clip varies by a quarter"
+    )
     head_motion: float = Field(3.0, ge=0, le=20, description="factor on the drift of the head within a clip")
-    idle: float = Field(0.25, ge=0, le=2, description="spread of units that have nothing to do with the expression, share of intensity")
+    idle: float = Field(
+        0.25, ge=0, le=2, description="spread of units that have nothing to do with the expression, share of intensity"
+    )
     frames: int = Field(16, ge=6, le=400, description="mean number of frames from onset to offset")
 
 

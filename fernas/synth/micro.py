@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,9 @@ class Take:
     seed: int
 
 
-def takes(dataset: str, config: MicroConfig, subject: int, clips: Mapping[str, int], shown: Mapping[str, Sequence[str]]) -> Iterator[Take]:
+def takes(
+    dataset: str, config: MicroConfig, subject: int, clips: Mapping[Any, int], shown: Mapping[str, Sequence[str]]
+) -> Iterator[Take]:
     """The clips of one subject in an order that does not give the labels away.
 
     Args:
@@ -90,7 +93,7 @@ def crop_box(landmarks: np.ndarray, height: int, width: int) -> tuple[int, int, 
     return max(0, int(low[0])), max(0, int(low[1])), min(width, int(high[0])), min(height, int(high[1]))
 
 
-def facts_of(clip: Clip, take: Take, first: int) -> dict[str, object]:
+def facts_of(clip: Clip, take: Take, first: int) -> dict[str, Any]:
     """What the truth says about a clip: positions, original numbers, units, strength, landmarks at onset and apex."""
     plan = clip.plan
     reference = (plan.onset, plan.apex)

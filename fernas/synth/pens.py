@@ -1,4 +1,4 @@
-"""Drawing eyes and mouth onto a warped canvas, anti-aliased and at sub-pixel positions (micro-expressions move less than a pixel)."""
+"""Drawing eyes and mouth onto a warped canvas, anti-aliased, at sub-pixel positions (micro motion is that small)."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,9 @@ def stroke(image: np.ndarray, points: np.ndarray, colour: Colour, width: float) 
 
 def dot(image: np.ndarray, centre: np.ndarray, radius: float, colour: Colour) -> None:
     """Fill a disc."""
-    cv2.circle(image, (int(centre[0] * _UNIT), int(centre[1] * _UNIT)), int(radius * _UNIT), colour, -1, cv2.LINE_AA, SUBPIXEL)
+    cv2.circle(
+        image, (int(centre[0] * _UNIT), int(centre[1] * _UNIT)), int(radius * _UNIT), colour, -1, cv2.LINE_AA, SUBPIXEL
+    )
 
 
 def _tint(colour: np.ndarray | tuple[float, ...], factor: float) -> list[float]:
@@ -41,7 +43,7 @@ class EyePen:
     """Draws one eye into its patch of the picture."""
 
     def __init__(self, image: np.ndarray, canvas: Canvas, face: FaceGeometry, eye: Eye, offset: np.ndarray) -> None:
-        """Cut the patch of uint8 RGB `image` (S, S, 3) around the eye; `offset` (2,) is the head turn's shift in IPD."""
+        """Cut the patch of uint8 RGB `image` (S, S, 3) around the eye; `offset` (2,) is the turn's shift in IPD."""
         self.canvas, self.face, self.eye, self.offset = canvas, face, eye, offset
         upper, lower = (canvas.to_px(np.stack([eye.x, y], 1) + offset) for y in (eye.upper, eye.lower))
         pad = int(0.18 * canvas.scale)
@@ -59,7 +61,11 @@ class EyePen:
         """Crease, eyeball, iris, lid shadow, lashes; gaze in [-1, 1]."""
         scale = self.canvas.scale
         self._crease()
-        fill(self.patch, np.concatenate([self.upper, self.lower[::-1]]), _tint((228, 222, 212), min(1, self.light * 0.95)))
+        fill(
+            self.patch,
+            np.concatenate([self.upper, self.lower[::-1]]),
+            _tint((228, 222, 212), min(1, self.light * 0.95)),
+        )
         self._iris(self.eye.centre_x + gaze_x * 0.05, -0.012 + gaze_y * 0.03)
         shadow = self.patch.copy()
         fill(shadow, np.concatenate([self.upper, (self.upper + (0, 0.035 * scale))[::-1]]), (25, 20, 20))
@@ -110,7 +116,7 @@ class MouthPen:
     """Draws the mouth into its patch of the picture."""
 
     def __init__(self, image: np.ndarray, canvas: Canvas, face: FaceGeometry, mouth: Mouth, offset: np.ndarray) -> None:
-        """Cut the patch of uint8 RGB `image` (S, S, 3) around the mouth; `offset` (2,) is the head turn's shift in IPD."""
+        """Cut the patch of uint8 RGB `image` (S, S, 3) around the mouth; `offset` (2,) is the turn's shift in IPD."""
         self.canvas, self.face, self.mouth, self.offset = canvas, face, mouth, offset
         lines = (mouth.outer_upper, mouth.inner_upper, mouth.inner_lower, mouth.outer_lower)
         curves = [canvas.to_px(mouth.curve(line) + offset) for line in lines]
@@ -131,7 +137,12 @@ class MouthPen:
         if self.mouth.gap > OPEN_GAP:
             self._opening(light)
         else:
-            stroke(self.patch, self.inner_upper, _tint(skin * np.array([0.32, 0.22, 0.22]), light), 0.030 * self.canvas.scale)
+            stroke(
+                self.patch,
+                self.inner_upper,
+                _tint(skin * np.array([0.32, 0.22, 0.22]), light),
+                0.030 * self.canvas.scale,
+            )
         for side in (0, 1):
             self._corner_shadow(activation, side)
         self.patch[:] = cv2.GaussianBlur(self.patch, (3, 3), 0)
@@ -151,13 +162,21 @@ class MouthPen:
 
     def _opening(self, light: float) -> None:
         scale, gap = self.canvas.scale, self.mouth.gap
-        fill(self.patch, np.concatenate([self.inner_upper, self.inner_lower[::-1]]), _tint((60, 22, 28), min(1, light + 0.1)))
+        fill(
+            self.patch,
+            np.concatenate([self.inner_upper, self.inner_lower[::-1]]),
+            _tint((60, 22, 28), min(1, light + 0.1)),
+        )
         if gap > 0.035:
             drop = min(0.085, 0.75 * gap) * scale * (1 - np.linspace(-1, 1, LIP_SAMPLES) ** 4)
             edge = np.minimum(self.inner_upper[:, 1] + drop, self.inner_lower[:, 1])
             middle = slice(4, LIP_SAMPLES - 4)
             teeth = np.stack([self.inner_upper[middle, 0], edge[middle]], 1)[::-1]
-            fill(self.patch, np.concatenate([self.inner_upper[middle], teeth]), _tint((222, 214, 200), min(1, light * 0.95)))
+            fill(
+                self.patch,
+                np.concatenate([self.inner_upper[middle], teeth]),
+                _tint((222, 214, 200), min(1, light * 0.95)),
+            )
         stroke(self.patch, self.inner_upper, _tint((55, 25, 30), light), 0.016 * scale)
         stroke(self.patch, self.inner_lower, _tint((85, 42, 50), light), 0.012 * scale)
 

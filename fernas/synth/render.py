@@ -34,7 +34,7 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Camera:
-    """Size of the picture in px, pupil distance in px of a face at pose scale 1, and where it places the point below the eyes."""
+    """Size of the picture, pupil distance of a face at pose scale 1 (px), place of the point below the eyes."""
 
     height_px: int
     width_px: int
@@ -50,7 +50,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Pose:
-    """Head pose: shift in IPD, roll in degrees (counter-clockwise), yaw and pitch in parallax units, gaze in [-1, 1]."""
+    """Head pose: shift in IPD, roll in degrees counter-clockwise, yaw and pitch in parallax units, gaze -1..1."""
 
     shift_x: float = 0.0
     shift_y: float = 0.0
@@ -75,7 +75,9 @@ class Pose:
 
 def sample_pose(rng: np.random.Generator, amount: float = 1.0) -> Pose:
     """A pose near the frontal one; `amount` scales all deviations."""
-    deviations = np.clip(rng.standard_normal(8), -2.2, 2.2) * amount * np.array([0.06, 0.05, 2.2, 0.07, 0.05, 0.03, 0.3, 0.2])
+    deviations = (
+        np.clip(rng.standard_normal(8), -2.2, 2.2) * amount * np.array([0.06, 0.05, 2.2, 0.07, 0.05, 0.03, 0.3, 0.2])
+    )
     dx, dy, roll, yaw, pitch, size, gaze_x, gaze_y = (float(v) for v in deviations)
     return Pose(dx, dy, roll, float(np.clip(yaw, -MAX_TURN, MAX_TURN)), pitch, 1 + size, gaze_x, gaze_y)
 
@@ -93,7 +95,9 @@ def draw_face(identity: Identity, activation: np.ndarray, pose: Pose) -> tuple[n
     """
     canvas, face = identity.canvas, identity.face
     size = canvas.size_px
-    flow = cv2.resize(identity.deformation.flow_at(activation, pose.yaw, pose.pitch), (size, size), interpolation=cv2.INTER_LINEAR)
+    flow = cv2.resize(
+        identity.deformation.flow_at(activation, pose.yaw, pose.pitch), (size, size), interpolation=cv2.INTER_LINEAR
+    )
     flow += _pixel_grid(size)
     rgba = cv2.remap(identity.rgba, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     picture, cover = cv2.cvtColor(rgba, cv2.COLOR_BGRA2BGR), cv2.extractChannel(rgba, 3)

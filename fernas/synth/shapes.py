@@ -16,7 +16,7 @@ _CUPID = np.array([0, 0.004, 0, 0.012, 0, 0.004, 0], np.float32)
 
 @dataclass(frozen=True)
 class Eye:
-    """One eye: x (25,) and the lids' heights y at these x; centre x; crease (25,) above the upper lid; how open the lids are."""
+    """One eye: x (25,), the lids' heights and the crease's at these x; centre x; how open the lids are."""
 
     side: int
     centre_x: float
@@ -59,7 +59,7 @@ def eye(face: FaceGeometry, activation: np.ndarray, side: int) -> Eye:
 
 @dataclass(frozen=True)
 class Mouth:
-    """The mouth: corners (2, 2) and the lips' heights (7,) at LIP_STEPS, whose x run from corner to corner through the midline."""
+    """The mouth: corners (2, 2) and the lips' heights (7,) at LIP_STEPS, from corner to corner."""
 
     corners: np.ndarray
     outer_upper: np.ndarray
@@ -80,7 +80,9 @@ class Mouth:
         """Twenty points in the order of the iBUG scheme, float32 (20, 2)."""
         outer = [(self.outer_upper, s) for s in (-1, -0.55, -0.2, 0, 0.2, 0.55, 1)]
         outer += [(self.outer_lower, s) for s in (0.55, 0.2, 0, -0.2, -0.55)]
-        inner = [(self.inner_upper, s) for s in (-0.9, -0.3, 0, 0.3, 0.9)] + [(self.inner_lower, s) for s in (0.3, 0, -0.3)]
+        inner = [(self.inner_upper, s) for s in (-0.9, -0.3, 0, 0.3, 0.9)] + [
+            (self.inner_lower, s) for s in (0.3, 0, -0.3)
+        ]
         steps = np.array([s for _, s in outer + inner], np.float32)
         heights = [np.interp(s, LIP_STEPS, line) for line, s in outer + inner]
         return np.stack([self.x_at(steps), heights], 1).astype(np.float32)
@@ -93,7 +95,12 @@ def mouth(face: FaceGeometry, activation: np.ndarray) -> Mouth:
         return mean_channel(activation, number)
 
     corners = np.stack([_corner(face, activation, side) for side in (0, 1)])
-    gap = 0.10 * both(25) + 0.05 * both(16) + 0.30 * both(26) * (0.35 + 0.65 * min(1.0, 1.6 * both(25))) + 0.035 * both(10) * both(25)
+    gap = (
+        0.10 * both(25)
+        + 0.05 * both(16)
+        + 0.30 * both(26) * (0.35 + 0.65 * min(1.0, 1.6 * both(25)))
+        + 0.035 * both(10) * both(25)
+    )
     gap *= (1 - 0.7 * both(24)) * (1 - 0.5 * both(23))
     lift = 0.05 * both(10) + 0.035 * both(9) + 0.02 * both(25) + 0.02 * both(26) + 0.015 * both(12) + 0.04 * both(17)
     thin = float(np.clip(1 - 0.55 * both(23) - 0.45 * both(24) - 0.25 * both(12) - 0.15 * both(20), 0.25, 1.2))
@@ -101,7 +108,9 @@ def mouth(face: FaceGeometry, activation: np.ndarray) -> Mouth:
     base = np.interp(LIP_STEPS, [-1, 0, 1], [corners[0, 1], corners[:, 1].mean(), corners[1, 1]])
     middle = 1 - LIP_STEPS**2
     inner_upper = base * (1 - middle) + (centre - 0.2 * gap) * middle + _CUPID
-    inner_lower = base * (1 - middle) + (centre + 0.8 * gap + 0.02 * both(16)) * middle + _CUPID * (1 if gap < 0.02 else 0.3)
+    inner_lower = (
+        base * (1 - middle) + (centre + 0.8 * gap + 0.02 * both(16)) * middle + _CUPID * (1 if gap < 0.02 else 0.3)
+    )
     inner_lower = np.maximum(inner_lower, inner_upper + 0.002)
     outer_upper = inner_upper - face.lip_upper * thin * np.array([0, 0.62, 1.05, 0.86, 1.05, 0.62, 0])
     outer_lower = inner_lower + face.lip_lower * thin * np.array([0, 0.68, 0.97, 1.0, 0.97, 0.68, 0])

@@ -28,7 +28,9 @@ def height_field(face: FaceGeometry, canvas: Canvas) -> np.ndarray:
     rise = smoothstep(-0.32, 0.02, y) * (1 - smoothstep(nose - 0.03, nose + 0.13, y))
     z += face.nose_height * (0.12 + 0.88 * t**1.35) * np.exp(-0.5 * (x / (face.nose_bridge + 0.06 * t**2)) ** 2) * rise
     z += 0.10 * bump(0, nose - 0.06, 0.10, 0.09)
-    z += 0.13 * bump(face.nose_width * 0.86, nose - 0.01, 0.075, 0.085) - 0.05 * bump(face.nose_width * 1.35, nose - 0.02, 0.06, 0.12)
+    z += 0.13 * bump(face.nose_width * 0.86, nose - 0.01, 0.075, 0.085) - 0.05 * bump(
+        face.nose_width * 1.35, nose - 0.02, 0.06, 0.12
+    )
     # cheeks, muzzle, lips, chin
     z += face.cheek * bump(0.72, 0.42, 0.25, 0.22) - 0.04 * bump(0.72, 0.95, 0.22, 0.3)
     z += 0.06 * bump(0, mouth - 0.02, 0.42, 0.22) - 0.02 * bump(0, mouth - 0.2, 0.035, 0.1)
@@ -43,7 +45,9 @@ def height_field(face: FaceGeometry, canvas: Canvas) -> np.ndarray:
 def nasolabial_fold(face: FaceGeometry, x: np.ndarray, y: np.ndarray, depth: float, width: float) -> np.ndarray:
     """The fold from the nose wings to the mouth corners: positive depth on the grid."""
     distance = np.abs(x) - (face.nose_width + 0.09 + (y - face.nose_y) * 0.55)
-    reach = smoothstep(face.nose_y - 0.15, face.nose_y + 0.05, y) * (1 - smoothstep(face.mouth_y - 0.1, face.mouth_y + 0.12, y))
+    reach = smoothstep(face.nose_y - 0.15, face.nose_y + 0.05, y) * (
+        1 - smoothstep(face.mouth_y - 0.1, face.mouth_y + 0.12, y)
+    )
     return depth * bell(distance, width) * reach
 
 
@@ -79,7 +83,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Shading:
-    """What light does to the neutral face: float32 (S, S) each; `relief` is the smoothed height field it was taken from."""
+    """What light does to the neutral face: float32 (S, S) each; `relief` is the smoothed height field."""
 
     relief: np.ndarray
     diffuse: np.ndarray

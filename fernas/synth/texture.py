@@ -1,7 +1,7 @@
 """The still picture of an identity: skin, brows, hair, neck, shirt and ears, as one RGBA canvas without eyes and mouth.
 
-Every random stream has its own name and takes a fixed number of draws on grids of fixed size, so that neither the canvas
-size nor a face's features shift another stream.
+Every random stream has its own name and takes a fixed number of draws on grids of fixed size, so that neither the
+canvas nor a face's features shift another stream.
 """
 
 import cv2
@@ -80,7 +80,9 @@ def _skin_albedo(seed: int, face: FaceGeometry, canvas: Canvas, blotches: np.nda
     ax = np.abs(x)
     albedo = face.skin_rgb() * (1 + blotches)[..., None]
     rng = seeds.rng(seed, "marks")
-    blush = (bell(ax - 0.66, 0.22) * bell(y - 0.5, 0.2) + 0.8 * bell(x, 0.12) * bell(y - face.nose_y + 0.03, 0.1)) * rng.uniform(0.03, 0.13)
+    blush = (
+        bell(ax - 0.66, 0.22) * bell(y - 0.5, 0.2) + 0.8 * bell(x, 0.12) * bell(y - face.nose_y + 0.03, 0.1)
+    ) * rng.uniform(0.03, 0.13)
     albedo *= 1 - blush[..., None] * np.array([0.1, 0.8, 1.0])
     lids = 0.10 * face.lid_shadow * bell(ax - face.eye_dx, 0.24) * bell(y + 0.06, 0.11)
     albedo *= 1 - lids[..., None] * np.array([1, 1, 0.8])
@@ -89,7 +91,9 @@ def _skin_albedo(seed: int, face: FaceGeometry, canvas: Canvas, blotches: np.nda
     return _add_moles(albedo, canvas, rng).astype(np.float32)
 
 
-def _add_stubble(albedo: np.ndarray, face: FaceGeometry, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _add_stubble(
+    albedo: np.ndarray, face: FaceGeometry, x: np.ndarray, y: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     grain = rng.random((GRAIN_PX, GRAIN_PX)).astype(np.float32)
     if face.stubble <= 0.05 or face.softness >= 0.5:
         return albedo
@@ -101,7 +105,9 @@ def _add_stubble(albedo: np.ndarray, face: FaceGeometry, x: np.ndarray, y: np.nd
 
 
 def _add_freckles(albedo: np.ndarray, face: FaceGeometry, canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    spots = np.column_stack([rng.normal(0, 0.55, N_FRECKLES), rng.normal(0.45, 0.22, N_FRECKLES), rng.uniform(0.1, 0.35, N_FRECKLES)])
+    spots = np.column_stack(
+        [rng.normal(0, 0.55, N_FRECKLES), rng.normal(0.45, 0.22, N_FRECKLES), rng.uniform(0.1, 0.35, N_FRECKLES)]
+    )
     count = min(N_FRECKLES, int(60 * face.freckles)) if face.freckles > 0.05 else 0
     if not count:
         return albedo
@@ -154,7 +160,9 @@ def _brow_mask(seed: int, face: FaceGeometry, canvas: Canvas) -> np.ndarray:
     width = max(1, round(0.022 * canvas.scale))
     for row, side in enumerate((-1, 1)):
         root = canvas.to_px(np.stack([side * x[row], y[row]], 1))
-        tip = canvas.to_px(np.stack([side * (x[row] + 0.075 * np.cos(angle[row])), y[row] + 0.0375 * np.sin(angle[row])], 1))
+        tip = canvas.to_px(
+            np.stack([side * (x[row] + 0.075 * np.cos(angle[row])), y[row] + 0.0375 * np.sin(angle[row])], 1)
+        )
         strokes = (np.stack([root, tip], 1)[:count] * 16).astype(np.int32)
         for start, end in strokes.tolist():
             cv2.line(mask, start, end, int(255 * face.brow_density), width, cv2.LINE_AA, SUBPIXEL)
@@ -188,22 +196,40 @@ def _paint_ears(layers: Layers, face: FaceGeometry, x: np.ndarray, y: np.ndarray
 class _Hair:
     """Hair of an identity: colour, outline and hairline."""
 
-    VOLUME = {geometry.BALD: 0.02, geometry.SHORT: 0.12, geometry.SIDE_PART: 0.16, geometry.FRINGE: 0.17, geometry.LONG: 0.20}
+    VOLUME = {
+        geometry.BALD: 0.02,
+        geometry.SHORT: 0.12,
+        geometry.SIDE_PART: 0.16,
+        geometry.FRINGE: 0.17,
+        geometry.LONG: 0.20,
+    }
 
     def __init__(self, seed: int, face: FaceGeometry, canvas: Canvas) -> None:
         self.face, self.style = face, face.hair_style
         self.x, self.y = canvas.grid()
         self.ax = np.abs(self.x)
         rng = seeds.rng(seed, "hair")
-        coarse, fine = rng.standard_normal((6, 60)).astype(np.float32), rng.standard_normal((10, 150)).astype(np.float32)
-        strands = cv2.resize(fine, (512, 256), interpolation=cv2.INTER_CUBIC) + 0.7 * cv2.resize(coarse, (512, 256), interpolation=cv2.INTER_CUBIC)
-        parting, extra, length, part_side = rng.uniform(-0.5, 0.5), rng.uniform(0, 0.05), rng.uniform(1.3, 2.4), rng.standard_normal()
+        coarse, fine = (
+            rng.standard_normal((6, 60)).astype(np.float32),
+            rng.standard_normal((10, 150)).astype(np.float32),
+        )
+        strands = cv2.resize(fine, (512, 256), interpolation=cv2.INTER_CUBIC) + 0.7 * cv2.resize(
+            coarse, (512, 256), interpolation=cv2.INTER_CUBIC
+        )
+        parting, extra, length, part_side = (
+            rng.uniform(-0.5, 0.5),
+            rng.uniform(0, 0.05),
+            rng.uniform(1.3, 2.4),
+            rng.standard_normal(),
+        )
         self.wave = 0.03 * value_noise(rng, canvas.size_px, [(9, 1.0)])
         ripple, patches = value_noise(rng, canvas.size_px, [(6, 1.0)]), value_noise(rng, canvas.size_px, [(7, 1.0)])
         self.length, self.part_side = length, float(np.sign(part_side))
         self.volume = self.VOLUME[self.style] + extra
         self.colour = self._colour(strands, parting, ripple, patches)
-        width = (face.face_width + self.volume * 0.8) * np.sqrt(np.clip(1 - np.clip(-self.y / (face.top + self.volume), 0, 1) ** 2.3, 0, None))
+        width = (face.face_width + self.volume * 0.8) * np.sqrt(
+            np.clip(1 - np.clip(-self.y / (face.top + self.volume), 0, 1) ** 2.3, 0, None)
+        )
         self.half_width = np.where(width > 0.03, width, -1.0)
         self.inside = 1 - smoothstep(-0.03, 0.03, self.ax - self.half_width + self.wave)
 
@@ -214,16 +240,23 @@ class _Hair:
         else:
             angle = np.arctan2(x - parting, -(y + 1.0) + 0.3)
         along = np.clip(np.hypot(x - parting, y + 1.2) / 4 + 0.03 * ripple, 0, 1) * 255
-        strand = cv2.remap(strands, ((angle / np.pi * 0.5 + 0.5) * 511).astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR)
+        strand = cv2.remap(
+            strands, ((angle / np.pi * 0.5 + 0.5) * 511).astype(np.float32), along.astype(np.float32), cv2.INTER_LINEAR
+        )
         shine = 0.75 + 0.5 * bell(y + 1.25, 0.22) * (0.5 + 0.5 * np.cos(2.2 * (x - self.face.light_x)))
-        return geometry.HAIR_COLOURS[self.face.hair_colour] * (np.clip(1 + 0.20 * strand + 0.08 * patches, 0.3, 2) * shine)[..., None]
+        return (
+            geometry.HAIR_COLOURS[self.face.hair_colour]
+            * (np.clip(1 + 0.20 * strand + 0.08 * patches, 0.3, 2) * shine)[..., None]
+        )
 
     def paint_behind(self, layers: Layers) -> None:
         """Long hair behind neck and shoulders."""
         if self.style == geometry.LONG:
             edge = self.ax - (self.half_width + 0.12 * smoothstep(0, 1, self.y)) + self.wave
             fall = 1 - smoothstep(self.length - 0.1, self.length, self.y + 3 * self.wave)
-            layers.over(self.colour * 0.75, (1 - smoothstep(-0.03, 0.03, edge)) * (self.y > -self.face.top - self.volume) * fall)
+            layers.over(
+                self.colour * 0.75, (1 - smoothstep(-0.03, 0.03, edge)) * (self.y > -self.face.top - self.volume) * fall
+            )
 
     def paint_back(self, layers: Layers) -> None:
         """The hair beside and above the face, behind it."""

@@ -23,7 +23,11 @@ class Truth:
 
     def add(self, sample_id: str, label: str, **facts: Any) -> dict[str, Any]:
         """Note one labelled sample; facts: subject, raw_label, split, frames, onset, apex, offset, numbers, ..."""
-        row = {"sample_id": f"{self.dataset}/{sample_id}", "label": label, **{k: v for k, v in facts.items() if v is not None}}
+        row = {
+            "sample_id": f"{self.dataset}/{sample_id}",
+            "label": label,
+            **{k: v for k, v in facts.items() if v is not None},
+        }
         if "subject" in row:
             row["subject"] = f"{self.dataset}/{row['subject']}"
         self.clips.append(row)
@@ -57,7 +61,7 @@ def _counts(labels: Any) -> dict[str, int]:
 
 
 def points_of(landmarks: np.ndarray) -> list[float]:
-    """(68, 2) -> ten numbers: image-left eye centre, image-right eye centre, nose tip, mouth corners; px, one decimal."""
+    """(68, 2) -> ten numbers: left and right eye centre, nose tip, mouth corners; px, one decimal."""
     return [round(float(v), 1) for v in five_points(landmarks).ravel()]
 
 

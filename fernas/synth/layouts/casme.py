@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CASME, the first one: frames named after their clip, a coding sheet with two apex columns."""
+"""Rendered faces in the layout of CASME: frames named after their clip, a coding sheet with two apex columns."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ HEADER = ("Subject", "Filename", None, "OnsetF", "ApexF1", "ApexF2", "OffsetF", 
 ASPECT = 640 / 480
 
 
-class Config(MicroConfig):
+class CasmeConfig(MicroConfig):
     """Options of the rendered CASME."""
 
     subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
@@ -30,9 +30,9 @@ class Casme(Layout):
     """Writes `CASME_raw_selected/`, `Cropped/` and `casme.xlsx`."""
 
     name = "casme"
-    Config = Config
+    Config = CasmeConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: CasmeConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_xlsx
         from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CASME II: raw selected frames, face crops and the coding sheet with its two blank headers."""
+"""Rendered faces in the layout of CASME II: raw frames, face crops and the coding sheet with two blank headers."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,18 +9,29 @@ from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 
 Label = Literal["happiness", "disgust", "repression", "surprise", "sadness", "fear", "others"]
 MAX_SUBJECTS = 26
-HEADER = ("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion ")
+HEADER = (
+    "Subject",
+    "Filename",
+    None,
+    "OnsetFrame",
+    "ApexFrame",
+    "OffsetFrame",
+    None,
+    "Action Units",
+    "Estimated Emotion ",
+)
 SHEET_NAME = "CASME2-coding-20190701.xlsx"
 ASPECT = 640 / 480
 
 
-class Config(MicroConfig):
+class Casme2Config(MicroConfig):
     """Options of the rendered CASME II."""
 
     subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
     size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the raw frames")
     clips: dict[Label, int] = pydantic.Field(
-        {"happiness": 4, "surprise": 4, "disgust": 2, "repression": 2, "others": 1}, description="clips per person and label"
+        {"happiness": 4, "surprise": 4, "disgust": 2, "repression": 2, "others": 1},
+        description="clips per person and label",
     )
     trees: list[Literal["raw_selected", "cropped"]] = pydantic.Field(
         ["raw_selected", "cropped"], min_length=1, description="which of the shipped trees to write"
@@ -32,9 +43,9 @@ class Casme2(Layout):
     """Writes `CASME2_RAW_selected/`, `Cropped/` and the coding sheet."""
 
     name = "casme2"
-    Config = Config
+    Config = Casme2Config
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: Casme2Config, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_xlsx
         from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
@@ -56,7 +67,19 @@ class Casme2(Layout):
             onset, apex, offset = facts["numbers"]
             units = str(facts["units"])
             cell = int(units) if units.isdigit() else units
-            rows.append((take.subject + 1, filename, None, onset, apex if take is not unknown_apex else "/", offset, None, cell, take.label))
+            rows.append(
+                (
+                    take.subject + 1,
+                    filename,
+                    None,
+                    onset,
+                    apex if take is not unknown_apex else "/",
+                    offset,
+                    None,
+                    cell,
+                    take.label,
+                )
+            )
             known = {"apex_annotated": False} if take is unknown_apex else {}
             truth.add(f"{folder}/{filename}", take.label, subject=folder, raw_label=take.label, **facts, **known)
         write_xlsx(out / SHEET_NAME, {"Sheet1": [HEADER, *rows]})
@@ -69,7 +92,7 @@ class Casme2(Layout):
 TREES = {"raw_selected": ("CASME2_RAW_selected", "img"), "cropped": ("Cropped", "reg_img")}
 
 
-def _unknown_apex(plan: list[Any], config: Config) -> Any:
+def _unknown_apex(plan: list[Any], config: Casme2Config) -> Any:
     """The clip whose apex the coders left as `/`: a disgust clip of the last person, if there is one."""
     if not config.quirks:
         return None
@@ -79,7 +102,13 @@ def _unknown_apex(plan: list[Any], config: Config) -> Any:
 def _filename(order: int) -> str:
     """Names of the forms that occur: EP02_01f, EP03_1, EP06_02_01, EP09f, EP08_02."""
     episode = 2 + order + (order >= 10)
-    forms = (f"EP{episode:02d}_01f", f"EP{episode:02d}_1", f"EP{episode:02d}_02_01", f"EP{episode:02d}f", f"EP{episode:02d}_02")
+    forms = (
+        f"EP{episode:02d}_01f",
+        f"EP{episode:02d}_1",
+        f"EP{episode:02d}_02_01",
+        f"EP{episode:02d}f",
+        f"EP{episode:02d}_02",
+    )
     return forms[order % len(forms)]
 
 

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CAS(ME)^2: macro and micro expressions, a coding file of three sheets without headers."""
+"""Rendered faces in the layout of CAS(ME)^2: macro and micro expressions, a coding file of three bare sheets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +11,15 @@ from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 Label = Literal["negative", "positive", "surprise", "others"]
 SUBJECTS = (15, 16, 19, 20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 40)
 SHOWN = {"negative": ("disgust", "anger", "sadness"), "positive": ("happiness",)}
-STIMULI = {"disgust1": 101, "disgust2": "0102", "anger1": "0401", "anger2": 402, "happy1": "0502", "happy2": "0503",
-           "happy3": "0505", "happy4": "0507", "happy5": "0508"}  # fmt: skip
+STIMULI: dict[str, int | str] = {
+    "disgust1": 101, "disgust2": "0102", "anger1": "0401", "anger2": 402, "happy1": "0502",
+    "happy2": "0503", "happy3": "0505", "happy4": "0507", "happy5": "0508",
+}  # fmt: skip
 SHEET_NAME = "CAS(ME)^2code_final.xlsx"
 ASPECT = 640 / 480
 
 
-class Config(MicroConfig):
+class CasmeSquareConfig(MicroConfig):
     """Options of the rendered CAS(ME)^2."""
 
     subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
@@ -37,9 +39,9 @@ class CasmeSquare(Layout):
     """Writes `selectedpic/`, `cropped/` and the coding file."""
 
     name = "casme_sq"
-    Config = Config
+    Config = CasmeSquareConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: CasmeSquareConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_xlsx
         from fernas.synth.micro import wide_camera
@@ -55,7 +57,7 @@ class CasmeSquare(Layout):
         write_xlsx(out / SHEET_NAME, {"CASFEcode_final": rows, "naming rule1": people, "naming rule2": codes})
         return truth.document()
 
-    def _plan(self, config: Config, subject: int) -> list[tuple[Any, str]]:
+    def _plan(self, config: CasmeSquareConfig, subject: int) -> list[tuple[Any, str]]:
         """The takes of one person with their kind, macro first; orders count through both."""
         from fernas.synth.micro import takes
 
@@ -65,7 +67,7 @@ class CasmeSquare(Layout):
         return [(take, "macro") for take in macro] + [(take, "micro") for take in micro]
 
     def _write_clip(
-        self, out: Path, config: Config, camera: Any, take: Any, kind: str, no_offset: bool, truth: Any
+        self, out: Path, config: CasmeSquareConfig, camera: Any, take: Any, kind: str, no_offset: bool, truth: Any
     ) -> tuple[object, ...]:
         """Write a clip; returns its row of the first sheet."""
         from fernas.synth.corpus import write_picture

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CK48: the last frames of the rendered CK+ sequences as 48 x 48 grey faces by class."""
+"""Rendered faces in the layout of CK48: the last frames of the rendered CK+ as 48 x 48 grey faces by class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ FOLDERS = {**{name: name for name in ckplus.CODES}, "happiness": "happy"}
 SIDE_PX = 48
 
 
-class Config(ckplus.Config):
+class Ck48Config(ckplus.CkPlusConfig):
     """Options of the rendered CK48: those of the rendered CK+ it is cut from."""
 
     last: int = pydantic.Field(3, ge=1, le=10, description="frames from the end of each sequence")
@@ -25,9 +25,9 @@ class Ck48(Layout):
     """Writes `CK+48/<class>/S010_004_00000017.png`."""
 
     name = "ck48"
-    Config = Config
+    Config = Ck48Config
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: Ck48Config, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.truth import Truth
 
@@ -40,7 +40,7 @@ class Ck48(Layout):
         return truth.document()
 
     def _write_sequence(
-        self, out: Path, config: Config, index: int, subject: str, sequence: str, emotion: str, truth: Any
+        self, out: Path, config: Ck48Config, index: int, subject: str, sequence: str, emotion: str, truth: Any
     ) -> None:
         from fernas.synth.corpus import write_picture
 

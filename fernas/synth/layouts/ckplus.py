@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CK+ (extended Cohn-Kanade): sequences from neutral to apex, labels, FACS codes, landmarks."""
+"""Rendered faces in the layout of CK+: sequences from neutral to apex, labels, FACS codes, landmarks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 CODES = {"anger": 1, "contempt": 2, "disgust": 3, "fear": 4, "happiness": 5, "sadness": 6, "surprise": 7}
 Emotion = Literal["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
+EMOTIONS: tuple[Emotion, ...] = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 FIRST_SUBJECTS = (5, 10, 11, 14, 22, 26, 28, 29, 32, 34, 35, 37, 42, 44, 45, 46)
 MAX_SUBJECTS = 118
 ASPECT = 640 / 490
@@ -22,15 +23,21 @@ COLOUR_EVERY = 8
 """Every eighth person is filmed in colour, the others in grey, as CK+ mixes both."""
 
 
-class Config(MacroConfig):
+class CkPlusConfig(MacroConfig):
     """Options of the rendered CK+."""
 
     subjects: int = pydantic.Field(16, ge=1, le=MAX_SUBJECTS, description="number of people")
-    emotions: list[Emotion] = pydantic.Field(list(CODES), min_length=1, description="one labelled sequence of each per person")
+    emotions: list[Emotion] = pydantic.Field(
+        list(EMOTIONS), min_length=1, description="one labelled sequence of each per person"
+    )
     sequences: int = pydantic.Field(1, ge=1, le=9, description="sequences per person and emotion")
     frames: int = pydantic.Field(8, ge=4, le=60, description="mean number of frames of a sequence")
-    tracker_noise: float = pydantic.Field(0.012, ge=0, le=0.2, description="error of the shipped landmarks, in eye distances")
-    quirks: bool = pydantic.Field(True, description="unlabelled sequences and a stray .DS_Store, as real copies have them")
+    tracker_noise: float = pydantic.Field(
+        0.012, ge=0, le=0.2, description="error of the shipped landmarks, in eye distances"
+    )
+    quirks: bool = pydantic.Field(
+        True, description="unlabelled sequences and a stray .DS_Store, as real copies have them"
+    )
 
 
 def subject_name(index: int) -> str:
@@ -40,8 +47,8 @@ def subject_name(index: int) -> str:
     return f"S{FIRST_SUBJECTS[-1] + 4 + index - len(FIRST_SUBJECTS):03d}"
 
 
-def sequences_of(config: Config, index: int) -> list[tuple[str, Emotion | None]]:
-    """(number, emotion) of a person's sequences, in an order that does not give the emotions away; None is unlabelled."""
+def sequences_of(config: CkPlusConfig, index: int) -> list[tuple[str, Emotion | None]]:
+    """(number, emotion) of a person's sequences, in an order that gives nothing away; None is unlabelled."""
     from fernas.core import seeds
 
     rng = seeds.rng(config.seed, "ckplus", subject_name(index), "order")
@@ -57,9 +64,9 @@ class CkPlus(Layout):
     """Writes `cohn-kanade-images/`, `Emotion/`, `FACS/` and `Landmarks/`."""
 
     name = "ckplus"
-    Config = Config
+    Config = CkPlusConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: CkPlusConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.truth import Truth
 
@@ -68,7 +75,7 @@ class CkPlus(Layout):
             self._write_subject(out, config, index, truth)
         return truth.document()
 
-    def _write_subject(self, out: Path, config: Config, index: int, truth: "Truth") -> None:
+    def _write_subject(self, out: Path, config: CkPlusConfig, index: int, truth: "Truth") -> None:
         subject = subject_name(index)
         for sequence, emotion in sequences_of(config, index):
             clip = render_sequence(config, index, sequence, emotion)
@@ -99,12 +106,14 @@ class CkPlus(Layout):
         )
 
 
-def render_sequence(config: Config, index: int, sequence: str, emotion: str | None) -> "Clip":
+def render_sequence(config: CkPlusConfig, index: int, sequence: str, emotion: str | None) -> "Clip":
     """One sequence from neutral to apex; None draws an expression that nobody labelled."""
     from fernas.synth.macro import render_macro
 
     names = (subject_name(index), sequence)
-    return render_macro("ckplus", config, index, names, emotion or "others", config.frames, ASPECT, fps=30, returns=False)
+    return render_macro(
+        "ckplus", config, index, names, emotion or "others", config.frames, ASPECT, fps=30, returns=False
+    )
 
 
 def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":
@@ -114,7 +123,7 @@ def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":
     return frame if index % COLOUR_EVERY == COLOUR_EVERY - 1 else to_grey(frame)
 
 
-def write_sequence(out: Path, config: Config, index: int, sequence: str, clip: "Clip") -> Path:
+def write_sequence(out: Path, config: CkPlusConfig, index: int, sequence: str, clip: "Clip") -> Path:
     """Write frames, landmarks and FACS codes; returns `<subject>/<sequence>/<stem of the last frame>`."""
     from fernas.core import seeds
     from fernas.synth.corpus import sci, write_lines, write_picture
@@ -122,7 +131,9 @@ def write_sequence(out: Path, config: Config, index: int, sequence: str, clip: "
 
     subject = subject_name(index)
     folder = Path(subject) / sequence
-    tracked = track(clip.landmarks, seeds.rng(config.seed, "ckplus", subject, sequence, "tracker"), config.tracker_noise)
+    tracked = track(
+        clip.landmarks, seeds.rng(config.seed, "ckplus", subject, sequence, "tracker"), config.tracker_noise
+    )
     for i, (frame, points) in enumerate(zip(clip.frames, tracked, strict=True), start=1):
         stem = f"{subject}_{sequence}_{i:08d}"
         write_picture(out / "cohn-kanade-images" / folder / f"{stem}.png", frame_picture(index, frame))

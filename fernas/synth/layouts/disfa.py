@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of DISFA: one long video per person, action units coded frame by frame, no emotion labels.
+"""Rendered faces in the layout of DISFA: one long video per person, units coded frame by frame, no labels.
 
 The coded units of a planted expression rise and fall together, so that the usual rules over them (EMFACS-like, see the
 adapter) find exactly that expression; the truth lists what the adapter's default rule must find.
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 SUBJECTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18, 21, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32)
 CODED = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 Emotion = Literal["anger", "disgust", "fear", "happiness", "sadness", "surprise"]
+EMOTIONS: tuple[Emotion, ...] = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 UNITS: dict[str, tuple[int, ...]] = {
-    "anger": (4, 5, 17), "disgust": (9, 17), "fear": (1, 2, 4, 5, 20, 25), "happiness": (6, 12, 25), "sadness": (1, 4, 15, 17),
+    "anger": (4, 5, 17), "disgust": (9, 17), "fear": (1, 2, 4, 5, 20, 25), "happiness": (6, 12, 25),
+    "sadness": (1, 4, 15, 17),
     "surprise": (1, 2, 5, 25, 26),
 }  # fmt: skip
 # the unit whose levels decide, and the level from which the default rule speaks
@@ -30,12 +32,14 @@ ASPECT = 1024 / 768
 FPS = 20.0
 
 
-class Config(MacroConfig):
+class DisfaConfig(MacroConfig):
     """Options of the rendered DISFA."""
 
     subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
-    intensity: float = pydantic.Field(0.8, ge=0.5, le=1, description="strength of the expressions at their apex, 1 = full")
-    emotions: list[Emotion] = pydantic.Field(list(UNITS), min_length=1, description="expressions per person")
+    intensity: float = pydantic.Field(
+        0.8, ge=0.5, le=1, description="strength of the expressions at their apex, 1 = full"
+    )
+    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per person")
     repeats: int = pydantic.Field(1, ge=1, le=10, description="times each person shows each expression")
     frames: int = pydantic.Field(16, ge=8, le=200, description="frames of an expression from onset to offset")
     rest: int = pydantic.Field(7, ge=3, le=200, description="neutral frames between two expressions")
@@ -46,9 +50,9 @@ class Disfa(Layout):
     """Writes `Videos_LeftCamera/`, `ActionUnit_Labels/` and optionally `Video_RightCamera/`."""
 
     name = "disfa"
-    Config = Config
+    Config = DisfaConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: DisfaConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_video
         from fernas.synth.truth import Truth
@@ -66,7 +70,9 @@ class Disfa(Layout):
             _note_neutral(truth, subject, codes)
         return truth.document()
 
-    def _film(self, config: Config, index: int) -> tuple[list["np.ndarray"], "np.ndarray", list[tuple[str, int, "np.ndarray"]]]:
+    def _film(
+        self, config: DisfaConfig, index: int
+    ) -> tuple[list["np.ndarray"], "np.ndarray", list[tuple[str, int, "np.ndarray"]]]:
         """Frames, coded levels int (T, 12), and the expressions: (name, first frame from 0, levels per frame)."""
         import numpy as np
 
@@ -88,7 +94,7 @@ class Disfa(Layout):
         return frames, np.concatenate(codes), planted
 
 
-def _show(config: Config, index: int, at: int, emotion: str) -> "Clip":
+def _show(config: DisfaConfig, index: int, at: int, emotion: str) -> "Clip":
     """Rest, the expression, rest; every planted unit is shown for certain."""
     from fernas.core import seeds
     from fernas.synth.clips import ClipPlan, render_clip
@@ -136,7 +142,13 @@ def _note_expression(truth: Any, subject: str, emotion: str, start: int, levels:
         first = max(low, min(top - (AROUND - 1) // 2, high - AROUND))
         for frame in range(first, min(first + AROUND, high)):
             number = start + frame + 1
-            truth.add(f"{subject}/{emotion}_{start + low + 1:05d}/{number:05d}", emotion, subject=subject, frame=number, frames=1)
+            truth.add(
+                f"{subject}/{emotion}_{start + low + 1:05d}/{number:05d}",
+                emotion,
+                subject=subject,
+                frame=number,
+                frames=1,
+            )
 
 
 def _note_neutral(truth: Any, subject: str, codes: "np.ndarray") -> None:

@@ -18,10 +18,12 @@ SIDE_PX = 48
 CANVAS_PX = 128
 
 
-class Config(LayoutConfig):
+class Fer2013Config(LayoutConfig):
     """Options of the rendered FER2013."""
 
-    idle: float = pydantic.Field(0.12, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression")
+    idle: float = pydantic.Field(
+        0.12, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression"
+    )
     noise: float = pydantic.Field(4.0, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
     intensity: float = pydantic.Field(0.9, gt=0, le=1, description="mean strength of the expressions, 1 = full")
     training: int = pydantic.Field(280, ge=1, description="rows of the Training split")
@@ -29,7 +31,9 @@ class Config(LayoutConfig):
     private: int = pydantic.Field(70, ge=1, description="rows of PrivateTest")
     people: int = pydantic.Field(60, ge=3, description="number of people, each in one split only")
     pose: float = pydantic.Field(1.3, ge=0, le=4, description="factor on the deviation from a frontal head")
-    duplicates: int = pydantic.Field(0, ge=0, description="rows of PrivateTest that repeat a Training row, pixel for pixel")
+    duplicates: int = pydantic.Field(
+        0, ge=0, description="rows of PrivateTest that repeat a Training row, pixel for pixel"
+    )
     ferplus: bool = pydantic.Field(True, description="write fer2013new.csv, the FER+ votes")
 
 
@@ -37,15 +41,16 @@ class Fer2013(Layout):
     """Writes `fer2013/fer2013.csv` and `fer2013/fer2013new.csv`."""
 
     name = "fer2013"
-    Config = Config
+    Config = Fer2013Config
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: Fer2013Config, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_lines
         from fernas.synth.truth import Truth, points_of
 
         truth = Truth(self.name, config.seed)
-        rows, usages = [], _usages(config)
+        usages = _usages(config)
+        rows: list[tuple[int, np.ndarray, str]] = []
         for number, usage in follow(progress, enumerate(usages), len(usages), "rendering fer2013"):
             code, picture, points = _render(config, number, usage)
             repeat = number - (len(usages) - config.duplicates)
@@ -68,8 +73,8 @@ class Fer2013(Layout):
             self._write_votes(out, config, rows, truth)
         return truth.document()
 
-    def _write_votes(self, out: Path, config: Config, rows: list[Any], truth: Any) -> None:
-        """The FER+ file: rows in the same order, names that drift, one row of nine votes, one picture that is no face."""
+    def _write_votes(self, out: Path, config: Fer2013Config, rows: list[Any], truth: Any) -> None:
+        """The FER+ file: the same order, names that drift, one row of nine votes, one picture that is no face."""
         from fernas.core import seeds
         from fernas.synth.corpus import write_lines
 
@@ -87,12 +92,12 @@ class Fer2013(Layout):
         write_lines(out / "fer2013new.csv", lines)
 
 
-def _usages(config: Config) -> list[str]:
+def _usages(config: Fer2013Config) -> list[str]:
     counts = dict(zip(USAGES, (config.training, config.public, config.private), strict=True))
     return [usage for usage in USAGES for _ in range(counts[usage])]
 
 
-def _render(config: Config, number: int, usage: str) -> tuple[int, "np.ndarray", "np.ndarray"]:
+def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.ndarray", "np.ndarray"]:
     """One row: class code, uint8 (48, 48) and the landmarks (68, 2)."""
     from fernas.core import seeds
     from fernas.core.images import to_grey
@@ -109,7 +114,9 @@ def _render(config: Config, number: int, usage: str) -> tuple[int, "np.ndarray",
     identity = person("fer2013", config, group[int(rng.integers(len(group)))], CANVAS_PX)
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
     camera = Camera(SIDE_PX, SIDE_PX, SIDE_PX * 0.36, 0.5, 0.56)
-    picture, points, _ = render_still(identity, LABELS[code], camera, seed, strength, config.idle, config.noise, config.pose)
+    picture, points, _ = render_still(
+        identity, LABELS[code], camera, seed, strength, config.idle, config.noise, config.pose
+    )
     return code, to_grey(picture), points
 
 

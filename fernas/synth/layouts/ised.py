@@ -15,25 +15,29 @@ FPS = 50.0
 MAT_HEADER = b"MATLAB 5.0 MAT-file, RENDERED by fernas"
 
 
-class Config(MacroConfig):
+class IsedConfig(MacroConfig):
     """Options of the rendered ISED."""
 
     subjects: int = pydantic.Field(4, ge=1, le=50, description="number of people")
-    intensity: float = pydantic.Field(0.8, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth")
+    intensity: float = pydantic.Field(
+        0.8, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth"
+    )
     clips: dict[Emotion, int] = pydantic.Field(
         {"happiness": 3, "surprise": 2, "sadness": 1, "disgust": 2}, description="clips per person and label"
     )
     frames: int = pydantic.Field(12, ge=6, le=200, description="mean number of frames of a clip")
-    table: Literal["mat", "csv"] = pydantic.Field("mat", description="form of the table: ISED_details.mat or ised_details.csv")
+    table: Literal["mat", "csv"] = pydantic.Field(
+        "mat", description="form of the table: ISED_details.mat or ised_details.csv"
+    )
 
 
 class Ised(Layout):
     """Writes `videos/PS 1/4.avi`, `peakImages/1_4_7.jpg` and the table."""
 
     name = "ised"
-    Config = Config
+    Config = IsedConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: IsedConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.core import seeds
         from fernas.synth.corpus import write_lines
@@ -54,7 +58,7 @@ class Ised(Layout):
         return truth.document()
 
     def _write_clip(
-        self, out: Path, config: Config, index: int, video: int, emotion: Emotion, truth: Any
+        self, out: Path, config: IsedConfig, index: int, video: int, emotion: Emotion, truth: Any
     ) -> tuple[object, ...]:
         """Write video and peak picture; returns the row of the table."""
         from fernas.synth.corpus import write_picture, write_video
@@ -63,15 +67,17 @@ class Ised(Layout):
         from fernas.synth.truth import points_of, units_of
 
         participant = index + 1
-        clip = render_macro(self.name, config, index, (str(index), str(video)), emotion, config.frames, ASPECT, FPS, returns=False)
+        clip = render_macro(
+            self.name, config, index, (str(index), str(video)), emotion, config.frames, ASPECT, FPS, returns=False
+        )
         last = len(clip.frames) - 1
         peak = max(1, last - 1)
         write_video(out / "videos" / f"PS {participant}" / f"{video}.avi", clip.frames, FPS)
         picture = f"{participant}_{video}_{peak + 1}.jpg"
         write_picture(out / "peakImages" / picture, clip.frames[peak])
         truth.add(
-            f"{participant}/{video}", emotion, subject=str(participant), raw_label=str(CODES[emotion]), frames=last + 1, onset=0,
-            apex=peak, offset=last, numbers=[peak + 1], units=units_of(clip.expression),
+            f"{participant}/{video}", emotion, subject=str(participant), raw_label=str(CODES[emotion]), frames=last + 1,
+            onset=0, apex=peak, offset=last, numbers=[peak + 1], units=units_of(clip.expression),
             landmarks={str(i): points_of(clip.landmarks[i]) for i in (0, peak)},
         )  # fmt: skip
         x0, y0, x1, y1 = (round(float(v)) for v in face_box(clip.landmarks[peak]))

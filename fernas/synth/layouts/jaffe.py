@@ -8,25 +8,35 @@ import pydantic
 from fernas.synth.layout import Layout, MacroConfig, Progress, follow
 
 SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
-CODES = {"AN": "anger", "DI": "disgust", "FE": "fear", "HA": "happiness", "NE": "neutral", "SA": "sadness", "SU": "surprise"}
+CODES = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}
 
 
-class Config(MacroConfig):
+class JaffeConfig(MacroConfig):
     """Options of the rendered JAFFE."""
 
     subjects: int = pydantic.Field(10, ge=1, le=len(SUBJECTS), description="number of people")
     size_px: int = pydantic.Field(256, ge=96, le=1024, description="side of the pictures")
     stills: int = pydantic.Field(3, ge=1, le=9, description="pictures per person and expression")
-    quirks: bool = pydantic.Field(True, description="gaps in the takes and serial numbers, a README beside the pictures")
+    quirks: bool = pydantic.Field(
+        True, description="gaps in the takes and serial numbers, a README beside the pictures"
+    )
 
 
 class Jaffe(Layout):
     """Writes `jaffe/KA.AN1.39.tiff`."""
 
     name = "jaffe"
-    Config = Config
+    Config = JaffeConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: JaffeConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_lines
         from fernas.synth.truth import Truth
@@ -42,7 +52,9 @@ class Jaffe(Layout):
             write_lines(out / "jaffe" / "README", ["RENDERED pictures in the layout of JAFFE."])
         return truth.document()
 
-    def _write_still(self, out: Path, config: Config, index: int, code: str, take: int, serial: int, truth: Any) -> None:
+    def _write_still(
+        self, out: Path, config: JaffeConfig, index: int, code: str, take: int, serial: int, truth: Any
+    ) -> None:
         from fernas.core import seeds
         from fernas.core.images import to_grey
         from fernas.synth.clips import render_still

@@ -12,23 +12,25 @@ EMOTIONS: tuple[Emotion, ...] = ("anger", "disgust", "fear", "happiness", "sadne
 MAX_SUBJECTS = 86
 
 
-class Config(MacroConfig):
+class MugConfig(MacroConfig):
     """Options of the rendered MUG."""
 
     subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
     emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per person")
     takes: int = pydantic.Field(1, ge=1, le=20, description="takes per person and expression")
     frames: int = pydantic.Field(16, ge=8, le=200, description="mean number of frames of a take")
-    quirks: bool = pydantic.Field(True, description="folders of other depths, gaps in take numbers, an unknown expression")
+    quirks: bool = pydantic.Field(
+        True, description="folders of other depths, gaps in take numbers, an unknown expression"
+    )
 
 
 class Mug(Layout):
     """Writes `subjects3/<subject>/[session0/]<expression>/take<n>/`."""
 
     name = "mug"
-    Config = Config
+    Config = MugConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: MugConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.truth import Truth
 
@@ -49,12 +51,14 @@ class Mug(Layout):
             truth.note("001/mixed: a folder of no known expression")
         return truth.document()
 
-    def _write_take(self, folder: Path, config: Config, index: int, emotion: str, take: str) -> Any:
+    def _write_take(self, folder: Path, config: MugConfig, index: int, emotion: str, take: str) -> Any:
         from fernas.synth.corpus import write_picture
         from fernas.synth.macro import render_macro
 
         shown = "others" if emotion == "mixed" else emotion
-        clip = render_macro(self.name, config, index, (str(index), emotion, take), shown, config.frames, 1.0, 19, returns=True)
+        clip = render_macro(
+            self.name, config, index, (str(index), emotion, take), shown, config.frames, 1.0, 19, returns=True
+        )
         for i, frame in enumerate(clip.frames):
             write_picture(folder / emotion / take / f"img_{i:04d}.jpg", frame)
         return clip

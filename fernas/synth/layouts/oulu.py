@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of Oulu-CASIA: sequences from neutral to apex by camera, lighting, person and expression."""
+"""Rendered faces in the layout of Oulu-CASIA: sequences to the apex by camera, lighting, person, expression."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,14 +16,18 @@ ASPECT = 320 / 240
 GAINS = {"Strong": 1.0, "Weak": 0.6, "Dark": 0.3}
 
 
-class Config(MacroConfig):
+class OuluConfig(MacroConfig):
     """Options of the rendered Oulu-CASIA."""
 
     subjects: int = pydantic.Field(4, ge=1, le=80, description="number of people")
     emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per person")
     frames: int = pydantic.Field(10, ge=6, le=72, description="mean number of frames of a sequence")
-    cameras: list[Literal["VL", "NI"]] = pydantic.Field(["VL"], min_length=1, description="visible light, near infra-red")
-    lightings: list[Literal["Strong", "Weak", "Dark"]] = pydantic.Field(["Strong"], min_length=1, description="lightings")
+    cameras: list[Literal["VL", "NI"]] = pydantic.Field(
+        ["VL"], min_length=1, description="visible light, near infra-red"
+    )
+    lightings: list[Literal["Strong", "Weak", "Dark"]] = pydantic.Field(
+        ["Strong"], min_length=1, description="lightings"
+    )
     crops: bool = pydantic.Field(False, description="also write PreProcess_Img, the eye-aligned crops")
 
 
@@ -31,10 +35,10 @@ class Oulu(Layout):
     """Writes `OriginalImg/VL/Strong/P001/Anger/000.jpeg`."""
 
     name = "oulu"
-    Config = Config
+    Config = OuluConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`. The truth lists the sequences of VL and Strong where they are written."""
+    def write(self, out: Path, config: OuluConfig, progress: Progress | None = None) -> dict[str, Any]:
+        """Write the corpus; see `Layout.write`. The truth lists the sequences of VL and Strong."""
         from fernas.synth.macro import render_macro
         from fernas.synth.truth import Truth
 
@@ -42,7 +46,9 @@ class Oulu(Layout):
         plan = [(i, emotion) for i in range(config.subjects) for emotion in config.emotions]
         for index, emotion in follow(progress, plan, len(plan), "rendering oulu"):
             subject, names = f"P{index + 1:03d}", (str(index), emotion)
-            clip = render_macro(self.name, config, index, names, emotion.lower(), config.frames, ASPECT, 25, returns=False)
+            clip = render_macro(
+                self.name, config, index, names, emotion.lower(), config.frames, ASPECT, 25, returns=False
+            )
             for camera in config.cameras:
                 for lighting in config.lightings:
                     self._write_frames(out, camera, lighting, Path(subject) / emotion, clip, config.crops)
@@ -68,9 +74,16 @@ class Oulu(Layout):
 
         last = len(clip.frames) - 1
         truth.add(
-            f"{subject}/{emotion}", emotion.lower(), subject=subject, raw_label=emotion, frames=last + 1, onset=0, apex=last,
-            units=units_of(clip.expression), landmarks={str(i): points_of(clip.landmarks[i]) for i in (0, last)},
-        )  # fmt: skip
+            f"{subject}/{emotion}",
+            emotion.lower(),
+            subject=subject,
+            raw_label=emotion,
+            frames=last + 1,
+            onset=0,
+            apex=last,
+            units=units_of(clip.expression),
+            landmarks={str(i): points_of(clip.landmarks[i]) for i in (0, last)},
+        )
 
 
 def _seen_by(camera: str, frame: "np.ndarray", gain: float) -> "np.ndarray":

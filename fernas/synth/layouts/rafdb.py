@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of RAF-DB (basic): stills of the web, aligned crops, one list of labels, attribute files."""
+"""Rendered faces in the layout of RAF-DB (basic): stills, aligned crops, one list of labels, attribute files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,20 @@ CODES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutra
 ALIGNED_PX = 100
 
 
-class Config(LayoutConfig):
+class RafDbConfig(LayoutConfig):
     """Options of the rendered RAF-DB."""
 
-    idle: float = pydantic.Field(0.12, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression")
+    idle: float = pydantic.Field(
+        0.12, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression"
+    )
     noise: float = pydantic.Field(4.0, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
     intensity: float = pydantic.Field(0.9, gt=0, le=1, description="mean strength of the expressions, 1 = full")
     train: int = pydantic.Field(210, ge=1, le=99999, description="pictures of the train split")
     test: int = pydantic.Field(70, ge=1, le=9999, description="pictures of the test split")
     people: int = pydantic.Field(50, ge=2, description="number of people, each in one split only")
-    size_px: int = pydantic.Field(192, ge=120, le=1024, description="height of the original pictures; their widths vary")
+    size_px: int = pydantic.Field(
+        192, ge=120, le=1024, description="height of the original pictures; their widths vary"
+    )
     pose: float = pydantic.Field(1.5, ge=0, le=4, description="factor on the deviation from a frontal head")
     originals: bool = pydantic.Field(True, description="also write Image/original and Annotation/manual")
 
@@ -32,9 +36,9 @@ class RafDb(Layout):
     """Writes `basic/EmoLabel/`, `basic/Image/` and `basic/Annotation/manual/`."""
 
     name = "rafdb"
-    Config = Config
+    Config = RafDbConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: RafDbConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`. Landmarks of the truth are those in the original pictures."""
         from fernas.synth.corpus import write_lines
         from fernas.synth.truth import Truth
@@ -48,7 +52,7 @@ class RafDb(Layout):
         write_lines(out / "basic" / "EmoLabel" / "list_patition_label.txt", lines)
         return truth.document()
 
-    def _write_picture(self, root: Path, config: Config, split: str, stem: str, truth: Any) -> int:
+    def _write_picture(self, root: Path, config: RafDbConfig, split: str, stem: str, truth: Any) -> int:
         from fernas.core import seeds
         from fernas.synth.corpus import write_picture
         from fernas.synth.truth import points_of
@@ -67,7 +71,7 @@ class RafDb(Layout):
         return code
 
 
-def _render(config: Config, split: str, seed: int, label: str, rng: Any) -> tuple["np.ndarray", "np.ndarray"]:
+def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) -> tuple["np.ndarray", "np.ndarray"]:
     """One original picture, RGB (H, W, 3), and its landmarks (68, 2)."""
     from fernas.synth.clips import render_still
     from fernas.synth.corpus import person

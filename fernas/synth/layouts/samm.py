@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of SAMM: grey frames with the numbers of the recording, a coding sheet under 13 lines of text."""
+"""Rendered faces in the layout of SAMM: grey frames, a coding sheet under 13 lines of text."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -8,11 +8,41 @@ import pydantic
 from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 
 Label = Literal["Anger", "Contempt", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other"]
-SUBJECTS = (6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30, 31, 32, 33, 34, 35, 36, 37)
+SUBJECTS = (
+    6,
+    7,
+    9,
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+    17,
+    18,
+    19,
+    20,
+    21,
+    22,
+    23,
+    24,
+    25,
+    26,
+    28,
+    30,
+    31,
+    32,
+    33,
+    34,
+    35,
+    36,
+    37,
+)
 SHOWN = {"Other": ("others",)}
 HEADER = (
-    "Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro", "Action Units",
-    "Estimated Emotion", "Objective Classes", "Notes",
+    "Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro",
+    "Action Units", "Estimated Emotion", "Objective Classes", "Notes",
 )  # fmt: skip
 SHEET_NAME = "SAMM_Micro_FACS_Codes_v2.xlsx"
 TEXT_ABOVE = (
@@ -24,25 +54,30 @@ TEXT_ABOVE = (
 ASPECT = 960 / 650
 
 
-class Config(MicroConfig):
+class SammConfig(MicroConfig):
     """Options of the rendered SAMM."""
 
     subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
     size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the frames")
     clips: dict[Label, int] = pydantic.Field(
-        {"Anger": 2, "Contempt": 1, "Disgust": 1, "Happiness": 4, "Surprise": 4, "Other": 1}, description="clips per person and label"
+        {"Anger": 2, "Contempt": 1, "Disgust": 1, "Happiness": 4, "Surprise": 4, "Other": 1},
+        description="clips per person and label",
     )
-    margin: int = pydantic.Field(2, ge=0, le=50, description="frames before the onset and after the offset that the folders hold")
-    quirks: bool = pydantic.Field(True, description="frame numbers of four and five digits, one `or` among the action units")
+    margin: int = pydantic.Field(
+        2, ge=0, le=50, description="frames before the onset and after the offset that the folders hold"
+    )
+    quirks: bool = pydantic.Field(
+        True, description="frame numbers of four and five digits, one `or` among the action units"
+    )
 
 
 class Samm(Layout):
     """Writes `SAMM/` and the coding sheet."""
 
     name = "samm"
-    Config = Config
+    Config = SammConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: SammConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.corpus import write_xlsx
         from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
@@ -65,7 +100,18 @@ class Samm(Layout):
                 units = f"{units} or {units}".replace("0 or 0", "0")
             micro = f"Micro - {1 + (take.order % 2)}"
             cell = int(units) if units.isdigit() else units
-            row = (number, filename, 1 + take.order // 4, onset, apex, offset, offset - onset + 1, micro, cell, take.label)
+            row = (
+                number,
+                filename,
+                1 + take.order // 4,
+                onset,
+                apex,
+                offset,
+                offset - onset + 1,
+                micro,
+                cell,
+                take.label,
+            )
             rows.append((*row, OBJECTIVE[take.label], None))
             truth.add(f"{folder}/{filename}", _canonical(take.label), subject=folder, raw_label=take.label, **facts)
         above = [(text,) if text else (None,) for text in TEXT_ABOVE]
@@ -74,7 +120,8 @@ class Samm(Layout):
 
 
 OBJECTIVE = {
-    "Happiness": "I", "Surprise": "II", "Anger": "III", "Disgust": "IV", "Sadness": "V", "Fear": "VI", "Contempt": "VII", "Other": "VII",
+    "Happiness": "I", "Surprise": "II", "Anger": "III", "Disgust": "IV", "Sadness": "V", "Fear": "VI",
+    "Contempt": "VII", "Other": "VII",
 }  # fmt: skip
 
 

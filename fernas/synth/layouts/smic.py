@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of SMIC: the cropped high-speed tree, labels and subjects by folder, no annotation file."""
+"""Rendered faces in the layout of SMIC: the cropped high-speed tree, labels by folder, no annotation file."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +13,14 @@ CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 SHOWN = {"negative": ("disgust", "sadness", "fear", "anger"), "positive": ("happiness",)}
 
 
-class Config(MicroConfig):
+class SmicConfig(MicroConfig):
     """Options of the rendered SMIC."""
 
     subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
     size_px: int = pydantic.Field(160, ge=96, le=1024, description="height of the face crops")
-    clips: dict[Label, int] = pydantic.Field({"negative": 4, "positive": 4, "surprise": 4}, description="clips per person and label")
+    clips: dict[Label, int] = pydantic.Field(
+        {"negative": 4, "positive": 4, "surprise": 4}, description="clips per person and label"
+    )
     quirks: bool = pydantic.Field(True, description="a non_micro clip and a stray .DS_Store, as real copies have them")
 
 
@@ -26,9 +28,9 @@ class Smic(Layout):
     """Writes `SMIC_all_cropped/HS/`."""
 
     name = "smic"
-    Config = Config
+    Config = SmicConfig
 
-    def write(self, out: Path, config: Config, progress: Progress | None = None) -> dict[str, Any]:
+    def write(self, out: Path, config: SmicConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
         from fernas.synth.micro import crop_camera, facts_of, first_number, render_take, takes
         from fernas.synth.truth import Truth
@@ -44,12 +46,14 @@ class Smic(Layout):
             first = first_number(take, 34208, 999000)
             _write_frames(root / subject / "micro" / take.label / name, first, clip.frames)
             facts = facts_of(clip, take, first)
-            truth.add(f"{subject}/{name}", take.label, subject=subject, raw_label=take.label, apex_annotated=False, **facts)
+            truth.add(
+                f"{subject}/{name}", take.label, subject=subject, raw_label=take.label, apex_annotated=False, **facts
+            )
         if config.quirks and plan:
             self._write_quirks(root, config, plan[0], camera, truth)
         return truth.document()
 
-    def _write_quirks(self, root: Path, config: Config, take: Any, camera: Any, truth: Any) -> None:
+    def _write_quirks(self, root: Path, config: SmicConfig, take: Any, camera: Any, truth: Any) -> None:
         """A clip in which nothing is expressed, in the folder that holds such clips."""
         from dataclasses import replace
 
