@@ -18,7 +18,7 @@ class OfficialConfig(Strict):
     train: tuple[str, ...] = Field(("Training", "train"), min_length=1, description="splits of the training side")
     test: tuple[str, ...] = Field(("PrivateTest", "test"), min_length=1, description="splits of the test side")
     inner_validation: tuple[str, ...] = Field(
-        ("PublicTest", "validation"),
+        ("PublicTest", "validation", "val"),
         description="splits that serve as inner validation; []: a part of the training side, by subject or group",
     )
     unused: tuple[str, ...] = Field((), description="splits that stand on no side")
