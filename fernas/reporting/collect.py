@@ -172,7 +172,8 @@ def _block(
     good = [record for record in records if record["status"] == "ok"]
     _add_scores(block, good, records, {name: run for name, run in runs.items() if run is not None})
     if rendered or (config is not None and config.tracking.real_faces):
-        block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""))
+        view = config.tasks[task].view if config is not None and task in config.tasks else "*"
+        block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""), view)
     return block
 
 
@@ -480,13 +481,15 @@ def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
     """Training loss and inner-validation UAR per method, the mean over folds and seeds."""
     panels, words = [], []
     histories = {
-        name: [row for t in run.trainings for s in t.shards for row in optional_jsonl(s.folder / "training.jsonl")]
+        name: [
+            optional_jsonl(shard.folder / "training.jsonl") for training in run.trainings for shard in training.shards
+        ]
         for name, run in runs.items()
     }
     for title, column in (("training loss", "loss"), ("inner-validation UAR", "inner_uar")):
         series = {}
-        for name, rows in histories.items():
-            steps, values = mean_curve([[(int(row.get("epoch", 0)), row.get(column)) for row in rows]])
+        for name, shards in histories.items():
+            steps, values = mean_curve(numbered_by_fold(rows, column) for rows in shards)
             if steps:
                 series[name] = (steps, values)
                 words.append(f"{title} of {name}: from {values[0]:.3g} to {values[-1]:.3g}")
@@ -501,6 +504,16 @@ def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
     )
 
 
+def numbered_by_fold(rows: Iterable[dict[str, Any]], column: str) -> list[tuple[int, Any]]:
+    """(how many rows of its fold came before, value of a column): epochs go on where a recipe has several phases."""
+    seen: dict[Any, int] = defaultdict(int)
+    found = []
+    for row in rows:
+        found.append((seen[row.get("fold")], row.get(column)))
+        seen[row.get("fold")] += 1
+    return found
+
+
 def mean_curve(histories: Iterable[Iterable[tuple[int, Any]]]) -> tuple[list[float], list[float]]:
     """The mean of several curves at each step at which one of them has a finite number."""
     at: dict[int, list[float]] = defaultdict(list)
@@ -512,9 +525,9 @@ def mean_curve(histories: Iterable[Iterable[tuple[int, Any]]]) -> tuple[list[flo
     return [float(step) for step in steps], [float(np.mean(at[step])) for step in steps]
 
 
-def _faces(results: Path, task_dir: str, data_dir: str) -> list[Face]:
+def _faces(results: Path, task_dir: str, data_dir: str, view: str) -> list[Face]:
     """A few faces of each class with what the networks see of them."""
-    views = [p for p in sorted((results / "tasks" / task_dir).glob("*/inputs.npy")) if p.stat().st_size]
+    views = [p for p in sorted((results / "tasks" / task_dir).glob(f"{view}/inputs.npy")) if p.stat().st_size]
     data = results / "data" / data_dir
     if not views or not (data / "previews.npy").is_file():
         return []
@@ -531,6 +544,6 @@ def _faces(results: Path, task_dir: str, data_dir: str) -> list[Face]:
         chosen = rows.drop_duplicates("dataset" if several else "subject").head(FACES_PER_CLASS)
         for row in records_of(chosen):
             preview = figures.picture_png(np.asarray(previews[position[row["source_id"]]]))
-            view = figures.picture_png(np.asarray(inputs[int(row["row"])]))
-            found.append(Face(png_address(preview), png_address(view), str(label), str(row["sample_id"])))
+            seen = figures.picture_png(np.asarray(inputs[int(row["row"])]))
+            found.append(Face(png_address(preview), png_address(seen), str(label), str(row["sample_id"])))
     return found

@@ -47,7 +47,9 @@ def comparison(results: Path | str, config: StudyConfig | None = None, write: bo
     """
     root = Path(results)
     rows = [_row(root, run, config) for run in _expected(root, config)]
-    rows += _skipped_rows(config, rows) if config is not None else []
+    if config is not None:
+        _sum_members(config, rows)
+        rows += _skipped_rows(config, rows)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
         {"seed_count": "Int64", "folds": "Int64", "params": "Int64", **dict.fromkeys(SCORES, "float64")}
     )
@@ -223,6 +225,19 @@ def _complexity(document: str) -> dict[str, float]:
         return {"params": params(architecture), "macs": macs(architecture)}
     except FernasError:
         return {}
+
+
+def _sum_members(config: StudyConfig, rows: list[dict[str, Any]]) -> None:
+    """An ensemble costs what all trained repetitions of its members cost together; a search counts once."""
+    by_run = {(row["task"], row["protocol"], row["method"], row["search_scope"]): row for row in rows}
+    for row in rows:
+        if not config.methods[row["method"]].combine:
+            continue
+        members = grid.member_runs(config, row["method"], row["search_scope"])
+        for name in ("params", "macs", "core_s", "search_macs"):
+            counted = {(m, scope, s) for m, scope, s, _ in members} if name == "search_macs" else members
+            parts = [by_run.get((row["task"], row["protocol"], *key[:2]), {}).get(name) for key in counted]
+            row[name] = None if None in parts else sum(parts)
 
 
 def _dataset(run: MethodRun, config: StudyConfig | None) -> str:

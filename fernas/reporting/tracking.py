@@ -526,7 +526,8 @@ def _metrics(row: dict[str, Any]) -> list[tuple[str, float, int, int]]:
     """A row of metrics.jsonl as metrics; a fold of a shard has curves of its own over its epochs."""
     step, when, prefix = int(row.get("step", 0)), _ms(float(row.get("time", 0.0))), ""
     if _is_number(row.get("fold")):
-        prefix, step = f"fold{int(row['fold'])}/", int(row.get("epoch", step))
+        phase = f"{row['phase']}/" if isinstance(row.get("phase"), str) else ""
+        prefix, step = f"fold{int(row['fold'])}/{phase}", int(row.get("epoch", step))
     return [
         (prefix + re.sub(r"[^\w\-. /:]", "_", name), float(value), when, step)
         for name, value in row.items()

@@ -14,7 +14,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
 from fernas.evaluation.scores import score_predictions
 from fernas.reporting._markdown import to_html
-from fernas.reporting.collect import lead, mean_curve
+from fernas.reporting.collect import lead, mean_curve, numbered_by_fold
 from fernas.reporting.report import breakable, build_report
 from tests.reporting.fabricate import fabricate, predictions, study_document
 
@@ -155,6 +155,11 @@ def test_lead_says_when_the_order_is_not_settled() -> None:
 
 def test_mean_curve_skips_what_is_missing() -> None:
     assert mean_curve([[(0, 1.0), (1, None)], [(0, 3.0), (2, float("nan")), (1, 4)]]) == ([0.0, 1.0], [2.0, 4.0])
+
+
+def test_epochs_go_on_over_the_phases_of_a_fold() -> None:
+    rows = [{"fold": 0, "epoch": 0, "x": 1}, {"fold": 0, "epoch": 0, "x": 2}, {"fold": 2, "epoch": 0, "x": 3}]
+    assert numbered_by_fold(rows, "x") == [(0, 1), (1, 2), (0, 3)]
 
 
 def test_markdown_of_cards() -> None:

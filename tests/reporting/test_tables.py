@@ -1,6 +1,8 @@
 """The comparison: its columns, its rows for failed and skipped methods, its texts."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json
 from fernas.reporting import tables
+from tests.reporting.fabricate import study_document
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,26 @@ def test_markdown_labels_rendered_faces_and_says_how_many_subjects(
     assert "12 of 68 subjects, rendered" in text
     assert text.count("rendered faces: not evidence about people") >= 2
     assert "out of memory" in text
+
+
+def test_an_ensemble_costs_what_its_members_cost(own_tree: tuple[Path, StudyConfig]) -> None:
+    results, _ = own_tree
+    document = study_document()
+    document["methods"]["both"] = {"combine": ["emonas", "small_cnn"]}
+    document["study"][0]["methods"].append("both")
+    base = results / "runs/ckplus-7n-rendered/kfold4"
+    for file in ("scores.json", "predictions.parquet", "status.json"):
+        target = base / "both/per_group/s0/t0" / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(base / "small_cnn/no_data/s0/t0" / file, target)
+    frame = comparison_of_members(results, document)
+    assert frame["both"]["params"] == 2 * frame["emonas"]["params"] + frame["small_cnn"]["params"]
+    assert frame["both"]["status"] == "ok" and frame["both"]["uar"] == frame["small_cnn"]["uar"]
+
+
+def comparison_of_members(results: Path, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = tables.comparison(results, StudyConfig.model_validate(document), write=False)
+    return {row["method"]: row for row in tables.records_of(found[found["task"] == "ckplus-7n"])}
 
 
 def test_without_a_config_the_folder_decides(tree: tuple[Path, StudyConfig]) -> None:
