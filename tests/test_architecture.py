@@ -27,7 +27,13 @@ HOMES = {
     "dlib": {"fernas.faces._dlib"},
     "matplotlib": {"fernas.reporting.figures"},
 }
-CV2_HOMES = ("fernas.core.images", "fernas.faces", "fernas.synth", "fernas.dynamic_images", "fernas.datasets._containers")
+CV2_HOMES = (
+    "fernas.core.images",
+    "fernas.datasets._containers",
+    "fernas.dynamic_images",
+    "fernas.faces",
+    "fernas.synth",
+)
 FILES = sorted(ROOT.rglob("*.py"))
 
 

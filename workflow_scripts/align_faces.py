@@ -30,9 +30,8 @@ def main(
         )
     else:
         reader = FrameReader({name: Path(root) for name, root in roots.items()})
-        found, pictures = align_manifest(
-            table, reader.read, reader.own_landmarks, {dataset: reader.ships_crops(dataset)}, FacesConfig(**config)
-        )
+        ships = {dataset: bool(table.attrs.get("ships_crops", reader.ships_crops(dataset)))}  # options may decide
+        found, pictures = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
     write_npy(previews, pictures)
     write_parquet(faces, found)
 

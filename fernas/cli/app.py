@@ -36,7 +36,7 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
     study = load_config(config)
     for name, dataset in study.datasets.items():
         if dataset.source == "real" and dataset.root is not None and not Path(dataset.root).exists():
-            raise ConfigError(f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected your copy of it")
+            raise ConfigError(f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected your copy")
     jobs = grid.count_jobs(study)
     document = {
         "config": str(config),
@@ -150,14 +150,27 @@ def complexity(
     """Parameters, multiply-accumulates, bytes and latency of an architecture."""
     from fernas.core.architecture import read_architecture
     from fernas.spaces.complexity import complexity as measure
-    from fernas.spaces.complexity import latency as timed
 
-    size = {"cells": cells, "channels": channels, "classes": classes, "input": _shape(input_shape)}
+    size: dict[str, Any] = {"cells": cells, "channels": channels, "classes": classes, "input": _shape(input_shape)}
     model = read_architecture(architecture)
     document = measure(model, **size)
     if latency:
-        document.update(timed(model, **size))
+        document.update(_latency(model, size))
     emit(document, json, str(architecture))
+
+
+def _latency(model: Any, size: dict[str, Any]) -> dict[str, float]:
+    """Latency of an architecture at batch 1 on this machine, one thread."""
+    from fernas.core.errors import ConfigError
+    from fernas.spaces.complexity import latency
+    from fernas.spaces.networks import build_network
+
+    shape = size["input"] or (model.network.input if model.network else None)
+    if shape is None:
+        raise ConfigError("--input: missing, expected CxHxW (the file has no network block that says it)")
+    others = {"cells": size["cells"], "channels": size["channels"], "classes": size["classes"]}
+    net = build_network(model, input_shape=shape, **{key: value for key, value in others.items() if value is not None})
+    return latency(net, shape, threads=1)
 
 
 def _shape(text: str | None) -> tuple[int, int, int] | None:
@@ -253,10 +266,11 @@ def kernels() -> None:
     """Compile the supernet's kernels for this processor (optional, cached); exit status 1 when it cannot be done."""
     from fernas.spaces.supernet import kernels as compiled
 
-    done, text = compiled.build()
-    typer.echo(text)
-    if not done:
-        raise typer.Exit(1)
+    try:
+        typer.echo(f"compiled kernels: {compiled.build()}")
+    except compiled.BuildError as error:
+        typer.echo(f"no compiled kernels: {error}", err=True)
+        raise typer.Exit(1) from error
 
 
 @track.command()

@@ -58,7 +58,8 @@ def estimate(config: StudyConfig) -> dict[str, Any]:
         task = config.tasks[run.task]
         view = config.views[task.view]
         searched = search_macs(config, run, method, size, task, view)
-        seconds["search"] += searched / SEARCH_RATE * run.groups * run.search_seeds * (1 if method.budget_from is None else 2.5)
+        slower = 1.0 if method.budget_from is None else SEARCH_RATE / CELL_RATE
+        seconds["search"] += searched / SEARCH_RATE * slower * run.groups * run.search_seeds
         macs, rate = training_macs(config, run, method, size, task, view)
         seconds["train"] += macs / rate * len(run.seeds)
     total = sum(seconds.values())

@@ -52,7 +52,7 @@ class CheckpointStore:
             logger.warning("%s: unreadable checkpoint (%s); starting from the beginning", self.path, error)
             return None
         if not isinstance(state, dict):
-            logger.warning("%s: not a checkpoint (got %s); starting from the beginning", self.path, type(state).__name__)
+            logger.warning("%s: not a checkpoint (%s); starting from the beginning", self.path, type(state).__name__)
             return None
         logger.info("continuing from %s", self.path)
         return state

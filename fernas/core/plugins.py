@@ -23,7 +23,11 @@ def available(kind: str) -> tuple[str, ...]:
 
 def _defines_plugin(path: Path) -> bool:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
         if any(isinstance(t, ast.Name) and t.id == "PLUGIN" for t in targets):
             return True
     return False

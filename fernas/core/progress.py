@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -12,8 +12,8 @@ LINE_EVERY_S = 10.0
 
 
 def progress(items: Iterable[T], total: int | None = None, desc: str = "") -> Iterator[T]:
-    """Iterate over `items`; a tqdm bar when stderr is a terminal, otherwise a log line each ten seconds and at the end."""
-    if total is None and hasattr(items, "__len__"):
+    """Iterate over `items`: a tqdm bar when stderr is a terminal, else a log line each ten seconds and at the end."""
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty():
         from tqdm import tqdm

@@ -3,7 +3,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fernas.core import digest, plugins, seeds
-from fernas.core.architecture import architecture_hash, architecture_json, parse_architecture, read_architecture, write_architecture
+from fernas.core.architecture import (
+    architecture_hash,
+    architecture_json,
+    parse_architecture,
+    read_architecture,
+    write_architecture,
+)
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.errors import ConfigError, DataError, did_you_mean

@@ -65,7 +65,7 @@ class Workflow:
 
 
 def copy_workflow(folder: Path, package: bool = False) -> Workflow:
-    """The workflow's files in `folder`; the messages of rules are left out, so that dry runs list inputs and outputs."""
+    """The workflow's files in `folder`, without the messages of rules, so that dry runs list inputs and outputs."""
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
     for name in ("rules", "workflow_scripts", "configs", "profiles", "envs"):

@@ -10,7 +10,6 @@ import yaml
 
 from fernas.core import grid
 from fernas.core.config import load_config
-
 from tests.workflow.conftest import ROOT, copy_workflow
 
 
