@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import sys
-import warnings
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +24,8 @@ VIDEO = ("avi", "mp4", "mov", "mkv", "wmv", "mpg", "mpeg")
 PIXEL_ROWS = 1024
 KEPT_TABLES = 2
 _tables: "OrderedDict[tuple[str, int, int, str], Any]" = OrderedDict()
+_lock = threading.RLock()
+_videos = threading.local()
 
 
 def base_folder(root: Path | str) -> Path:
@@ -111,14 +113,15 @@ def _kept(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     key = (str(path), state.st_mtime_ns, state.st_size, what)
-    if key in _tables:
-        _tables.move_to_end(key)
-        return _tables[key]
-    value = make(path)
-    _tables[key] = value
-    while sum(not isinstance(v, str) for v in _tables.values()) > KEPT_TABLES:
-        del _tables[next(k for k, v in _tables.items() if not isinstance(v, str))]
-    return value
+    with _lock:
+        if key in _tables:
+            _tables.move_to_end(key)
+            return _tables[key]
+        value = make(path)
+        _tables[key] = value
+        while sum(not isinstance(v, str) for v in _tables.values()) > KEPT_TABLES:
+            del _tables[next(k for k, v in _tables.items() if not isinstance(v, str))]
+        return value
 
 
 # ---------------------------------------------------------------------------------------------------- csv of pixels
@@ -207,13 +210,18 @@ def _numbers(text: str, where: str) -> "np.ndarray":
     """Blank-separated numbers 0..255 -> uint8 (n,)."""
     import numpy as np
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # numpy only warns about text behind the last number
-        try:
-            values = np.fromstring(text, np.int64, sep=" ")
-        except (ValueError, DeprecationWarning) as error:
-            bad = next((word for word in text.split() if not (word.isascii() and word.isdigit())), text[:20])
-            raise DataError(f"{where}: got {bad[:20]!r} among the pixels, expected 0..255") from error
+    text = text.strip()
+    try:
+        values = np.fromstring(text, np.int64, sep=" ")
+    except ValueError:
+        values = np.zeros(0, np.int64)
+    # numpy stops at what is no number: then it finds fewer than there are words, or the last word is odd
+    if len(values) != text.count(" ") + 1 or not text.rpartition(" ")[2].isdigit():
+        words = text.split()
+        bad = next((word for word in words if not (word.isascii() and word.isdigit())), None)
+        if bad is not None:
+            raise DataError(f"{where}: got {bad[:20]!r} among the pixels, expected 0..255")
+        values = np.array([min(int(word), 1 << 20) for word in words], np.int64)
     if len(values) and (values.min() < 0 or values.max() > 255):
         odd = values[(values < 0) | (values > 255)][0]
         raise DataError(f"{where}: got pixel {odd}, expected 0..255")
@@ -322,18 +330,16 @@ class _Video:
             self.reader.release()
 
 
-_open_video: list[_Video] = []
-
-
 def read_video_frame(path: Path, index: int) -> "np.ndarray":
-    """Frame `index` (from 0) of a video as uint8 RGB (H, W, 3); reading forwards decodes each frame once."""
+    """Frame `index` (from 0) of a video as uint8 RGB (H, W, 3); reading forwards decodes each frame once per thread."""
     if not path.is_file():
         raise DataError(f"{path}: no such file")
-    if not _open_video or _open_video[0].path != path:
-        for video in _open_video:
+    video: _Video | None = getattr(_videos, "open", None)
+    if video is None or video.path != path:
+        if video is not None:
             video.close()
-        _open_video[:] = [_Video(path)]
-    return _open_video[0].read(index)
+        video = _videos.open = _Video(path)
+    return video.read(index)
 
 
 def video_length(path: Path) -> int:

@@ -158,9 +158,12 @@ def test_ferplus_majority_joined_by_row(tmp_path):
         (5, "9," + "7 " * 2303 + "7,Training", "row 5: got emotion '9'"),
         (5, "3," + "7 " * 2303 + "300,Training", "row 5: got pixel 300"),
         (5, "3," + "7 " * 2303 + "x,Training", "row 5: got 'x' among the pixels"),
+        (5, "3," + "7 " * 2303 + "7x7,Training", "row 5: got '7x7' among the pixels"),
+        (5, "3," + "7 " * 2303 + "7 x 7,Training", "row 5: got 'x' among the pixels"),
+        (5, "3,,Training", "row 5: got 0 pixels"),
         (5, "3," + "7 " * 2303 + "7,Test", "row 5: got Usage 'Test'"),
         (5, "3," + "7 " * 2303 + "7", "line 6: got 2 cells, expected 3"),
-        (5, "3," + "7 " * 2303 + "-7,Training", "row 5: got pixel -7"),
+        (5, "3," + "7 " * 2303 + "-7,Training", "row 5: got '-7' among the pixels"),
     ],
 )
 def test_fer2013_bad_row_is_named(tmp_path, row, line, message):

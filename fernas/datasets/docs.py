@@ -1,0 +1,162 @@
+"""The pages of docs/datasets/, generated from the adapters: `python -m fernas.datasets.docs docs/datasets`."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fernas.core import plugins
+from fernas.core.io import write_text
+from fernas.datasets._base import Adapter, DatasetSpec
+
+KINDS = {"stills": "still pictures", "sequences": "sequences, used by their frames", "clips": "micro-expression clips"}
+HEAD = "<!-- generated from fernas/datasets/{name} by: python -m fernas.datasets.docs docs/datasets -->"
+
+
+def pages() -> dict[str, str]:
+    """File name -> markdown of all pages: one per adapter and the overview."""
+    adapters = {name: plugins.load("datasets", name) for name in plugins.available("datasets")}
+    found = {f"{name}.md": page(adapter) for name, adapter in adapters.items()}
+    found["README.md"] = overview({name: adapter.spec for name, adapter in adapters.items()})
+    return found
+
+
+def page(adapter: Adapter) -> str:
+    """The page of one corpus."""
+    spec = adapter.spec
+    lines = [HEAD.format(name=f"{spec.name}.py"), f"# {spec.title}", ""]
+    facts: list[tuple[str, Any]] = [
+        ("name in config.yaml", f"`{spec.name}`"),
+        ("kind", KINDS[spec.kind]),
+        ("classes", ", ".join(spec.classes) or "yours"),
+        ("subjects", spec.subjects if spec.subjects is not None else "not named" if spec.kind == "stills" else "-"),
+        ("frames per second", f"{spec.fps:g}" if spec.fps else "-"),
+        ("aligned crops (no detection)", "yes" if spec.ships_crops else "no"),
+        ("same people as", ", ".join(f"[{other}]({other}.md)" for other in spec.same_people_as) or "-"),
+        ("licence", spec.licence),
+        ("how to get it", spec.homepage),
+        ("cite", spec.citation),
+    ]
+    if spec.parts:
+        facts.insert(2, ("made of", ", ".join(f"[{part}]({part}.md)" for part in spec.parts)))
+    lines += _table(("", ""), facts)
+    if spec.counts:
+        lines += ["", "## Published counts", ""]
+        lines += _table(("class", "samples"), [*spec.counts.items(), ("all", sum(spec.counts.values()))])
+        if spec.splits:
+            lines += ["", *_table(("official split", "samples"), list(spec.splits.items()))]
+    lines += ["", "## What the adapter reads", "", *[f"- {_code(line)}" for line in spec.layout]]
+    lines += ["", "Wrapper folders, doubled top folders, upper case and what file managers leave behind do not matter."]
+    lines += ["", "## Frames and protocol", "", f"- {_sentence(spec.frame_rule)}", f"- {_sentence(spec.protocol)}"]
+    if spec.labels:
+        lines += ["", "## Labels", ""]
+        lines += _table(("in the copy", "class"), [(f"`{raw}`", word) for raw, word in spec.labels.items()])
+    lines += ["", "## Options", "", *_options(adapter)]
+    if spec.tasks:
+        lines += [
+            "",
+            "## Tasks",
+            "",
+            "Class sets and frame rules of the papers, for `tasks:` of a config.",
+            "",
+        ]
+        lines += ["```yaml", *_tasks(spec), "```"]
+    if spec.notes:
+        lines += ["", "## Not sure without the real copy", "", *[f"- {_sentence(note)}" for note in spec.notes]]
+    lines += ["", "Check your copy: " + f"`fernas check-data {spec.name} FOLDER`."]
+    return "\n".join(lines) + "\n"
+
+
+def overview(specs: Mapping[str, DatasetSpec]) -> str:
+    """The page that lists all corpora, and how to bring one's own."""
+    rows = [
+        (
+            f"[{spec.title}]({name}.md)",
+            f"`{name}`",
+            KINDS[spec.kind].split(",")[0],
+            len(spec.classes) or "yours",
+            spec.subjects or "-",
+            sum(spec.counts.values()) or "-",
+        )
+        for name, spec in specs.items()
+    ]
+    lines = [HEAD.format(name="*.py"), "# Datasets", ""]
+    lines += ["Nothing is downloaded: a corpus comes from its owners under their licence, or fernas renders a stand-in"]
+    lines += ["in the same layout. `fernas check-data NAME FOLDER` reads a copy and says what is missing or odd.", ""]
+    lines += _table(("corpus", "name", "kind", "classes", "subjects", "samples"), rows)
+    lines += ["", *OWN.strip().split("\n")]
+    return "\n".join(lines) + "\n"
+
+
+OWN = """
+## A corpus of your own
+
+Write a table (csv, parquet or xlsx) with one row per sample and name the folder that its paths begin at:
+
+```
+path,label,subject,split,onset,apex,offset,group
+clips/ann_01,happiness,ann,train,12,20,31,session1
+stills/bob 3.jpg,anger,bob,test,,,,
+```
+
+`path` is a picture, a folder of frames or a video. `label` and `path` are needed; `subject` makes subject-independent
+protocols possible, `split` the official one. Frame numbers are those in the file names (of a video: counted from 1).
+
+```yaml
+datasets:
+  custom: {source: real, root: /data/mine, options: {file: list.csv}}
+```
+
+## Own boxes or landmarks
+
+Every adapter has the option `own_crops`: a csv with `sample_id` or `path` and the columns `x0, y0, x1, y1` (a box) or
+`left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y` (landmarks), in pixels of the source picture. To use
+them before any detector, put `dataset_box` first in `faces.detectors` and `dataset` first in `faces.landmarkers`.
+"""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return lines + ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+
+
+def _code(line: str) -> str:
+    """The file pattern before the bracket as code."""
+    name, bracket, rest = line.partition(" (")
+    return f"`{name}`{' (' + rest if bracket else ''}" if "`" not in name else line
+
+
+def _sentence(text: str) -> str:
+    first = text.split(" ", 1)[0]
+    start = text if any(c.isdigit() or c in "_/." for c in first) else text[:1].upper() + text[1:]
+    return start + ("" if text.endswith((".", "!")) else ".")
+
+
+def _options(adapter: Adapter) -> list[str]:
+    rows = []
+    for name, key in adapter.Config.model_fields.items():
+        default = "a rule, see the adapter" if isinstance(key.default, dict) else f"`{key.default}`"
+        rows.append((f"`{name}`", default, key.description))
+    return _table(("option", "default", "meaning"), rows)
+
+
+def _tasks(spec: DatasetSpec) -> list[str]:
+    lines = []
+    for name, task in spec.tasks.items():
+        lines += [f"{name}:", f"  dataset: {spec.name}", f"  classes: [{', '.join(task['classes'])}]"]
+        if task.get("label_map"):
+            pairs = ", ".join(f"{raw}: {word}" for raw, word in task["label_map"].items())
+            lines.append("  label_map: {" + pairs + "}")
+        lines.append("  frames: {" + ", ".join(f"{key}: {value}" for key, value in task["frames"].items()) + "}")
+        lines.append(f"  view: {'dyn-bilen-rgb48' if task['frames']['kind'] == 'clip' else 'still-rgb48'}")
+    return lines
+
+
+def write(folder: Path | str) -> None:
+    """Write all pages into a folder."""
+    for name, text in pages().items():
+        write_text(Path(folder) / name, text)
+
+
+if __name__ == "__main__":
+    write(sys.argv[1] if len(sys.argv) > 1 else "docs/datasets")
