@@ -4,20 +4,20 @@
 rule synthesize:
     output:
         truth=f"{RESULTS}/rendered/{{dataset}}/truth.json",
+    log:
+        f"{RESULTS}/logs/synthesize/{{dataset}}.log",
+    benchmark:
+        f"{RESULTS}/logs/synthesize/{{dataset}}.tsv"
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         corpus=lambda w: f"{RESULTS}/rendered/{w.dataset}/corpus",
         dataset="{dataset}",
         config=lambda w: steps.rendered_options(CONFIG, w.dataset),
         code=lambda w: code("fernas.synth", plugins.module_name("synth/layouts", w.dataset)),
-    log:
-        f"{RESULTS}/logs/synthesize/{{dataset}}.log",
-    benchmark:
-        f"{RESULTS}/logs/synthesize/{{dataset}}.tsv"
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "render {wildcards.dataset} in its real on-disk layout"
     script:
@@ -30,18 +30,18 @@ rule build_manifest:
         parts=lambda w: steps.part_files(CONFIG, w.data, "manifest.parquet"),
     output:
         manifest=f"{RESULTS}/data/{{data}}/manifest.parquet",
+    log:
+        f"{RESULTS}/logs/build_manifest/{{data}}.log",
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         dataset=lambda w: grid.plain_name(w.data),
         roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
         options=lambda w: CONFIG.datasets[grid.plain_name(w.data)].options,
         code=lambda w: code("fernas.datasets.manifest", plugins.module_name("datasets", grid.plain_name(w.data))),
-    log:
-        f"{RESULTS}/logs/build_manifest/{{data}}.log",
-    resources:
-        mem_mb=2000,
-        runtime=120,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "read the corpus {wildcards.data}"
     script:
@@ -55,6 +55,15 @@ rule audit_dataset:
     output:
         audit=f"{RESULTS}/data/{{data}}/audit.json",
         card=f"{RESULTS}/data/{{data}}/card.md",
+    log:
+        f"{RESULTS}/logs/audit_dataset/{{data}}.log",
+    benchmark:
+        f"{RESULTS}/logs/audit_dataset/{{data}}.tsv"
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
     params:
         dataset=lambda w: grid.plain_name(w.data),
         roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
@@ -64,15 +73,6 @@ rule audit_dataset:
             "fernas.datasets.card",
             *(plugins.module_name("datasets", s) for s in grid.sources_of(grid.plain_name(w.data))),
         ),
-    log:
-        f"{RESULTS}/logs/audit_dataset/{{data}}.log",
-    benchmark:
-        f"{RESULTS}/logs/audit_dataset/{{data}}.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=240,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "audit the corpus {wildcards.data}"
     script:
@@ -88,6 +88,15 @@ rule align_faces:
     output:
         faces=f"{RESULTS}/data/{{data}}/faces.parquet",
         previews=f"{RESULTS}/data/{{data}}/previews.npy",
+    log:
+        f"{RESULTS}/logs/align_faces/{{data}}.log",
+    benchmark:
+        f"{RESULTS}/logs/align_faces/{{data}}.tsv"
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=480,
     params:
         dataset=lambda w: grid.plain_name(w.data),
         roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
@@ -96,15 +105,6 @@ rule align_faces:
             "fernas.faces.align",
             *(plugins.module_name("datasets", s) for s in grid.sources_of(grid.plain_name(w.data))),
         ),
-    log:
-        f"{RESULTS}/logs/align_faces/{{data}}.log",
-    benchmark:
-        f"{RESULTS}/logs/align_faces/{{data}}.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=480,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "detect and align the faces of {wildcards.data}"
     script:

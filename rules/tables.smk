@@ -7,16 +7,16 @@ rule compare:
     output:
         comparison=f"{RESULTS}/comparison.csv",
         markdown=f"{RESULTS}/comparison.md",
-    params:
-        config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.tables"),
     log:
         f"{RESULTS}/logs/compare.log",
+    conda:
+        "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../envs/fernas.yaml"
+    params:
+        config=CONFIG.model_dump(mode="json"),
+        digest=code("fernas.reporting.tables"),
     message:
         "compare all methods"
     script:
@@ -28,16 +28,16 @@ rule report:
         comparison=rules.compare.output.comparison,
     output:
         report=f"{RESULTS}/report/index.html",
-    params:
-        config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.report"),
     log:
         f"{RESULTS}/logs/report.log",
+    conda:
+        "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../envs/fernas.yaml"
+    params:
+        config=CONFIG.model_dump(mode="json"),
+        digest=code("fernas.reporting.report"),
     message:
         "write the report"
     script:

@@ -8,20 +8,20 @@ rule make_inputs:
     output:
         inputs=f"{RESULTS}/tasks/{{task}}/{{view}}/inputs.npy",
         table=f"{RESULTS}/tasks/{{task}}/{{view}}/inputs.parquet",
+    log:
+        f"{RESULTS}/logs/make_inputs/{{task}}/{{view}}.log",
+    benchmark:
+        f"{RESULTS}/logs/make_inputs/{{task}}/{{view}}.tsv"
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=480,
     params:
         roots=lambda w: steps.task_roots(CONFIG, w.task),
         task=lambda w: steps.task_section(CONFIG, w.task),
         view=lambda w: steps.view_section(CONFIG, w.view),
         code=lambda w: code("fernas.dynamic_images.inputs", "fernas.datasets.tasks", *steps.adapters(CONFIG, w.task)),
-    log:
-        f"{RESULTS}/logs/make_inputs/{{task}}/{{view}}.log",
-    benchmark:
-        f"{RESULTS}/logs/make_inputs/{{task}}/{{view}}.tsv"
-    resources:
-        mem_mb=2000,
-        runtime=480,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "make the inputs {wildcards.view} of {wildcards.task}"
     script:
@@ -36,6 +36,13 @@ rule make_folds:
     output:
         train=f"{RESULTS}/tasks/{{task}}/{{protocol}}/folds.train.json",
         test=f"{RESULTS}/tasks/{{task}}/{{protocol}}/folds.test.json",
+    log:
+        f"{RESULTS}/logs/make_folds/{{task}}/{{protocol}}.log",
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         task=lambda w: steps.task_section(CONFIG, w.task),
         protocol=lambda w: steps.protocol_section(CONFIG, w.protocol),
@@ -46,13 +53,6 @@ rule make_folds:
             "fernas.datasets.tasks",
             plugins.module_name("protocols", CONFIG.protocols[w.protocol].kind),
         ),
-    log:
-        f"{RESULTS}/logs/make_folds/{{task}}/{{protocol}}.log",
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "split {wildcards.task} by {wildcards.protocol}"
     script:
@@ -68,17 +68,17 @@ rule audit_folds:
         test=rules.make_folds.output.test,
     output:
         audit=f"{RESULTS}/tasks/{{task}}/{{protocol}}/audit.json",
+    log:
+        f"{RESULTS}/logs/audit_folds/{{task}}/{{protocol}}.log",
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
     params:
         task=lambda w: steps.task_section(CONFIG, w.task),
         duplicates=lambda w: CONFIG.protocols[w.protocol].duplicates,
         code=lambda w: code("fernas.protocols.audit", "fernas.datasets.tasks"),
-    log:
-        f"{RESULTS}/logs/audit_folds/{{task}}/{{protocol}}.log",
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    conda:
-        "../envs/fernas.yaml"
     message:
         "check that no subject and no picture is on both sides of {wildcards.task} {wildcards.protocol}"
     script:
