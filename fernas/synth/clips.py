@@ -86,7 +86,7 @@ def render_clip(identity: Identity, plan: ClipPlan, camera: Camera, seed: int) -
     strays = 1 - np.cos(np.linspace(0, 2 * np.pi, plan.frames)) if plan.offset is not None else 2 * rise
     drift = head_drift(seeds.rng(seed, "drift"), plan.frames, plan.seconds) * plan.head_motion
     flicker = (
-        1 + np.convolve(seeds.rng(seed, "flicker").normal(0, 0.002, plan.frames), 0.9 ** np.arange(8))[: plan.frames]
+        1 + np.convolve(seeds.rng(seed, "flicker").normal(0, 0.001, plan.frames), 0.9 ** np.arange(8))[: plan.frames]
     )
     grain = seeds.rng(seed, "grain")
     scene = scene_behind(identity.seed, camera.height_px, camera.width_px)

@@ -43,9 +43,10 @@ def eye(face: FaceGeometry, activation: np.ndarray, side: int) -> Eye:
 
     height = face.eye_height
     narrowing = 0.22 * unit(7) + 0.12 * unit(6) + 0.15 * unit(4) + 0.2 * unit(9)
-    upper = height * (1 + 0.75 * unit(5) - narrowing) * (1 - unit(43))
     lower = height * 0.62 * (1 + 0.10 * unit(5)) - 0.045 * unit(6) - 0.040 * unit(7) - 0.03 * unit(9) - 0.03 * unit(12)
-    upper = max(upper, -0.5 * lower + 0.004)
+    # AU43 brings the upper lid down onto the lower one
+    upper = height * (1 + 0.75 * unit(5) - narrowing) * (1 - unit(43)) - 0.85 * lower * unit(43)
+    upper = max(upper, 0.004 - 0.9 * lower)
     lower = max(lower, -0.3 * upper)
     t = EYE_STEPS
     tilt = -sign * t * face.eye_tilt
