@@ -40,7 +40,7 @@ rule build_manifest:
     params:
         dataset=lambda w: grid.plain_name(w.data),
         roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
-        options=lambda w: CONFIG.datasets[grid.plain_name(w.data)].options,
+        options=lambda w: steps.dataset_options(CONFIG, w.data),
         code=lambda w: code("fernas.datasets.manifest", plugins.module_name("datasets", grid.plain_name(w.data))),
     message:
         "read the corpus {wildcards.data}"

@@ -49,9 +49,21 @@ def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
 # ---------------------------------------------------------------------------------------------------- inputs
 
 
+def _ordered(value: Any) -> Any:
+    """The same value with sorted keys, so that the order of keys in the config file is no change."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+def dataset_options(config: StudyConfig, data: str) -> dict[str, Any]:
+    """The adapter's options of a dataset folder."""
+    return _ordered(config.datasets[grid.plain_name(data)].options)
+
+
 def rendered_options(config: StudyConfig, dataset: str) -> dict[str, Any]:
     """The renderer's options of a dataset with the study's seed."""
-    return {"seed": derive_seed(config.seed, "render", dataset), **config.datasets[dataset].rendered}
+    return _ordered({"seed": derive_seed(config.seed, "render", dataset), **config.datasets[dataset].rendered})
 
 
 def truth_files(config: StudyConfig, data: str) -> list[str]:
@@ -170,7 +182,7 @@ def kept(config: StudyConfig, path: str, temporary: Callable[[str], Any]) -> Any
 
 def task_section(config: StudyConfig, task: str) -> dict[str, Any]:
     """The section of a task, for params."""
-    return _task(config, task).model_dump(mode="json")
+    return _ordered(_task(config, task).model_dump(mode="json"))
 
 
 def view_section(config: StudyConfig, view: str) -> dict[str, Any]:
@@ -182,7 +194,7 @@ def protocol_section(config: StudyConfig, protocol: str) -> dict[str, Any]:
     """What a protocol's folds depend on, for params."""
     section = config.protocols[protocol].model_dump(mode="json")
     section.pop("shards")
-    return section
+    return _ordered(section)
 
 
 def search_section(config: StudyConfig, method: str) -> dict[str, Any]:
@@ -191,7 +203,7 @@ def search_section(config: StudyConfig, method: str) -> dict[str, Any]:
     reference = config.methods[method].budget_from
     if reference is not None:
         section["budget_method"] = _method(config, reference)
-    return section
+    return _ordered(section)
 
 
 def _method(config: StudyConfig, method: str) -> dict[str, Any]:
