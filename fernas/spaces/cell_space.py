@@ -8,6 +8,13 @@ from fernas.core.errors import ConfigError, did_you_mean
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
 SEVEN = (*POOLS, "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")
 
+STEMS = {"plain": 1, "stride2": 2}  # name -> stride of the first convolution
+
+
+def reductions(cells: int) -> tuple[int, int]:
+    """The places of the two reduction cells: L // 3 and 2 L // 3."""
+    return cells // 3, 2 * cells // 3
+
 
 def edge_list(nodes: int) -> list[tuple[int, int]]:
     """All edges as (node, input) in the order of alpha's rows; inputs: 0, 1 = the two cells before, 2 + i = node i."""

@@ -7,21 +7,16 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.core.errors import ConfigError
+from fernas.spaces.cell_space import STEMS, reductions
 from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, final_operation
 
 Pairs = Sequence[tuple[str, int]]
-STEMS = {"plain": 1, "stride2": 2}  # name -> stride of the first convolution
 
 
 def drop_path(x: Tensor, probability: float) -> Tensor:
     """Sets whole samples of a path (N, C, H, W) to zero with `probability`, scales the others by 1 / (1 - p)."""
     keep = 1.0 - probability
     return x * x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(keep).div_(keep)
-
-
-def reductions(cells: int) -> tuple[int, int]:
-    """The places of the two reduction cells: L // 3 and 2 L // 3."""
-    return cells // 3, 2 * cells // 3
 
 
 class Cell(nn.Module):
@@ -47,6 +42,7 @@ class Cell(nn.Module):
         self.names = [name for name, _ in pairs]
         self.inputs = [source for _, source in pairs]
         self.concat = list(concat)
+        self.channels, self.reduction = channels, reduction
         self.out_channels = len(self.concat) * channels
         self.drop_path_p = 0.0
         self.operations = nn.ModuleList(
@@ -60,6 +56,17 @@ class Cell(nn.Module):
             a, b = (self.path(states, 2 * node + i) for i in range(2))
             states.append(a + b)
         return torch.cat([states[i] for i in self.concat], dim=1)
+
+    def drop_factors(self, images: int, dtype: torch.dtype) -> Tensor | None:
+        """Drop path as factors (edges, N), drawn as `path` draws them; None where nothing is dropped."""
+        if not self.training or self.drop_path_p <= 0.0:
+            return None
+        keep = 1.0 - self.drop_path_p
+        factors = torch.ones(len(self.inputs), images, dtype=dtype)
+        for edge, operation in enumerate(self.operations):
+            if not isinstance(operation, nn.Identity):
+                factors[edge] = torch.empty(images, dtype=dtype).bernoulli_(keep).div_(keep)
+        return factors
 
     def path(self, states: list[Tensor], index: int) -> Tensor:
         """One kept edge, with drop path where it is not an identity."""
@@ -118,11 +125,13 @@ class CellNetwork(nn.Module):
         if stem not in STEMS:
             raise ConfigError(f"network.stem must be one of {sorted(STEMS)}, got {stem!r}")
         width = 3 * channels
+        self.channels = channels
         self.stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, STEMS[stem], 1, bias=False), nn.BatchNorm2d(width))
         c_prev_prev, c_prev, c = width, width, channels
         self.cells = nn.ModuleList()
         self.aux_at = reductions(cells)[1]
         self.aux: AuxiliaryHead | None = None
+        self.all_nodes = True  # every cell's output is all of its nodes in order
         reduction_prev = False
         for i in range(cells):
             reduction = i in reductions(cells)
@@ -132,17 +141,36 @@ class CellNetwork(nn.Module):
             self.cells.append(cell)
             reduction_prev = reduction
             c_prev_prev, c_prev = c_prev, cell.out_channels
+            self.all_nodes = self.all_nodes and cell.concat == list(range(2, 2 + len(pairs) // 2))
             if aux and i == self.aux_at:
                 self.aux = AuxiliaryHead(c_prev, classes)
         self.classifier = nn.Linear(c_prev, classes)
 
-    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) -> logits (N, classes), or (logits, auxiliary logits) in training with a head."""
+    def compiled_features(self, x: Tensor) -> tuple[Tensor, Tensor | None] | None:
+        """What `features` gives, by the compiled loops; None where they do not serve."""
+        from fernas.spaces.supernet import compiled  # above this module: the engine also knows the final cells
+
+        names = [name for cell in self.cells for name in cell.names]
+        if not self.all_nodes or not compiled.usable(x, self.classifier.weight, self.training, self.channels, names):
+            return None
+        return compiled.final_features(self, self.stem(x))
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Images to the global average of the last map (N, C'), and the auxiliary head's map if that runs."""
+        x = x.contiguous(memory_format=torch.channels_last)
+        found = self.compiled_features(x)
+        if found is not None:
+            return found
         s0 = s1 = self.stem(x)
         auxiliary = None
         for i, cell in enumerate(self.cells):
             s0, s1 = s1, cell(s0, s1)
             if i == self.aux_at and self.aux is not None and self.training:
-                auxiliary = self.aux(s1)
-        logits = self.classifier(s1.mean((2, 3)))
-        return logits if auxiliary is None else (logits, auxiliary)
+                auxiliary = s1
+        return s1.mean((2, 3)), auxiliary
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) -> logits (N, classes), or (logits, auxiliary logits) in training with a head."""
+        pooled, auxiliary = self.features(x)
+        logits = self.classifier(pooled)
+        return logits if auxiliary is None or self.aux is None else (logits, self.aux(auxiliary))

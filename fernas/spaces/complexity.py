@@ -22,6 +22,7 @@ from fernas.spaces.cell_space import CellSpace, space_of
 from fernas.spaces.networks import build_network, network_shape
 
 FLOAT_BYTES = 4
+SMALL_PX = 64 * 64  # pictures up to this area are counted on the CPU
 
 
 def count_parameters(net: nn.Module) -> tuple[int, int]:
@@ -65,15 +66,29 @@ def _on_meta(build: Callable[[], nn.Module]) -> nn.Module:
         return build()
 
 
+def _throwaway(build: Callable[[], nn.Module], input_shape: tuple[int, int, int] | None, arch: Any = None) -> nn.Module:
+    """A network that is only counted, without touching the global generator.
+
+    Small ones on the CPU: the first use of the meta device imports a compiler, which costs more than a second per job.
+    """
+    small = arch is None or arch.kind == "cells" or getattr(arch, "name", "") == "small_cnn"
+    if not small or input_shape is None or input_shape[1] * input_shape[2] > SMALL_PX:
+        return _on_meta(build)
+    with torch.random.fork_rng(devices=[]):
+        return build()
+
+
 def params(arch: Architecture, **overrides: Any) -> int:
     """Parameters of the network without auxiliary head; overrides as in `build_network`."""
-    return count_parameters(_on_meta(lambda: build_network(arch, **overrides)))[0]
+    shape = network_shape(arch, input=overrides.get("input_shape"))
+    return count_parameters(_throwaway(lambda: build_network(arch, **overrides), shape.input, arch))[0]
 
 
 def macs(arch: Architecture, **overrides: Any) -> int:
     """Multiply-adds per image of a forward pass; overrides as in `build_network`."""
     shape = network_shape(arch, input=overrides.get("input_shape"))
-    return count_macs(_on_meta(lambda: build_network(arch, **overrides)), shape.need("input"))
+    size = shape.need("input")
+    return count_macs(_throwaway(lambda: build_network(arch, **overrides), size, arch), size)
 
 
 def saved_bytes(net: nn.Module) -> int:
@@ -181,7 +196,7 @@ def supernet_macs(
     """Multiply-adds per image of a forward pass of the plain supernet; `decisions` by kind, as in `set_decisions`."""
     from fernas.spaces.supernet.plain import Network
 
-    net = _on_meta(lambda: Network(space_of(space), cells, channels, input[0], classes, nodes, stem))
+    net = _throwaway(lambda: Network(space_of(space), cells, channels, input[0], classes, nodes, stem), input)
     assert isinstance(net, Network)
     for kind, decided in (decisions or {}).items():
         net.set_decisions(kind, decided)
@@ -207,7 +222,7 @@ def supernet_edge_macs(
     from fernas.spaces.supernet.plain import KINDS, Network
 
     found = space_of(space)
-    net = _on_meta(lambda: Network(found, cells, channels, input[0], classes, None, stem))
+    net = _throwaway(lambda: Network(found, cells, channels, input[0], classes, None, stem), input)
     assert isinstance(net, Network)
     edges = edge_list(found.nodes)
     for kind in KINDS:
@@ -234,8 +249,9 @@ def _operation_macs(names: tuple[str, ...], channels: int, size: tuple[int, ...]
 
     counts = []
     for name in names:
-        operation = _on_meta(functools.partial(search_operation, name, channels, stride))
+        operation = _throwaway(functools.partial(search_operation, name, channels, stride), (channels, *size))
+        device = next((p.device for p in operation.parameters()), torch.device("cpu"))
         with _counted(operation) as found, torch.no_grad():
-            operation(torch.zeros(1, channels, *size, device="meta"))
+            operation(torch.zeros(1, channels, *size, device=device))
         counts.append(sum(found))
     return tuple(counts)

@@ -31,6 +31,12 @@ def to_blocked(x: Tensor, width: int) -> Tensor:
     return x.reshape(n, c // v, v, h, w).permute(0, 1, 3, 4, 2).contiguous().unsqueeze(0)
 
 
+def from_blocked(x: Tensor) -> Tensor:
+    """(G, N, B, H, W, V) -> (N, C, H, W), channels_last."""
+    g, n, b, h, w, v = x.shape
+    return x.permute(1, 3, 4, 0, 2, 5).reshape(n, h, w, g * b * v).permute(0, 3, 1, 2)
+
+
 def pooled(x: Tensor) -> Tensor:
     """Global average of a blocked map: (G, N, B, H, W, V) -> (N, C)."""
     return x.mean((3, 4)).permute(1, 0, 2, 3).flatten(1)

@@ -5,12 +5,13 @@ them: BatchNorm folded into per-channel factors, softmax(alpha) and affine param
 """
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 
+from fernas.spaces.supernet import kernels
 from fernas.spaces.supernet.calls import (
     ACT_AFFINE_RELU,
     ACT_NONE,
@@ -21,6 +22,7 @@ from fernas.spaces.supernet.calls import (
     combine,
     conv_backward,
     conv_forward,
+    from_blocked,
     ghost_backward,
     ghost_forward,
     moments,
@@ -30,7 +32,7 @@ from fernas.spaces.supernet.calls import (
     products,
     to_blocked,
 )
-from fernas.spaces.supernet.plan import CellPlan, NetPlan, Slot, SourcePlan, Space, Statistics, Term
+from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan, Slot, SourcePlan, Space, Statistics, Term, serves
 
 Target: TypeAlias = "tuple[Tensor, bool] | None"  # where a gradient goes, and whether it is added to what is there
 
@@ -513,8 +515,8 @@ class CellsFunction(torch.autograd.Function):
         gs = [space.get(("g", i), run.out.shape, dtype) for i, run in enumerate(runs)]
         begun = set()
         for i, grad in zip(ctx.kept, grads, strict=True):
-            if grad is not None:
-                gs[i].copy_(grad)
+            if grad is not None:  # a cell may be kept twice: behind the auxiliary head, and as the last one
+                gs[i].add_(grad) if i in begun else gs[i].copy_(grad)
                 begun.add(i)
 
         def target(i: int) -> Target:
@@ -535,6 +537,19 @@ class CellsFunction(torch.autograd.Function):
         plan.spaces.append(space)
         tables = [None if d is None or not need_alpha else d.to(dtype) for d in d_tables.values()]
         return (None, None, None, d_stem, *tables, *parameters)
+
+
+def usable(x: Tensor, weight: Tensor, training: bool, channels: int, names: Iterable[str]) -> bool:
+    """Whether the compiled cells serve: on the CPU, a width that they take, not to be differentiated in evaluation."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype in kernels.REALS
+        and weight.dtype == x.dtype
+        and (training or not torch.is_grad_enabled())
+        and serves(channels, set(names))
+        and kernels.enabled()
+        and kernels.load(x.dtype) is not None
+    )
 
 
 PLANS: "weakref.WeakKeyDictionary[nn.Module, NetPlan]" = weakref.WeakKeyDictionary()  # a copied network gets its own
@@ -568,3 +583,35 @@ def features(
         maps = [runs[i].out.clone() for i in kept]
     plan.spaces.append(space)
     return (out, *maps)
+
+
+def final_plan(net: nn.Module) -> NetPlan:
+    """The plan of a `CellNetwork`: one operation per kept edge, affine BatchNorm."""
+    plan = PLANS.get(net)
+    if plan is None:
+        cells = []
+        for cell in net.cells:
+            edges = [
+                Edge(i // 2, source, 2 if cell.reduction and source < 2 else 1, ((0, name, operation),))
+                for i, (source, name, operation) in enumerate(
+                    zip(cell.inputs, cell.names, cell.operations, strict=True)
+                )
+            ]
+            entries = (cell.pre_0, cell.pre_1)
+            cells.append(CellPlan(entries, edges, len(edges) // 2, cell.channels, cell.reduction, 1))
+        plan = PLANS[net] = NetPlan(cells)
+    return plan
+
+
+def final_features(net: nn.Module, stem: Tensor) -> tuple[Tensor, Tensor | None]:
+    """What `CellNetwork.features` gives, from the stem map (N, C, H, W)."""
+    plan = final_plan(net)
+    factors = [cell.drop_factors(stem.shape[0], stem.dtype) for cell in net.cells]
+    ones = [
+        torch.ones(next((len(c.edges) for c in plan.cells if c.reduction == kind), 1), 1, dtype=stem.dtype)
+        for kind in (False, True)
+    ]
+    kept = (net.aux_at,) if net.aux is not None and net.training else ()
+    dropped = factors if any(f is not None for f in factors) else None
+    out, *maps = features(plan, stem, net.channels, ones[0], ones[1], net.training, kept, dropped)
+    return out, from_blocked(maps[0]) if maps else None

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from fernas.spaces.cell_space import POOLS
 from fernas.spaces.operations import FactorizedReduce
-from fernas.spaces.supernet import compiled, kernels, plain
-from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan, serves
+from fernas.spaces.supernet import compiled, plain
+from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan
 from fernas.spaces.supernet.point_sum import (
     LAST,
     Recorder,
@@ -192,15 +192,7 @@ class FastNetwork(plain.Network):
 
     def compiled(self, x: Tensor) -> bool:
         """Whether the compiled path serves for these images: on the CPU, and not to be differentiated in evaluation."""
-        return (
-            x.device.type == "cpu"
-            and x.dtype in kernels.REALS
-            and self.classifier.weight.dtype == x.dtype
-            and (self.training or not torch.is_grad_enabled())
-            and serves(self.cells[0].channels, set(self.names))
-            and kernels.enabled()
-            and kernels.load(x.dtype) is not None
-        )
+        return compiled.usable(x, self.classifier.weight, self.training, self.channels, self.names)
 
     def plan(self) -> NetPlan:
         """What the compiled path has to do; kept until decisions change."""
@@ -236,8 +228,7 @@ class FastNetwork(plain.Network):
         s0 = s1 = self.stem_map(x)
         if self.compiled(x):
             plan = self.plan()
-            width = self.cells[0].channels
-            return self.classifier(compiled.features(plan, s1, width, normal, reduce, self.training)[0])
+            return self.classifier(compiled.features(plan, s1, self.channels, normal, reduce, self.training)[0])
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
         return self.classifier(s1.mean((2, 3)))

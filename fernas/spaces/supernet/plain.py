@@ -14,8 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.core.errors import ConfigError
-from fernas.spaces.cell_space import CellSpace, edge_list
-from fernas.spaces.cells import STEMS, reductions
+from fernas.spaces.cell_space import STEMS, CellSpace, edge_list, reductions
 from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, search_operation
 
 KINDS = ("normal", "reduce")
@@ -116,7 +115,7 @@ class Network(nn.Module):
         super().__init__()
         if stem not in STEMS:
             raise ConfigError(f"supernet: stem must be one of {sorted(STEMS)}, got {stem!r}")
-        self.space, self.names = space, space.operations
+        self.space, self.names, self.channels = space, space.operations, channels
         self.nodes = space.nodes if nodes is None else nodes
         width = 3 * channels
         self.stem = nn.Sequential(

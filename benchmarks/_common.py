@@ -1,0 +1,63 @@
+"""What all benchmarks share: both sides in turn, one record each in results/benchmarks.json."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fernas.core.io import read_json, write_json
+
+RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks.json"
+Side = Callable[[], Any]
+
+
+def seconds(side: Side) -> float:
+    """Wall time of one run."""
+    gc.collect()
+    start = time.perf_counter()
+    side()
+    return time.perf_counter() - start
+
+
+def run_pair(
+    name: str,
+    ours: Side,
+    other: Side,
+    rounds: int = 5,
+    threads: int = 1,
+    path: Path = RESULTS,
+    warm_up: bool = True,
+) -> dict[str, Any]:
+    """Times both sides in turn, `rounds` times, after one round that is not counted, and records the ratio.
+
+    The ratio is the median over rounds of other / ours within a round, since a machine that slows down slows both; the
+    spread is its smallest and largest value. Seconds are medians. `threads` is recorded, not set.
+    """
+    if warm_up:
+        ours(), other()
+    pairs = [(seconds(ours), seconds(other)) for _ in range(rounds)]
+    ratios = [b / a for a, b in pairs]
+    record = {
+        "name": name,
+        "ratio": round(statistics.median(ratios), 3),
+        "ours_s": round(statistics.median(a for a, _ in pairs), 6),
+        "other_s": round(statistics.median(b for _, b in pairs), 6),
+        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        "threads": threads,
+    }
+    add_record(record, path)
+    print(
+        f"{name}: {record['ratio']:.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]  ours {record['ours_s']:.4f} s, "
+        f"other {record['other_s']:.4f} s, {threads} thread(s), {rounds} round(s)",
+        flush=True,
+    )
+    return record
+
+
+def add_record(record: dict[str, Any], path: Path = RESULTS) -> None:
+    """Puts a record in the place of the one with its name and threads, or at the end."""
+    old = read_json(path) if path.exists() else []
+    key = (record["name"], record["threads"])
+    write_json(path, [r for r in old if (r["name"], r["threads"]) != key] + [record])
