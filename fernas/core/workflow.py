@@ -220,7 +220,7 @@ def train_section(config: StudyConfig, method: str) -> dict[str, Any]:
     """What a training depends on, for params (the architecture is an input)."""
     section = config.methods[method].model_dump(mode="json")
     keys = ("space", "recipe", "recipe_options", "network", *(["init_from"] if section["init_from"] else []))
-    return {key: section[key] for key in keys}
+    return _ordered({key: section[key] for key in keys})
 
 
 def run_section(config: StudyConfig) -> dict[str, Any]:
