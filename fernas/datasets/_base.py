@@ -110,13 +110,14 @@ class Sample:
 
 @dataclass
 class Collected:
-    """What an adapter found: samples, and sentences about what is odd in the copy."""
+    """What an adapter found: samples, sentences about what is odd in the copy, and which files were read how."""
 
     samples: list[Sample]
     problems: list[str] = field(default_factory=list)
     ships_crops: bool | None = None
     fps: float | None = None
     published: Mapping[str, int] | None = None
+    sources: list[str] = field(default_factory=list)
 
 
 class Adapter:
@@ -249,6 +250,7 @@ def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFram
     table.attrs = {
         "problems": list(dict.fromkeys(found.problems)),
         "ships_crops": spec.ships_crops if found.ships_crops is None else found.ships_crops,
+        "sources": list(found.sources),
         "published": dict(spec.counts if found.published is None else found.published),
     }
     return table

@@ -145,6 +145,11 @@ def read_table(
     raise DataError(f"{path}: no header row with the column {asked}{hint}; found: {', '.join(texts[:14]) or 'nothing'}")
 
 
+def told(name: str, headers: Mapping[str, str]) -> str:
+    """Which table was read and how its headers are spelt there: `x.xlsx (columns 'Subject', 'OnsetF', ...)`."""
+    return f"{name} (columns {', '.join(repr(text) for text in headers.values())})"
+
+
 def _rows(
     path: Path, grid: list[list[str]], header: int, columns: dict[str, int], spellings: Mapping[str, set[str]]
 ) -> list[Row]:

@@ -152,6 +152,15 @@ class Pictures:
     problems: list[str]
     kind: str = ""
 
+    def told(self) -> list[str]:
+        """A sentence about where the pictures were taken from."""
+        return [f"pictures below {', '.join(base or '.' for base in sorted({top(b) for b in self.bases}))}"]
+
+
+def top(base: str) -> str:
+    """The first folder of a relative path."""
+    return base.split("/", 1)[0]
+
 
 def collect_clips(
     tree: Tree,

@@ -11,6 +11,7 @@ import pandas as pd
 from fernas.core import plugins
 from fernas.core.errors import DataError
 from fernas.core.images import to_grey
+from fernas.core.io import read_json
 from fernas.core.progress import progress as show
 from fernas.datasets._duplicates import (
     THUMB,
@@ -65,9 +66,13 @@ def audit_dataset(
     """
     limits = config or DefaultLimits()
     spec = plugins.load("datasets", name).spec
+    sidecars = {part: rendered_truth(root, part) for part, root in roots.items()}
+    truth = truth or sidecars.get(name)
+    is_rendered = truth is not None or any(sidecars.values())
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
     problems: list[str] = [str(problem) for problem in manifest.attrs.get("problems", [])]
     looked = _look(usable, FrameReader(dict(roots)), progress)
+    published = manifest.attrs.get("published", spec.counts)
     findings: dict[str, Any] = {
         "dataset": name,
         "samples": len(usable),
@@ -79,12 +84,13 @@ def audit_dataset(
         },
         "unreadable": looked.unreadable,
         "sizes": dict(looked.sizes.most_common(8)),
-        "rendered": bool(truth),
+        "sources": [str(source) for source in manifest.attrs.get("sources", [])],
+        "rendered": is_rendered,
         "expected": {
             "samples": (truth or {}).get("samples"),
-            "subjects": truth["subjects"] if truth else spec.subjects,
-            "classes": dict(truth["classes"]) if truth else dict(manifest.attrs.get("published", spec.counts)),
-            "splits": dict(truth["splits"]) if truth else dict(spec.splits),
+            "subjects": truth["subjects"] if truth else None if is_rendered else spec.subjects,
+            "classes": dict(truth["classes"] if truth else {} if is_rendered else published),
+            "splits": dict(truth["splits"] if truth else {} if is_rendered else spec.splits),
         },
     }
     findings["duplicates"] = _duplicates(usable, looked, limits, dict(roots))
@@ -106,6 +112,20 @@ def audit_dataset(
     findings["problems"] = list(dict.fromkeys([*fatal, *problems]))
     findings["fatal"] = bool(fatal)
     return findings
+
+
+def rendered_truth(root: Path | str, dataset: str) -> dict[str, Any] | None:
+    """What the renderer wrote beside a rendered corpus about it (`truth.json` or `<folder>.truth.json`), or None."""
+    folder = Path(root)
+    beside = [folder.with_name(folder.name + ".truth.json")]
+    if folder.name == "corpus":
+        beside.append(folder.with_name("truth.json"))
+    for path in beside:
+        if path.is_file():
+            found = read_json(path)
+            if isinstance(found, dict) and found.get("rendered") is True and found.get("dataset") == dataset:
+                return found
+    return None
 
 
 def _counted(values: "pd.Series[Any]", order: tuple[str, ...]) -> dict[str, int]:

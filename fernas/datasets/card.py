@@ -62,6 +62,8 @@ def data_card(
     duplicates = audit["duplicates"]
     lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal pictures,"
               f" {duplicates.get('near_count', len(duplicates['near']))} pairs of almost equal ones."]  # fmt: skip
+    if audit.get("sources"):
+        lines += ["", "## Read from", "", *[f"- {source}" for source in audit["sources"]]]
     lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
     lines += ["", "## About the corpus", ""]
     lines += [f"- licence: {spec.licence}", f"- how to get it: {spec.homepage}", f"- cite: {spec.citation}"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from fernas.datasets._base import Adapter, Collected, DatasetSpec
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
-from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._sheets import Row, read_table, told
 from fernas.datasets._tree import PICTURE, Tree, collect_clips
 from fernas.datasets.casme2 import COLUMNS, MicroOptions, picture_kind, subject_number
 
@@ -58,7 +58,9 @@ class Casme(Adapter):
         """One sample per row of the coding file."""
         tree = Tree.walk(root)
         coding = tree.one(CODING, "coding file (casme.xlsx)", options.coding)
-        rows, _ = read_table(root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion"))
+        rows, headers = read_table(
+            root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
+        )
         coded: list[Coded] = []
         fixes: dict[tuple[str, ...], dict[str, int | None]] = {}
         for at, row in enumerate(rows):
@@ -78,7 +80,7 @@ class Casme(Adapter):
             kinds,
         )
         samples, problems = join(coded, pictures, _key, options.missing_apex, fixes)
-        return Collected(samples, tree.problems + problems)
+        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *pictures.told()])
 
 
 def _key(row: Coded) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
-from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._sheets import Row, read_table, told
 from fernas.datasets._tree import PICTURE, Tree, collect_clips
 
 CODING = r"(?:CASME ?(?:2|II)[-_ ]*(?:coding|label)[^/]*|coding)\.(?:xlsx|xlsm|xls|csv)"
@@ -79,7 +79,9 @@ class Casme2(Adapter):
         """One sample per row of the coding file."""
         tree = Tree.walk(root)
         coding = tree.one(CODING, "coding file (CASME2-coding-*.xlsx)", options.coding)
-        rows, _ = read_table(root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion"))
+        rows, headers = read_table(
+            root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
+        )
         coded = [_coded(row, self.spec) for row in rows if row["filename"] or _told(row, tree)]
         kinds = ("selected", "raw", "cropped") if options.pictures == "auto" else (options.pictures,)
         pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + PICTURE + ")"
@@ -90,7 +92,7 @@ class Casme2(Adapter):
         samples, problems = join(
             coded, pictures, lambda row: (str(int(row.subject[3:])), row.clip.lower()), options.missing_apex
         )
-        return Collected(samples, tree.problems + problems)
+        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *pictures.told()])
 
 
 def picture_kind(base: str, file: str) -> str:

@@ -81,7 +81,8 @@ class CasmeSquare(Adapter):
         samples, problems = join(
             coded, pictures, lambda row: _key(row, codes, is_raw), options.missing_apex, only_span=is_raw
         )
-        return Collected(samples, tree.problems + problems, published=COUNTS[options.subset])
+        sources = [coding, *pictures.told()]
+        return Collected(samples, tree.problems + problems, published=COUNTS[options.subset], sources=sources)
 
 
 def _kind(base: str, clip: str) -> str:

@@ -53,6 +53,7 @@ def unusable(name: str, reason: str) -> dict[str, Any]:
         "duplicates": {"exact": [], "near": [], "near_count": 0},
         "expected": {},
         "sizes": {},
+        "sources": [],
         "rendered": False,
     }
 

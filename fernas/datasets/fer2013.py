@@ -102,6 +102,7 @@ class Fer2013(Adapter):
         else:
             found = _from_folders(tree)
         found.problems = tree.problems + found.problems
+        found.sources = [str(table if form == "csv" else store if form == "h5" else "folders of pictures")]
         if options.labels == "ferplus":
             if form != "csv":
                 raise DataError(

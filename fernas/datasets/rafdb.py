@@ -92,7 +92,8 @@ class RafDb(Adapter):
         left = [pictures[stem] for stem in pictures if stem not in labels]
         if left:
             problems.append(f"{len(left)} pictures have no label: {summarise(left)}")
-        return Collected(samples, problems, ships_crops=use_aligned)
+        sources = [listing or "class folders", f"{'aligned' if use_aligned else 'original'} pictures"]
+        return Collected(samples, problems, ships_crops=use_aligned, sources=sources)
 
 
 def _pictures(tree: Tree, pattern: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
-from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._sheets import Row, read_table, told
 from fernas.datasets._tree import PICTURE, Tree, collect_clips
 from fernas.datasets.casme2 import subject_number
 
@@ -84,7 +84,9 @@ class Samm(Adapter):
         """One sample per row of the coding file."""
         tree = Tree.walk(root)
         coding = tree.one(CODING, "coding file (SAMM_Micro_FACS_Codes_v2.xlsx)", options.coding)
-        rows, _ = read_table(root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion"))
+        rows, headers = read_table(
+            root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
+        )
         coded = []
         for row in rows:
             if row["filename"]:
@@ -102,7 +104,7 @@ class Samm(Adapter):
         )
         fixes = KNOWN if options.known_corrections else None
         samples, problems = join(coded, pictures, lambda row: (row.clip,), options.missing_apex, fixes)
-        return Collected(samples, tree.problems + problems)
+        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *pictures.told()])
 
 
 def _clip_id(name: str) -> str:

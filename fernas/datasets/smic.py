@@ -99,7 +99,8 @@ class Smic(Adapter):
         else:
             samples = [_whole(key, clip, problems) for key, clip in pictures.clips.items()]
             samples += _empty(empty, pictures, {s.clip for s in samples}, problems)
-        return Collected(samples, problems, fps=FPS[options.camera], published=COUNTS[options.camera])
+        published = COUNTS[options.camera]
+        return Collected(samples, problems, fps=FPS[options.camera], published=published, sources=pictures.told())
 
 
 def clip_id(name: str) -> str:

@@ -1,0 +1,65 @@
+"""The rendered layouts through the adapters: found is exactly what was drawn."""
+
+import pytest
+
+from fernas.core import plugins
+from fernas.core.io import write_json
+from fernas.datasets.audit import audit_dataset
+from fernas.datasets.card import data_card
+from fernas.datasets.check import check_data
+from fernas.datasets.manifest import build_manifest, merge_manifests
+from fernas.synth import write_corpus
+
+SMALL = {
+    "fer2013": {"pictures": 40},
+    "rafdb": {"pictures": 40},
+}
+LAYOUTS = plugins.available("synth/layouts")
+
+
+def small(name):
+    config = plugins.load("synth/layouts", name).Config
+    return {key: value for key, value in SMALL.get(name, {"subjects": 2}).items() if key in config.model_fields}
+
+
+def test_every_corpus_of_the_papers_can_be_rendered():
+    composites = {name for name in plugins.available("datasets") if plugins.load("datasets", name).spec.parts}
+    assert set(LAYOUTS) == set(plugins.available("datasets")) - composites - {"custom"}
+
+
+def check_rendered(name, root):
+    truth = write_corpus(name, root, small(name))
+    table = build_manifest(name, root)
+    found = audit_dataset(name, table, {name: root}, truth)
+    assert not found["fatal"], found["problems"]
+    assert (found["samples"], found["subjects"]) == (truth["samples"], truth["subjects"])
+    assert found["classes"] == truth["classes"] or dict(sorted(found["classes"].items())) == truth["classes"]
+    assert found["splits"] == {split: n for split, n in truth["splits"].items()} or not truth["splits"]
+    assert found["unreadable"] == [] and found["excluded"] == {}
+    card = data_card(plugins.load("datasets", name).spec, table, found)
+    assert "rendered" in card.split("\n")[0]
+    write_json(root.with_name(root.name + ".truth.json"), truth)
+    assert check_data(name, root)["expected"]["samples"] == truth["samples"]
+
+
+@pytest.mark.parametrize("name", [n for n in LAYOUTS if n in {"ckplus", "jaffe", "oulu"}])
+def test_found_is_what_was_drawn(name, tmp_path):
+    check_rendered(name, tmp_path / "corpus")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in LAYOUTS if n not in {"ckplus", "jaffe", "oulu"}])
+def test_found_is_what_was_drawn_in_the_other_layouts(name, tmp_path):
+    check_rendered(name, tmp_path / "corpus")
+
+
+@pytest.mark.slow
+def test_rendered_composite_says_that_it_is_rendered(tmp_path):
+    roots, parts = {}, {}
+    for name in plugins.load("datasets", "megc2019").spec.parts:
+        roots[name] = tmp_path / name / "corpus"
+        write_json(tmp_path / name / "truth.json", write_corpus(name, roots[name], small(name)))
+        parts[name] = build_manifest(name, roots[name])
+    found = audit_dataset("megc2019", merge_manifests("megc2019", parts), roots)
+    assert found["rendered"] and not found["fatal"] and not any("published" in p for p in found["problems"])
+    assert check_data("megc2019", tmp_path)["samples"] == found["samples"]
