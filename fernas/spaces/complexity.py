@@ -55,7 +55,8 @@ def count_macs(net: nn.Module, input_shape: tuple[int, int, int]) -> int:
     device = next(net.parameters()).device
     was_training = net.training
     net.eval()
-    with _counted(net) as counts, torch.no_grad():
+    # with gradients on, since the compiled cells, whose convolutions no hook sees, then leave evaluation to the plain ones
+    with _counted(net) as counts, torch.enable_grad():
         net(torch.zeros(1, *input_shape, device=device))
     net.train(was_training)
     return sum(counts)
@@ -250,7 +251,7 @@ def _operation_macs(names: tuple[str, ...], channels: int, size: tuple[int, ...]
     counts = []
     for name in names:
         operation = _throwaway(functools.partial(search_operation, name, channels, stride), (channels, *size))
-        device = next((p.device for p in operation.parameters()), torch.device("cpu"))
+        device = next((t.device for t in operation.state_dict().values()), torch.device("cpu"))
         with _counted(operation) as found, torch.no_grad():
             operation(torch.zeros(1, channels, *size, device=device))
         counts.append(sum(found))
