@@ -42,11 +42,11 @@ bench: setup ## speed and memory: ours and the plain form in turn, in one proces
 
 test: setup ## lint, unit, contract and workflow tests, one small study
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m "not slow and not gpu and not slurm"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not slurm"
 
 test-all: setup ## all tests, the long ones too
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -m "not gpu"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu"
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint
 	$(BIN)/ruff check .
