@@ -356,11 +356,13 @@ def _check_source(config: StudyConfig, place: str, name: str, method: MethodConf
     ):
         if value not in known:
             raise unknown(f"{place}.init_from.{key}", value, known)
-    taken = config.methods[source.method]
-    if source.method == name or taken.combine or taken.init_from is not None:
-        raise ConfigError(
-            f"{place}.init_from.method: {source.method} is not a method that is searched and trained itself"
-        )
+    seen = [name]
+    start: InitFrom | None = source
+    while start is not None and start.method in config.methods:
+        if start.method in seen or config.methods[start.method].combine:
+            raise ConfigError(f"{place}.init_from.method: {start.method} is not a method that is trained before {name}")
+        seen.append(start.method)
+        start = config.methods[start.method].init_from
 
 
 def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, str]]) -> None:
@@ -387,7 +389,7 @@ def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, s
                 f"which is not in the study"
             )
         own, other = config.tasks[task].dataset, config.tasks[source.task].dataset
-        if own == other or _same_people(own, other):
+        if (task, protocol) != (source.task, source.protocol) and (own == other or _same_people(own, other)):
             raise ConfigError(
                 f"{where}: study: {name} on {task} starts from {other}, which shows the same people as {own}"
             )

@@ -1,5 +1,7 @@
 """No search: the architecture of another run (`init_from`), with this task's classes and pictures."""
 
+from pydantic import Field
+
 from fernas.core.architecture import Architecture, Network, read_architecture
 from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError, ScienceError
@@ -8,7 +10,10 @@ from fernas.search.context import PartSizes, SearchContext, SearchPlugin
 
 
 class TakenConfig(Options):
-    """No options: methods.<name>.init_from names the run."""
+    """methods.<name>.init_from names the run; these change the size of its network (not for fine-tuning)."""
+
+    cells: int | None = Field(default=None, ge=1, description="number of cells; null: as in the other run")
+    channels: int | None = Field(default=None, ge=1, description="channels of the first cell; null: likewise")
 
 
 def run(context: SearchContext) -> Architecture:
@@ -31,6 +36,7 @@ def run(context: SearchContext) -> Architecture:
             f"these have {context.input_shape[0]}; give both methods one view"
         )
     update = {"classes": len(context.classes), "input": context.input_shape}
+    update |= {name: value for name, value in context.options.model_dump().items() if value is not None}
     return found.model_copy(update={"network": block.model_copy(update=update)})
 
 

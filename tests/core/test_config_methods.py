@@ -1,0 +1,100 @@
+"""Ensembles, views of methods, runs that methods start from: what the config refuses and what the grid makes of it."""
+
+import copy
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fernas.core import grid, workflow
+from fernas.core.config import load_config, parse_config
+from fernas.core.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def document():
+    return load_config(ROOT / "configs" / "autofernet.yaml").model_dump(mode="json", exclude_unset=True)
+
+
+def set_in(*path, value):
+    """A change of a config document: the value at a path."""
+
+    def change(document):
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = value
+
+    return change
+
+
+def from_the_same_people(document):
+    document["datasets"]["ckplus"] = {}
+    document["tasks"]["ckplus"] = {**document["tasks"]["ck48-7c"], "dataset": "ckplus"}
+    start = {"task": "ckplus", "protocol": "subject5", "method": "autofernet_zero_shot"}
+    document["methods"]["autofernet_transfer"]["init_from"] = start
+    document["study"].append({"task": "ckplus", "protocol": "subject5", "methods": ["autofernet_zero_shot"]})
+
+
+ITSELF = {"task": "fer2013-7", "protocol": "official", "method": "autofernet_transfer"}
+NOT_OFFICIAL = {"task": "ck48-7c", "protocol": "subject5", "methods": ["autofernet"]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (set_in("methods", "autofernet", "view", value="grey"), "methods.autofernet.view: unknown name 'grey'"),
+        (set_in("methods", "autofernet_ensemble", "combine", value=["autofernt"]), "did you mean 'autofernet'"),
+        (set_in("methods", "autofernet_ensemble", "space", value="emonas"), "has no space of its own"),
+        (set_in("methods", "more", value={"combine": ["autofernet_ensemble"]}), "is itself an ensemble"),
+        (set_in("methods", "more", value={"space": "emonas"}), "methods.more.search: missing"),
+        (
+            lambda d: d["study"][0]["methods"].remove("autofernet_fes_deep"),
+            "combines autofernet_fes_deep, which is not",
+        ),
+        (set_in("methods", "autofernet_fes", "init_from", "task", value="fer"), "init_from.task: unknown name 'fer'"),
+        (set_in("methods", "autofernet_transfer", "init_from", value=ITSELF), "is not a method that is trained before"),
+        (lambda d: d["study"].append(NOT_OFFICIAL), "needs a protocol of kind official"),
+        (from_the_same_people, "shows the same people as"),
+    ],
+)
+def test_one_clear_message(document, change, message):
+    broken = copy.deepcopy(document)
+    change(broken)
+    with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
+        parse_config(broken)
+
+
+def test_the_grid_of_ensembles_views_and_sources(document):
+    config = parse_config(document)
+    run = next(run for run in grid.runs(config) if run.method == "autofernet_ensemble")
+    assert (run.groups, run.shards, run.seeds) == (0, 0, [(0, 0)])
+    members = grid.member_runs(config, "autofernet_ensemble", "per_group")
+    wide, deep = "autofernet_fes", "autofernet_fes_deep"
+    assert members == [(wide, "no_data", 0, 0), (wide, "no_data", 0, 1), (deep, "no_data", 0, 0)]
+    wildcards = SimpleNamespace(
+        task="ck48-7c-rendered", protocol="subject5", method="autofernet_transfer", scope="no_data"
+    )
+    base = "results-autofernet/runs/fer2013-7-rendered/official"
+    assert workflow.source_files(config, wildcards, "models") == [
+        f"{base}/autofernet_fes/no_data/s0/t0/shard0/models.safetensors"
+    ]
+    assert workflow.source_files(config, wildcards, "architecture") == [
+        f"{base}/autofernet_fes/no_data/s0/g0/architecture.json"
+    ]
+    wildcards.method = "autofernet"
+    assert workflow.source_files(config, wildcards, "models") == []
+    assert workflow.kept(config, "m", lambda path: None) == "m"
+
+
+def test_a_method_sees_its_own_view(document):
+    changed = copy.deepcopy(document)
+    changed["views"]["small"] = {"kind": "still", "size": 32, "colour": "grey"}
+    changed["methods"]["autofernet"]["view"] = "small"
+    config = parse_config(changed)
+    assert grid.views_of(config, "fer2013-7") == ["still-grey48", "small"]
+    assert workflow.inputs_file(config, "fer2013-7-rendered", "autofernet").endswith("/small/inputs.npy")
+    assert workflow.inputs_table(config, "fer2013-7-rendered").endswith("/still-grey48/inputs.parquet")
+    before, after = grid.count_jobs(parse_config(document)), grid.count_jobs(config)
+    assert after["make_inputs"] == before["make_inputs"] + 1

@@ -1,0 +1,183 @@
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fernas.core.architecture import CellsArchitecture, Network, read_architecture, write_architecture
+from fernas.core.errors import ContractError, ScienceError
+from fernas.core.io import read_json, read_jsonl, read_parquet, write_json, write_parquet
+from fernas.core.tracking_files import RunLog
+from fernas.search.run import run_search, scope_parts
+from fernas.spaces.networks import build_network
+from fernas.training._transfer import Source, load_into
+from fernas.training.combine import run_combine
+from fernas.training.run import run_training
+from tests.toy_task import CLASSES as TOY
+from tests.toy_task import write_task
+
+PAIRS = (("skip_connect", 0), ("sep_conv_3x3", 1)) * 4
+CELLS = CellsArchitecture(
+    space="autofernet", normal=PAIRS, normal_concat=(2, 3, 4, 5), reduce=PAIRS, reduce_concat=(2, 3, 4, 5)
+)
+KNOWN = ["anger", "sadness", "neutral"]
+STILL = {"flip": False, "padding": 0, "rotation_deg": 0.0}
+
+
+def network(classes):
+    block = Network(cells=3, channels=4, aux=True, classes=classes, input=(1, 16, 16))
+    return build_network(CELLS.model_copy(update={"network": block}))
+
+
+def source_of(net, tmp_path, classes=tuple(KNOWN)):
+    return Source(tmp_path / "m", {name: value.clone() for name, value in net.state_dict().items()}, list(classes))
+
+
+def test_units_are_matched_by_name_and_a_new_class_starts_afresh(tmp_path):
+    torch.manual_seed(0)
+    other, net = network(3), network(3)
+    fresh = copy.deepcopy(net.state_dict())
+    source = source_of(other, tmp_path)
+    new = load_into(net, source, ["neutral", "contempt", "anger"], "by_name")
+    assert new == ["contempt"]
+    for layer in ("classifier", "aux.classifier"):
+        for name in ("weight", "bias"):
+            got, taken = net.state_dict()[f"{layer}.{name}"], source.weights[f"{layer}.{name}"]
+            assert torch.equal(got[0], taken[2]) and torch.equal(got[2], taken[0])
+            assert torch.equal(got[1], fresh[f"{layer}.{name}"][1]) and not torch.equal(got[1], taken[1])
+    rest = [name for name in fresh if "classifier" not in name]
+    assert rest and all(torch.equal(net.state_dict()[name], source.weights[name]) for name in rest)
+
+
+def test_by_position_reuses_every_unit_as_published(tmp_path):
+    other, net = network(3), network(3)
+    assert load_into(net, source_of(other, tmp_path), ["anger", "sadness", "contempt"], "by_position") == []
+    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), other.state_dict().values(), strict=True))
+    with pytest.raises(ScienceError, match="by_position needs 2"):
+        load_into(network(2), source_of(other, tmp_path), ["anger", "sadness"], "by_position")
+
+
+def test_another_number_of_classes_is_fine_by_name_and_another_network_is_not(tmp_path):
+    small = network(2)
+    assert load_into(small, source_of(network(3), tmp_path), ["sadness", "anger"], "by_name") == []
+    block = Network(cells=3, channels=6, aux=True, classes=3, input=(1, 16, 16))
+    wide = build_network(CELLS.model_copy(update={"network": block}))
+    with pytest.raises(ScienceError, match="has the shape"):
+        load_into(wide, source_of(network(3), tmp_path), KNOWN, "by_name")
+
+
+def train(files, out, architecture, method, **more):
+    return run_training(
+        **files.common,
+        architectures=[architecture],
+        scope="no_data",
+        method=method,
+        seed=3,
+        shard=0,
+        shards=1,
+        out_dir=out,
+        work_dir=files.root / "work",
+        run_key=out.name,
+        **more,
+    )
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A source run with its model, and a task of the same pictures whose third class has another name."""
+    files = write_task(tmp_path / "source")
+    block = Network(cells=3, channels=4, classes=3, input=(3, 16, 16))
+    architecture = tmp_path / "source" / "architecture.json"
+    write_architecture(architecture, CELLS.model_copy(update={"network": block}))
+    plain = {"recipe": "plain", "recipe_options": {"epochs": 2, "batch": 8, "augment": STILL, "drop_path": 0}}
+    assert train(files, tmp_path / "source" / "out", architecture, plain) == "ok"
+    target = write_task(tmp_path / "target")
+    document = read_json(tmp_path / "target" / "folds.train.json")
+    write_json(tmp_path / "target" / "folds.train.json", {**document, "classes": ["middle", "low", "other"]})
+    return files, target, architecture
+
+
+def source_arguments(files):
+    return {"source": (files.root / "out" / "models.safetensors", files.root / "folds.train.json")}
+
+
+def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
+    files, target, architecture = finished
+    start = {"task": "a", "protocol": "b", "method": "c", "fold": 1}
+    method = {"search": "taken", "recipe": "finetune", "init_from": start}
+    out = tmp_path / "target" / "g0"
+    common = {"group": 0, "seed": 1, "work_dir": tmp_path / "w", "run_key": "k", "scope": "no_data"}
+    assert run_search(**target.common, method=method, out_dir=out, source=architecture, **common) == "ok"
+    found = read_architecture(out / "architecture.json")
+    assert found.normal == CELLS.normal and found.network.classes == 3 and found.network.cells == 3
+    zero = {**method, "recipe_options": {"zero_shot": True, "augment": STILL}}
+    assert train(target, tmp_path / "zero", out / "architecture.json", zero, **source_arguments(files)) == "ok"
+    taken, made = (
+        load_file(files.root / "out" / "models.safetensors"),
+        load_file(tmp_path / "zero" / "models.safetensors"),
+    )
+    assert torch.equal(made["fold0/stem.0.weight"], taken["fold1/stem.0.weight"])
+    assert torch.equal(made["fold1/classifier.weight"][0], taken["fold1/classifier.weight"][TOY.index("middle")])
+    rows = read_jsonl(tmp_path / "zero" / "training.jsonl")
+    assert [row["new_units"] for row in rows] == [["other"], ["other"]]
+    tuned = {
+        **method,
+        "recipe_options": {"epochs": 2, "batch": 8, "augment": STILL, "drop_path": 0, "drop_path_start": 0},
+    }
+    assert train(target, tmp_path / "tuned", out / "architecture.json", tuned, **source_arguments(files)) == "ok"
+    after = load_file(tmp_path / "tuned" / "models.safetensors")
+    assert not torch.equal(after["fold0/stem.0.weight"], taken["fold1/stem.0.weight"])
+
+
+def test_deeper_cells_of_another_run(finished, tmp_path):
+    _, target, architecture = finished
+    method = {"search": "taken", "search_options": {"cells": 5}}
+    common = {"group": 0, "seed": 1, "work_dir": tmp_path / "w", "run_key": "k", "scope": "no_data"}
+    out = tmp_path / "deep"
+    assert run_search(**target.common, method=method, out_dir=out, source=architecture, **common) == "ok"
+    found = read_architecture(out / "architecture.json")
+    assert found.network.cells == 5 and found.normal == CELLS.normal
+
+
+def test_a_failed_source_is_a_failed_run_with_its_reason(finished, tmp_path):
+    files, target, architecture = finished
+    (files.root / "out" / "models.safetensors").write_bytes(b"")
+    method = {"recipe": "finetune", "recipe_options": {"epochs": 1}}
+    assert train(target, tmp_path / "t", architecture, method, **source_arguments(files)) == "failed"
+    assert "that training failed" in read_json(tmp_path / "t" / "status.json")["reason"]
+
+
+def frame(logits):
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    columns = {f"p_{name}": p[:, k] for k, name in enumerate(TOY)}
+    count = len(p)
+    return pd.DataFrame({"sample_id": [f"s{i}" for i in range(count)], "fold": 0, "label": TOY[0], **columns})
+
+
+def test_an_ensemble_is_the_softmax_of_the_mean_logits(tmp_path):
+    rng = np.random.default_rng(0)
+    logits = [rng.normal(size=(5, 3)) * 3 for _ in range(3)]
+    files, folders = [], []
+    for k, z in enumerate(logits):
+        folder = tmp_path / f"m{k}"
+        write_parquet(folder / "predictions.parquet", frame(z))
+        log = RunLog(folder)
+        log.start({})
+        log.finish("ok")
+        files.append(folder / "predictions.parquet"), folders.append(folder)
+    assert run_combine(files, folders, tmp_path / "e.parquet") == "ok"
+    found = read_parquet(tmp_path / "e.parquet")[[f"p_{name}" for name in TOY]].to_numpy()
+    mean = np.exp(np.mean(logits, 0))
+    assert np.allclose(found, mean / mean.sum(1, keepdims=True), atol=1e-12)
+    RunLog(folders[1]).finish("failed", "nan")
+    assert run_combine(files, folders, tmp_path / "e.parquet") == "failed"
+    assert (tmp_path / "e.parquet").stat().st_size == 0
+
+
+def test_the_published_scope_takes_the_pools_by_position():
+    parts = {"weights": ["a", "b"], "selection": ["c"], "inner_validation": []}
+    assert scope_parts({"published": parts}, "published", 0) == parts
+    with pytest.raises(ContractError, match="only the official split has it"):
+        scope_parts({"groups": []}, "published", 0)
