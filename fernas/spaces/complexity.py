@@ -55,7 +55,7 @@ def count_macs(net: nn.Module, input_shape: tuple[int, int, int]) -> int:
     device = next(net.parameters()).device
     was_training = net.training
     net.eval()
-    # with gradients on, since the compiled cells, whose convolutions no hook sees, then leave evaluation to the plain ones
+    # with gradients on: then evaluation goes through the plain cells, since no hook sees a convolution of compiled ones
     with _counted(net) as counts, torch.enable_grad():
         net(torch.zeros(1, *input_shape, device=device))
     net.train(was_training)

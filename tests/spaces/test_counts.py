@@ -80,3 +80,10 @@ def test_decided_edges_cost_less():
     whole = supernet_macs("emonas", 3, 8, (3, 32, 32))
     pruned = supernet_macs("emonas", 3, 8, (3, 32, 32), decisions={"normal": {e: None for e in range(1, 14)}})
     assert pruned < whole
+
+
+def test_macs_do_not_depend_on_compiled_cells(monkeypatch):
+    arch = cells(EMONAS, cells=3, channels=8, classes=7, input=(3, 32, 32))
+    counted = macs(arch)
+    monkeypatch.setenv("FERNAS_KERNELS", "0")
+    assert counted == macs(arch)
