@@ -21,7 +21,7 @@ from fernas.training.predict import run_predict
 from fernas.training.run import run_training
 from tests.toy_task import write_task
 
-NETWORK = {"cells": 3, "channels": 4}
+NETWORK = {"cells": 3, "channels": 8}  # a width that the compiled kernels serve
 FIXED = {"search": "fixed", "search_options": {"name": "small_cnn"}}
 RECIPE = {"recipe": "plain", "recipe_options": {"epochs": 3, "batch": 8, "lr": 0.05}}
 MEAN = {"search": "random_mean", "space": "emonas", "network": NETWORK}
