@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 THUMB = 48
 BLOCK_BYTES = 64 << 20
 PAIRS_AT_ONCE = 2000
+MAX_CONFIRMED = 2000
 
 
 def perceptual_hash(grey: "np.ndarray") -> int:
@@ -107,9 +108,10 @@ def near_duplicates(
         correlation: smallest correlation.
 
     Returns:
-        (i, j, distance, correlation), ascending.
+        (i, j, distance, correlation), ascending. Beyond MAX_CONFIRMED pairs the thumbnails' correlation has to do.
     """
     found: list[tuple[int, int, int, float]] = []
+    confirmed = 0
     slack = 0.05 if confirm is not None else 0.0
     for block in near_hashes(hashes, distance):
         block = block[may_pair(block[:, 0], block[:, 1])]
@@ -117,7 +119,9 @@ def near_duplicates(
         for (i, j, bits), value in zip(block.tolist(), values.tolist(), strict=True):
             if value < correlation - slack:
                 continue
-            sure = value if confirm is None else confirm(i, j)
+            sure = value
+            if confirm is not None and confirmed < MAX_CONFIRMED:
+                sure, confirmed = confirm(i, j), confirmed + 1
             if sure >= correlation:
                 found.append((i, j, bits, round(sure, 4)))
     return sorted(found)

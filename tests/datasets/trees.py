@@ -159,7 +159,7 @@ def casme2(root: Path, kind: str = "Cropped", apex: object = "/") -> None:
         [26, "EP03_02", None, 20, 24, 27, None, 15, "sadness"],
     ]
     sheet(root / "CASME2-coding-20140508.xlsx", rows)
-    text(root / "CASME2-ObjectiveClasses.xlsx", "not read")
+    sheet(root / "CASME2-ObjectiveClasses.xlsx", [["Subject", "Filename", "Objective Class"], [1, "EP01_2", 2]])
     prefix = {"Cropped": "reg_", "CASME2_RAW_selected": "", "CASME2-RAW": ""}[kind]
     for serial, (subject, clip, _, onset, _, offset, *_) in enumerate(rows[1:]):
         first, last = (int(onset), int(offset)) if kind != "CASME2-RAW" else (1, int(offset) + 5)  # type: ignore[call-overload]
