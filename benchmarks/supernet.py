@@ -77,7 +77,7 @@ def run(work: str, rounds: int, threads: int, batch: int | None) -> None:
             continue
         ours, other = (Form(k, work, batch or full) for k in (kind, "plain"))
         ours()
-        run_pair(f"{name}_{kind}", ours, other, rounds, threads, warm_up=False)
+        run_pair(f"{name}_{kind}", ours, other, rounds, threads, warm_up=False, clock="cpu" if threads == 1 else "wall")
 
 
 def main(argv: list[str] | None = None) -> None:
