@@ -2,11 +2,11 @@
 
 The plain form is what public DARTS code does: edge by edge, NCHW, plain modules, all gradients in both halves.
 
-* w2: 7 operations, 64 px RGB, batch 16; w1: 11 operations, 44 px grey, batch 24. Both: 16 channels, 8 cells, one thread.
+* w2: 7 operations, 64 px RGB, batch 16; w1: 11 operations, 44 px grey, batch 24. Both: 16 channels, 8 cells.
 * `_kernels`: the compiled path; `_pure`: PyTorch operations only.
 
-`python -m benchmarks.supernet [--batch B] [--rounds R] [--threads T] [w2 w1]`; a smaller batch is for a quick look only and
-is not recorded under the name.
+`python -m benchmarks.supernet [--batch B] [--rounds R] [--threads T] [w2 w1]`; a smaller batch is for a quick
+look only and is not recorded under the name.
 """
 
 import argparse

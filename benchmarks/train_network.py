@@ -1,7 +1,7 @@
 """Training a found network: forward, loss, backward, clipping, SGD, against the same in NCHW plain modules.
 
-One architecture of about half a million parameters (8 cells, 24 channels, the defaults of EmoNAS), 64 px RGB, batch 8, drop
-path 0.1, one thread. `train_network` is what runs by default (compiled loops where a compiler is found), and
+One architecture of about half a million parameters (8 cells, 24 channels, the defaults of EmoNAS), 64 px RGB, batch 8,
+drop path 0.1, one thread. `train_network` is what runs by default (compiled loops where a compiler is found), and
 `train_network_pure` the same without them, in channels_last.
 """
 

@@ -312,6 +312,7 @@ def ui(
     if not store.exists():
         raise DataError(f"{store}: no such file; run the study first, or `fernas track sync`")
     typer.echo(f"http://127.0.0.1:{port}")
-    arguments = ["server", "--backend-store-uri", f"sqlite:///{store}", "--host", "127.0.0.1", "--port", str(port)]
+    arguments = ["server", "--backend-store-uri", f"sqlite:///{store}", "--workers", "1"]
+    arguments += ["--host", "127.0.0.1", "--port", str(port)]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])
