@@ -1,0 +1,277 @@
+"""The label-noise study: does relabelling near ties find planted wrong labels, or make it worse? One command runs it.
+
+    python -m fernas.training.label_noise --out docs/methods/label_noise
+
+Rendered FER2013 has labels that are right by construction. Known noise is planted in its Training split: `symmetric`
+(another class, all equally likely) or `pairs` (each class's most confused one, from the confusion of a model trained
+on clean labels; not from FES, which would decide the study beforehand). Then both phases of the recipe `relabel` run
+with every strategy from the same start. PublicTest chooses the epoch, PrivateTest is scored with its true labels.
+
+A swap is right when it gives a corrupted sample its true label back. Precision: right swaps of all. Recall: of the
+corrupted samples, those with a right swap; over all epochs (ever) and in the last epoch.
+"""
+
+import argparse
+import logging
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fernas.core.io import atomic_path, write_text
+from fernas.core.seeds import derive_seed, rng
+from fernas.training.relabel import RelabelConfig, RelabelPhase
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from fernas.learn.arrays import ArrayPart
+
+logger = logging.getLogger(__name__)
+NOISES = ("none", "symmetric", "pairs")
+STRATEGIES = (0, 1, 2)
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+SWAP_COLUMNS = ("swaps", "precision", "recall", "swaps_last", "precision_last", "recall_last")
+RECIPE = RelabelConfig.model_validate(
+    {
+        "epochs": 30,
+        "batch": 32,
+        "lr": 0.05,
+        "drop_path": 0.0,
+        "start_accuracy": 0.85,
+        "start_share": 1.0,
+        "augment": {"padding": 0, "crop": 44, "rotation_deg": 0, "scale": "standard"},
+    }
+)
+PHASE = RelabelPhase(epochs=12, batch=32, lr=0.01, drop_path_start=0.0, drop_path=0.0)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits of a rendered FER2013, with its classes in order."""
+
+    train: "ArrayPart"
+    inner: "ArrayPart"
+    test: "ArrayPart"
+    classes: list[str]
+
+
+def symmetric_noise(labels: np.ndarray, rate: float, classes: int, generator: np.random.Generator) -> np.ndarray:
+    """Labels (N,) of which round(rate N) are replaced by another class, each equally likely."""
+    noisy = labels.copy()
+    chosen = generator.permutation(len(labels))[: round(rate * len(labels))]
+    noisy[chosen] = (noisy[chosen] + generator.integers(1, classes, len(chosen))) % classes
+    return noisy
+
+
+def pair_noise(labels: np.ndarray, rate: float, partner: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Labels (N,) of which round(rate N) are replaced by their class's partner, int (K,)."""
+    noisy = labels.copy()
+    chosen = generator.permutation(len(labels))[: round(rate * len(labels))]
+    noisy[chosen] = partner[noisy[chosen]]
+    return noisy
+
+
+def partners(confusion: np.ndarray) -> np.ndarray:
+    """Each class's most frequent wrong answer, int (K,), from a confusion matrix (rows true); ties: the first class."""
+    wrong = np.asarray(confusion, float).copy()
+    np.fill_diagonal(wrong, -1)
+    return wrong.argmax(1)
+
+
+def swap_scores(times: np.ndarray, last: np.ndarray, true: np.ndarray, noisy: np.ndarray) -> dict[str, float]:
+    """Precision and recall of swaps.
+
+    Args:
+        times: how often each sample was swapped to each class, int (N, K).
+        last: the replaced label of the last epoch, -1 where none, int (N,).
+        true: true labels (N,).
+        noisy: labels that were learned from (N,).
+
+    Returns:
+        swaps, precision, recall over all epochs, and the same of the last epoch; NaN where nothing can be counted.
+    """
+    corrupted = true != noisy
+    right = times[np.arange(len(true)), true] * corrupted
+    right_last = corrupted & (last == true)
+    swapped_last = last >= 0
+    return {
+        "swaps": float(times.sum()),
+        "precision": _share(right.sum(), times.sum()),
+        "recall": _share((right > 0).sum(), corrupted.sum()),
+        "swaps_last": float(swapped_last.sum()),
+        "precision_last": _share(right_last.sum(), swapped_last.sum()),
+        "recall_last": _share(right_last.sum(), corrupted.sum()),
+    }
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def read_splits(corpus: Path) -> Splits:
+    """The pictures of a FER2013 copy by split, one grey channel."""
+    from fernas.core import plugins
+    from fernas.core.images import to_grey
+    from fernas.datasets.manifest import build_manifest
+    from fernas.learn.arrays import ArrayPart
+
+    adapter = plugins.load("datasets", "fer2013")
+    manifest = build_manifest("fer2013", corpus, adapter.Config())
+    classes = list(adapter.spec.classes)
+    parts = []
+    for split in SPLITS:
+        rows = manifest[manifest["split"] == split]
+        pictures = [to_grey(adapter.read_frame(corpus, frames[0]))[..., None] for frames in rows["frames"]]
+        labels = np.array([classes.index(label) for label in rows["label"]], np.int64)
+        parts.append(ArrayPart.of(np.stack(pictures), labels, rows["sample_id"].tolist()))
+    return Splits(*parts, classes)
+
+
+def train_once(splits: Splits, noisy: np.ndarray, strategy: int, seed: int, recipe: RelabelConfig) -> dict[str, Any]:
+    """Both phases on noisy labels; accuracy on the test split and, for the swaps, `swap_scores`."""
+    import dataclasses
+
+    import torch
+
+    from fernas.core.architecture import NamedArchitecture, Network
+    from fernas.learn.evaluate import evaluate, predict_logits
+    from fernas.learn.fit import fit
+    from fernas.metrics import confusion
+    from fernas.spaces.networks import build_network
+    from fernas.training._relabel import Swaps, make_rule
+
+    options = recipe.model_copy(update={"strategy": strategy})
+    cpu = torch.device("cpu")
+    count = len(splits.classes)
+    learned = dataclasses.replace(splits.train, labels=noisy)
+    swaps = Swaps(learned, splits.classes, make_rule(options, splits.classes))
+    torch.manual_seed(derive_seed(seed, "init"))
+    block = Network(classes=count, input=splits.train.input_shape)
+    net = build_network(NamedArchitecture(name="small_cnn", network=block))
+    common: dict[str, Any] = {"classes": count, "device": cpu}
+
+    def ended(row: dict[str, Any]) -> bool:
+        return bool(row["accuracy"] >= options.start_accuracy)
+
+    plain = fit(net, learned, splits.inner, config=options.phase_one(), seed=seed, stop=ended, **common)
+    fit(
+        net,
+        learned,
+        splits.inner,
+        config=options.phase_two(),
+        seed=derive_seed(seed, "relabel"),
+        relabel=swaps.relabel,
+        on_epoch=lambda row, _: swaps.close(row["epoch"]) and None,
+        **common,
+    )
+    scores = evaluate(net, splits.test, options.augment, count, cpu)
+    answers = predict_logits(net, splits.inner, options.augment, cpu).argmax(1).numpy()
+    return {
+        "accuracy": scores["accuracy"],
+        "uar": scores["uar"],
+        "plain_epochs": len(plain.rows),
+        **swap_scores(swaps.times, swaps.last, splits.train.labels, noisy),
+        "confusion": confusion(splits.inner.labels, answers, count),
+    }
+
+
+def run_study(splits: Splits, rates: Sequence[float], seeds: int, recipe: RelabelConfig) -> "pd.DataFrame":
+    """One row per noise, rate, strategy and seed. Strategies of one seed share noise, start and order of samples."""
+    import pandas as pd
+
+    rows = []
+    true, count = splits.train.labels, len(splits.classes)
+    for seed in range(seeds):
+        clean = {s: train_once(splits, true, s, derive_seed(seed, "train"), recipe) for s in STRATEGIES}
+        partner = partners(clean[0]["confusion"])
+        for noise, rate in [("none", 0.0), *((n, r) for n in NOISES[1:] for r in rates)]:
+            random = rng(seed, "noise", noise, str(rate))
+            noisy = true
+            if noise == "symmetric":
+                noisy = symmetric_noise(true, rate, count, random)
+            elif noise == "pairs":
+                noisy = pair_noise(true, rate, partner, random)
+            for strategy in STRATEGIES:
+                found = clean[strategy] if noise == "none" else None
+                found = found or train_once(splits, noisy, strategy, derive_seed(seed, "train"), recipe)
+                row = {"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, **found}
+                row.pop("confusion")
+                rows.append(row)
+                logger.info("%s", row)
+    return pd.DataFrame(rows)
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Mean and half width of its t interval; NaN values are left out, one value has no width."""
+    from scipy import stats
+
+    kept = np.asarray([v for v in values if np.isfinite(v)], float)
+    if not len(kept):
+        return float("nan"), float("nan")
+    if len(kept) == 1:
+        return float(kept[0]), float("nan")
+    half = stats.t.ppf(0.5 + level / 2, len(kept) - 1) * kept.std(ddof=1) / np.sqrt(len(kept))
+    return float(kept.mean()), float(half)
+
+
+def summary(table: "pd.DataFrame") -> str:
+    """The study's table as markdown: means over seeds with 95 % intervals, differences paired by seed."""
+    head = (
+        "accuracy", "minus strategy 0", "swaps", "precision", "recall", "precision, last epoch", "recall, last epoch",
+    )  # fmt: skip
+    lines = [f"| noise | strategy | {' | '.join(head)} |", "|---|---|" + "---|" * len(head)]
+    for (noise, rate), block in table.groupby(["noise", "rate"], sort=False):
+        base = block[block["strategy"] == 0].set_index("seed")["accuracy"]
+        for strategy, rows in block.groupby("strategy"):
+            own = rows.set_index("seed")
+            cells = [_percent(own["accuracy"]), "-" if strategy == 0 else _percent(own["accuracy"] - base, sign=True)]
+            cells.append("-" if strategy == 0 else f"{own['swaps'].mean():.0f}")
+            for name in ("precision", "recall", "precision_last", "recall_last"):
+                cells.append("-" if strategy == 0 else _percent(own[name]))
+            name = "none" if noise == "none" else f"{noise}, {100 * float(rate):g} %"
+            lines.append(f"| {name} | {strategy} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _percent(values: Any, sign: bool = False) -> str:
+    mean, half = mean_interval(list(values))
+    if not np.isfinite(mean):
+        return "-"
+    number = f"{100 * mean:+.1f}" if sign else f"{100 * mean:.1f}"
+    return number if not np.isfinite(half) else f"{number} ± {100 * half:.1f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m fernas.training.label_noise", description="label-noise study")
+    parser.add_argument("--out", required=True, help="<out>.csv (every run) and <out>.md (the table) are written")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rates", type=float, nargs="+", default=[0.2])
+    parser.add_argument("--training", type=int, default=420, help="rendered rows of Training")
+    parser.add_argument(
+        "--tests", type=int, default=280, help="rendered rows of PrivateTest; half as many of PublicTest"
+    )
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    import torch
+
+    from fernas.synth import write_corpus
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
+        write_corpus("fer2013", Path(folder) / "corpus", {"seed": 1, **sizes})
+        splits = read_splits(Path(folder) / "corpus")
+    recipe = RECIPE.model_copy(update={"relabel": PHASE})
+    table = run_study(splits, given.rates, given.seeds, recipe)
+    with atomic_path(f"{given.out}.csv") as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(f"{given.out}.md", summary(table))
+
+
+if __name__ == "__main__":
+    main()
