@@ -110,13 +110,16 @@ class Sample:
 
 @dataclass
 class Collected:
-    """What an adapter found: samples, sentences about what is odd in the copy, and which files were read how."""
+    """What an adapter found: samples, sentences about what is odd in the copy, and which files were read how.
+
+    `expected` replaces published numbers of the spec (subjects, classes, splits) where options choose another part.
+    """
 
     samples: list[Sample]
     problems: list[str] = field(default_factory=list)
     ships_crops: bool | None = None
     fps: float | None = None
-    published: Mapping[str, int] | None = None
+    expected: Mapping[str, Any] = field(default_factory=dict)
     sources: list[str] = field(default_factory=list)
 
 
@@ -251,7 +254,12 @@ def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFram
         "problems": list(dict.fromkeys(found.problems)),
         "ships_crops": spec.ships_crops if found.ships_crops is None else found.ships_crops,
         "sources": list(found.sources),
-        "published": dict(spec.counts if found.published is None else found.published),
+        "expected": {
+            "subjects": spec.subjects,
+            "classes": dict(spec.counts),
+            "splits": dict(spec.splits),
+            **found.expected,
+        },
     }
     return table
 

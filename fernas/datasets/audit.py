@@ -25,6 +25,7 @@ from fernas.datasets.frames import FrameReader
 
 LISTED = 5
 MAX_NEAR = 20_000
+MAX_PROBLEMS = 200
 KEPT_PICTURES = 64
 
 
@@ -72,7 +73,8 @@ def audit_dataset(
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
     problems: list[str] = [str(problem) for problem in manifest.attrs.get("problems", [])]
     looked = _look(usable, FrameReader(dict(roots)), progress)
-    published = manifest.attrs.get("published", spec.counts)
+    published = {"subjects": spec.subjects, "classes": spec.counts, "splits": spec.splits}
+    published = {**published, **manifest.attrs.get("expected", {})}
     findings: dict[str, Any] = {
         "dataset": name,
         "samples": len(usable),
@@ -88,9 +90,9 @@ def audit_dataset(
         "rendered": is_rendered,
         "expected": {
             "samples": (truth or {}).get("samples"),
-            "subjects": truth["subjects"] if truth else None if is_rendered else spec.subjects,
-            "classes": dict(truth["classes"] if truth else {} if is_rendered else published),
-            "splits": dict(truth["splits"] if truth else {} if is_rendered else spec.splits),
+            "subjects": truth["subjects"] if truth else None if is_rendered else published["subjects"],
+            "classes": dict(truth["classes"] if truth else {} if is_rendered else published["classes"]),
+            "splits": dict(truth["splits"] if truth else {} if is_rendered else published["splits"]),
         },
     }
     findings["duplicates"] = _duplicates(usable, looked, limits, dict(roots))
@@ -109,7 +111,9 @@ def audit_dataset(
         wrong = _against_truth(manifest, truth)
         problems += wrong
         fatal += wrong[:1]
-    findings["problems"] = list(dict.fromkeys([*fatal, *problems]))
+    told = list(dict.fromkeys([*fatal, *problems]))
+    more = [f"{len(told) - MAX_PROBLEMS} more problems"] if len(told) > MAX_PROBLEMS else []
+    findings["problems"] = told[:MAX_PROBLEMS] + more
     findings["fatal"] = bool(fatal)
     return findings
 

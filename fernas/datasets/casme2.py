@@ -21,6 +21,8 @@ COLUMNS = {
     "emotion": ("Estimated Emotion", "Emotion"),
 }  # fmt: skip
 
+COUNTS_2019 = {"surprise": 28, "sadness": 4}
+
 
 class MicroOptions(Options):
     """Options of CASME II."""
@@ -69,7 +71,7 @@ class Casme2(Adapter):
             },
         },
         notes=(
-            "files of 2014 and 2019 differ in three clips of sub24 (sadness or surprise); counts are those of 2014",
+            "files of 2014 and 2019 differ in three clips of sub24 (sadness or surprise); the file's name tells which",
             "an 'updated' file of 256 rows lacks about 21 apex frames: those clips take the middle frame",
             "sub16/EP01_08 is incomplete in Cropped",
         ),
@@ -92,7 +94,9 @@ class Casme2(Adapter):
         samples, problems = join(
             coded, pictures, lambda row: (str(int(row.subject[3:])), row.clip.lower()), options.missing_apex
         )
-        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *pictures.told()])
+        expected = {"classes": {**self.spec.counts, **COUNTS_2019}} if "2019" in coding else {}
+        sources = [told(coding, headers), *pictures.told()]
+        return Collected(samples, tree.problems + problems, expected=expected, sources=sources)
 
 
 def picture_kind(base: str, file: str) -> str:

@@ -82,7 +82,11 @@ class CasmeSquare(Adapter):
             coded, pictures, lambda row: _key(row, codes, is_raw), options.missing_apex, only_span=is_raw
         )
         sources = [coding, *pictures.told()]
-        return Collected(samples, tree.problems + problems, published=COUNTS[options.subset], sources=sources)
+        expected = {
+            "classes": COUNTS[options.subset],
+            "subjects": 14 if options.subset == "micro" else self.spec.subjects,
+        }
+        return Collected(samples, tree.problems + problems, expected=expected, sources=sources)
 
 
 def _kind(base: str, clip: str) -> str:

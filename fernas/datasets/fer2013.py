@@ -16,6 +16,11 @@ from fernas.datasets._tree import PICTURE, Tree, stem_of, summarise
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
 FERPLUS = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+FERPLUS_COUNTS = {
+    "anger": 2660, "disgust": 161, "fear": 677, "happiness": 9045, "sadness": 3749, "surprise": 3960, "neutral": 11012,
+    "contempt": 148,
+}  # fmt: skip
+FERPLUS_SPLITS = {"Training": 25060, "PublicTest": 3199, "PrivateTest": 3153}
 FOLDERS = {
     "train",
     "training",
@@ -108,6 +113,7 @@ class Fer2013(Adapter):
                 raise DataError(
                     f"{folder}: FERPlus votes are joined by row with fer2013.csv, the copy here is of form {form}"
                 )
+            found.expected = {"classes": FERPLUS_COUNTS, "splits": FERPLUS_SPLITS}
             _use_ferplus(folder, tree.one(r"fer2013new\.csv", "fer2013new.csv", options.ferplus_file), found)
         return found
 

@@ -74,7 +74,7 @@ class Megc2019(Adapter):
         table = pd.concat(chosen, ignore_index=True)
         order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
         table = table.iloc[order].reset_index(drop=True)
-        table.attrs = {"problems": problems, "ships_crops": False, "published": dict(self.spec.counts)}
+        table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
         return table
 
 

@@ -25,6 +25,7 @@ COUNTS = {
     "VIS": {"negative": 23, "positive": 28, "surprise": 20},
     "NIR": {"negative": 23, "positive": 28, "surprise": 20},
 }
+SUBJECTS = {"HS": 16, "VIS": 8, "NIR": 8}
 FPS = {"HS": 100.0, "VIS": 25.0, "NIR": 25.0}
 
 
@@ -66,7 +67,7 @@ class Smic(Adapter):
         protocol="leave one subject out (16 folds), 3 classes; accuracy, UF1, UAR over pooled predictions",
         tasks={"smic-3": {"classes": ("negative", "positive", "surprise"), "frames": {"kind": "clip"}}},
         notes=(
-            "class counts of VIS and NIR are from memory (their sum, 71, is published)",
+            "class counts and the 8 subjects of VIS and NIR are from memory (the sum, 71 clips, is published)",
             "s18_sur_03 is missing in SMIC_all_cropped, so 163 clips are usable from it",
             "the order of the later columns of the SMIC-E annotation is known from one loader",
         ),
@@ -93,14 +94,16 @@ class Smic(Adapter):
             for m in tree.find_folders(r"(?P<clip>" + CLIP + ")")
             if camera_of(m["base"] or "") == options.camera
         ]
-        if pictures.clips and all(_release(base, "") == "extended" for base in pictures.bases):
+        if pictures.clips and pictures.kind == "extended":
             samples, more = _extended(tree, pictures, options)
             problems = tree.problems + more
         else:
             samples = [_whole(key, clip, problems) for key, clip in pictures.clips.items()]
             samples += _empty(empty, pictures, {s.clip for s in samples}, problems)
-        published = COUNTS[options.camera]
-        return Collected(samples, problems, fps=FPS[options.camera], published=published, sources=pictures.told())
+        expected = {"classes": COUNTS[options.camera], "subjects": SUBJECTS[options.camera]}
+        if pictures.kind == "extended":
+            expected["classes"] = {}  # 157 long clips of HS, some with several expressions; nobody counts by class
+        return Collected(samples, problems, fps=FPS[options.camera], expected=expected, sources=pictures.told())
 
 
 def clip_id(name: str) -> str:

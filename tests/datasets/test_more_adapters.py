@@ -270,7 +270,7 @@ def test_casme_sq_subsets_and_crops(tmp_path):
     more_trees.casme_sq(tmp_path)
     micro = build_manifest("casme_sq", tmp_path, {"subset": "micro", "pictures": "cropped"})
     assert reasons(micro) == {"casme_sq/s16/disgust1_2": "no pictures of clip s16/disgust1_2"}
-    assert len(micro) == 3 and micro.attrs["published"]["negative"] == 21
+    assert len(micro) == 3 and micro.attrs["expected"]["classes"]["negative"] == 21
     assert micro["frames"][0][0].startswith("cropped/16/")
     assert len(build_manifest("casme_sq", tmp_path, {"subset": "macro"})) == 2
 
