@@ -244,7 +244,7 @@ def supernet_edge_macs(
 
 
 @functools.cache
-def _operation_macs(names: tuple[str, ...], channels: int, size: tuple[int, ...], stride: int) -> tuple[int, ...]:
+def _operation_macs(names: tuple[str, ...], channels: int, size: tuple[int, int], stride: int) -> tuple[int, ...]:
     """Multiply-adds of each operation on a map of `channels` and `size` (H, W)."""
     from fernas.spaces.operations import search_operation
 
