@@ -3,8 +3,11 @@
 import os
 import random
 import shutil
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree.ElementTree import ParseError
 
 import numpy as np
 import openpyxl
@@ -17,7 +20,8 @@ Mutation = Callable[[Path, random.Random], str]
 
 
 def _files(root: Path, suffixes: set[str]) -> list[Path]:
-    return sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink() and p.suffix.lower() in suffixes)
+    files = (p for p in root.rglob("*") if p.is_file() and not p.is_symlink() and not p.name.startswith("."))
+    return sorted(p for p in files if p.suffix.lower() in suffixes)
 
 
 def _pick(root: Path, rng: random.Random, suffixes: set[str]) -> Path | None:
@@ -125,7 +129,10 @@ def copies(root: Path, rng: random.Random) -> str:
 def other_mode(root: Path, rng: random.Random) -> str:
     path = _pick(root, rng, PICTURES)
     if path:
-        image = Image.open(path).convert("L")
+        try:
+            image = Image.open(path).convert("L")
+        except (OSError, SyntaxError):
+            return f"{path} is broken already"
         suffix = path.suffix.lower()
         if suffix in {".jpg", ".jpeg"}:
             image.convert("CMYK").save(path)
@@ -154,11 +161,20 @@ def folder_named_like_a_picture(root: Path, rng: random.Random) -> str:
 CELLS: list[object] = [None, "", "/", "x", " ", 0, -1, 3.5, 10**9, "sub01", "12", "happiness", "Ärger", "=1+1", True]
 
 
+def _book(path: Path) -> "openpyxl.Workbook | None":
+    try:
+        return openpyxl.load_workbook(path)
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError, EOFError, TypeError, ParseError, zlib.error):
+        return None
+
+
 def sheet_cell(root: Path, rng: random.Random) -> str:
     path = _pick(root, rng, {".xlsx"})
     if path is None:
         return "no xlsx"
-    book = openpyxl.load_workbook(path)
+    book = _book(path)
+    if book is None:
+        return f"{path} is broken already"
     page = rng.choice(book.worksheets)
     cell = page.cell(rng.randint(1, max(1, page.max_row)), rng.randint(1, max(1, page.max_column)))
     cell.value = rng.choice(CELLS)
@@ -170,7 +186,9 @@ def sheet_column(root: Path, rng: random.Random) -> str:
     path = _pick(root, rng, {".xlsx"})
     if path is None:
         return "no xlsx"
-    book = openpyxl.load_workbook(path)
+    book = _book(path)
+    if book is None:
+        return f"{path} is broken already"
     page = rng.choice(book.worksheets)
     column = rng.randint(1, max(1, page.max_column))
     page.delete_cols(column)
@@ -183,7 +201,9 @@ def sheet_rows_swapped(root: Path, rng: random.Random) -> str:
     path = _pick(root, rng, {".xlsx"})
     if path is None:
         return "no xlsx"
-    book = openpyxl.load_workbook(path)
+    book = _book(path)
+    if book is None:
+        return f"{path} is broken already"
     page = book.worksheets[0]
     column = rng.randint(1, max(1, page.max_column))
     a, b = (page.cell(rng.randint(1, max(1, page.max_row)), column) for _ in range(2))
