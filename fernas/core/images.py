@@ -46,7 +46,7 @@ def decode_image(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXEL
 
     if not data:
         raise DataError(f"{name}: empty file, expected a picture")
-    cv2.setLogLevel(0)  # what OpenCV would print about a broken picture is said by the DataError
+    cv2.utils.logging.setLogLevel(0)  # what OpenCV would print about a broken picture is said by the DataError
     _refuse_bomb(data, name, max_pixels)
     if _is_truncated(data):
         raise DataError(f"{name}: truncated picture ({len(data)} bytes without an end marker)")

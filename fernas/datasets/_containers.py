@@ -310,7 +310,7 @@ class _Video:
             return self.last
         if self.reader is None or index < self.position:
             self.close()
-            cv2.setLogLevel(0)  # what OpenCV would print about a broken video is said by the DataError
+            cv2.utils.logging.setLogLevel(0)  # what OpenCV would print about a broken video is said by the DataError
             self.reader = cv2.VideoCapture(str(self.path))
             if not self.reader.isOpened():
                 raise DataError(f"{self.path}: not a readable video")
@@ -347,7 +347,7 @@ def video_length(path: Path) -> int:
     """Number of frames of a video: what its header says, counted by reading when it says nothing."""
     import cv2
 
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(0)
     reader = cv2.VideoCapture(str(path))
     try:
         if not reader.isOpened():
