@@ -62,8 +62,8 @@ def audit_dataset(
         progress: shows how far the pictures are read.
 
     Returns:
-        dataset, samples, subjects, classes, splits (of usable samples), excluded (reason per id), problems (sentences),
-        fatal (whether the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
+        dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
+        (sentences), fatal (whether the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
     """
     limits = config or DefaultLimits()
     spec = plugins.load("datasets", name).spec
@@ -81,6 +81,7 @@ def audit_dataset(
         "subjects": int(usable["subject"].dropna().nunique()),
         "classes": _counted(usable["label"], spec.labels_allowed),
         "splits": _counted(usable["split"].dropna(), tuple(spec.splits)),
+        "per_subject": _per_subject(usable, spec.labels_allowed),
         "excluded": {
             str(i): str(r) for i, r in manifest.loc[manifest["excluded"].notna(), ["sample_id", "excluded"]].values
         },
@@ -136,6 +137,12 @@ def _counted(values: "pd.Series[Any]", order: tuple[str, ...]) -> dict[str, int]
     counts = Counter(str(value) for value in values)
     names = [name for name in order if name in counts] + sorted(name for name in counts if name not in order)
     return {name: counts[name] for name in names}
+
+
+def _per_subject(usable: pd.DataFrame, order: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Subject -> class -> samples."""
+    named = usable[usable["subject"].notna()]
+    return {str(subject): _counted(rows["label"], order) for subject, rows in named.groupby("subject", sort=False)}
 
 
 class _Looked:

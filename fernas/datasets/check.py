@@ -46,6 +46,7 @@ def unusable(name: str, reason: str) -> dict[str, Any]:
         "subjects": 0,
         "classes": {},
         "splits": {},
+        "per_subject": {},
         "excluded": {},
         "problems": [reason],
         "fatal": True,

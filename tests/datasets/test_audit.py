@@ -31,6 +31,7 @@ def test_counts_beside_the_published_ones(tmp_path):
     assert found["classes"] == {
         "anger": 1, "contempt": 1, "disgust": 1, "happiness": 1, "sadness": 1, "surprise": 1,
     }  # fmt: skip
+    assert found["per_subject"]["ckplus/S501"] == {"happiness": 1, "sadness": 1}
     assert "1 samples of class anger, 45 are published" in found["problems"]
     assert "0 samples of class fear, 25 are published" in found["problems"]
     assert "4 subjects, 118 are published" in found["problems"]
