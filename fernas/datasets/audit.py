@@ -63,7 +63,7 @@ def audit_dataset(
 
     Returns:
         dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
-        (sentences), fatal (whether the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
+        (sentences), fatal (the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
     """
     limits = config or DefaultLimits()
     spec = plugins.load("datasets", name).spec
