@@ -5,6 +5,7 @@ from fernas.core.errors import FernasError
 
 CONFIG = steps.checked(config, workflow.config_settings.configfiles or ["config.yaml"])
 RESULTS = CONFIG.results
+steps.check_writable(CONFIG)
 steps.clear_stale_lock(RESULTS)
 
 

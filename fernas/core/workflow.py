@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,19 @@ def checked(document: dict[str, Any], files: list[Any]) -> StudyConfig:
         return parse_config(document, ", ".join(os.path.relpath(str(file)) for file in files))
     except FernasError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        raise SystemExit(2) from error
+
+
+def check_writable(config: StudyConfig) -> None:
+    """One message and exit status 2 when the results folder cannot be written."""
+    folder = Path(config.results)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-"):
+            pass
+    except OSError as error:
+        sys.stderr.write(f"ConfigError: results: {folder}: cannot be written ({error.strerror or error})\n")
         sys.stderr.flush()
         raise SystemExit(2) from error
 

@@ -11,6 +11,7 @@ from fernas.core.errors import ConfigError, DataError, did_you_mean
 from fernas.core.images import natural_key
 from fernas.core.io import canonical_json
 from fernas.datasets._containers import base_folder, digest_of, file_of, read_ref
+from fernas.datasets._samples import Collected, Sample, plain_id, sample_id
 from fernas.datasets._tree import Clip
 
 if TYPE_CHECKING:
@@ -86,43 +87,6 @@ class Options(BaseModel):
     )
 
 
-@dataclass
-class Sample:
-    """One row of the manifest before it has ids and digests; positions count from 0 in `frames`."""
-
-    clip: str
-    frames: list[str]
-    label: str | None
-    raw_label: str
-    subject: str | None = None
-    frame: str | None = None
-    group: str | None = None
-    split: str | None = None
-    kind: Literal["still", "clip"] = "still"
-    onset: int | None = None
-    apex: int | None = None
-    offset: int | None = None
-    apex_source: str | None = None
-    box: list[float] | None = None
-    attributes: dict[str, Any] = field(default_factory=dict)
-    excluded: str | None = None
-
-
-@dataclass
-class Collected:
-    """What an adapter found: samples, sentences about what is odd in the copy, and which files were read how.
-
-    `expected` replaces published numbers of the spec (subjects, classes, splits) where options choose another part.
-    """
-
-    samples: list[Sample]
-    problems: list[str] = field(default_factory=list)
-    ships_crops: bool | None = None
-    fps: float | None = None
-    expected: Mapping[str, Any] = field(default_factory=dict)
-    sources: list[str] = field(default_factory=list)
-
-
 class Adapter:
     """Turns one corpus' real layout into a manifest and reads its frames; subclasses write `collect`."""
 
@@ -195,17 +159,6 @@ def eyes_and_nose(points: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
     return np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[30]]).astype(np.float64)
-
-
-def plain_id(text: str) -> str:
-    """A part of a sample id: without separators."""
-    return text.strip().replace("/", "_").replace("\\", "_")
-
-
-def sample_id(dataset: str, sample: Sample) -> str:
-    """`<dataset>/<subject>/<clip>[/<frame>]`; without subjects `<dataset>/<clip>`."""
-    parts = [sample.subject, sample.clip, sample.frame]
-    return "/".join([dataset, *(plain_id(part) for part in parts if part)])
 
 
 def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFrame":

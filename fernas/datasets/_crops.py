@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from fernas.core.errors import DataError
-from fernas.datasets._base import Collected, Sample, sample_id
+from fernas.datasets._samples import Collected, Sample, sample_id
 from fernas.datasets._sheets import Row, read_table
 from fernas.datasets._tree import summarise
 
