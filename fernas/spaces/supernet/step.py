@@ -18,7 +18,7 @@ def make_optimizers(net: Network) -> Optimizers:
     """Adam for the alphas, SGD with momentum for the weights, with the settings of the public DARTS code."""
     return (
         torch.optim.Adam(net.alphas(), lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3),
-        torch.optim.SGD(net.weights(), lr=0.025, momentum=0.9, weight_decay=3e-4),
+        torch.optim.SGD(net.weights(), lr=0.025, momentum=0.9, weight_decay=3e-4, foreach=True),
     )
 
 

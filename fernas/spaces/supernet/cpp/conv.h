@@ -201,11 +201,8 @@ void conv_backward_s(const Shape& s, const T* x, const T* scale, const T* shift,
                                 if (need_w) {
                                     depth_row<T, V, S>(in, p.rs, op.k, op.dil, dw[o] + b * kk * V, V,
                                                        u + b * um + r * s.Wo * V, s.Wo, false);
-                                    T* to = wsum + dw_at[o] + b * kk * V;
-                                    if (op.k == 3)
-                                        depth_weight_row<T, V, S, 3>(in, p.rs, op.dil, dvr, s.Wo, to);
-                                    else
-                                        depth_weight_row<T, V, S, 5>(in, p.rs, op.dil, dvr, s.Wo, to);
+                                    depth_weight_row<T, V, S>(in, p.rs, op.k, op.dil, dvr, s.Wo,
+                                                              wsum + dw_at[o] + b * kk * V);
                                 }
                                 if (S == 1)
                                     std::memcpy(dvp + b * p.plane + (oy + r + p.P) * p.rs + p.P * V, dvr,

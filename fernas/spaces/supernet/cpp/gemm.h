@@ -40,9 +40,7 @@ inline void panel(int m, int M, int nseg, const T* const* seg, int K, const T* B
 template <typename T, int V, int AM, int AK>
 void gemm(int M, int NB, int nseg, const T* const* seg, int K, const T* B, long bk, long bn, T* C, long cm, long cn,
           bool acc) {
-    int j = 0;
-    for (; j + 4 <= NB; j += 4)
-        panel<T, V, AM, AK, (ACC >= 4 ? ACC / 4 : 1), 4>(0, M, nseg, seg, K, B + j * bn, bk, bn, C + j * cn, cm, cn, acc);
+    int j = 0;  // two vectors at a time: with four, a wide B no longer stays in the first-level cache
     for (; j + 2 <= NB; j += 2)
         panel<T, V, AM, AK, ACC / 2, 2>(0, M, nseg, seg, K, B + j * bn, bk, bn, C + j * cn, cm, cn, acc);
     for (; j < NB; ++j)
