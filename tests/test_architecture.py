@@ -42,9 +42,18 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports_of(path: Path) -> list[tuple[str, int]]:
+def walk(tree: ast.AST, types_too: bool):
+    """All nodes; without those that only a type checker sees unless `types_too`."""
+    for node in ast.iter_child_nodes(tree):
+        if not types_too and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from walk(node, types_too)
+
+
+def imports_of(path: Path, types_too: bool = True) -> list[tuple[str, int]]:
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in walk(ast.parse(path.read_text(encoding="utf-8")), types_too):
         if isinstance(node, ast.Import):
             found += [(alias.name, node.lineno) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -96,7 +105,9 @@ def test_libraries_are_imported_at_home(path: Path):
 
 def test_no_circles():
     graph = {
-        module_of(p): {t for t, _ in imports_of(p) if t.startswith("fernas.")} for p in FILES if layer_of(module_of(p))
+        module_of(p): {t for t, _ in imports_of(p, types_too=False) if t.startswith("fernas.")}
+        for p in FILES
+        if layer_of(module_of(p))
     }
     state: dict[str, int] = {}
 

@@ -128,7 +128,8 @@ def read_splits(corpus: Path) -> Splits:
         pictures = [to_grey(adapter.read_frame(corpus, frames[0]))[..., None] for frames in rows["frames"]]
         labels = np.array([classes.index(label) for label in rows["label"]], np.int64)
         parts.append(ArrayPart.of(np.stack(pictures), labels, rows["sample_id"].tolist()))
-    return Splits(*parts, classes)
+    train, inner, test = parts
+    return Splits(train, inner, test, classes)
 
 
 def train_once(splits: Splits, noisy: np.ndarray, strategy: int, seed: int, recipe: RelabelConfig) -> dict[str, Any]:
@@ -158,6 +159,10 @@ def train_once(splits: Splits, noisy: np.ndarray, strategy: int, seed: int, reci
         return bool(row["accuracy"] >= options.start_accuracy)
 
     plain = fit(net, learned, splits.inner, config=options.phase_one(), seed=seed, stop=ended, **common)
+
+    def close_epoch(row: dict[str, Any], _: Any) -> None:
+        swaps.close(row["epoch"])
+
     fit(
         net,
         learned,
@@ -165,7 +170,7 @@ def train_once(splits: Splits, noisy: np.ndarray, strategy: int, seed: int, reci
         config=options.phase_two(),
         seed=derive_seed(seed, "relabel"),
         relabel=swaps.relabel,
-        on_epoch=lambda row, _: swaps.close(row["epoch"]) and None,
+        on_epoch=close_epoch,
         **common,
     )
     scores = evaluate(net, splits.test, options.augment, count, cpu)
@@ -232,7 +237,7 @@ def summary(table: "pd.DataFrame") -> str:
             cells.append("-" if strategy == 0 else f"{own['swaps'].mean():.0f}")
             for name in ("precision", "recall", "precision_last", "recall_last"):
                 cells.append("-" if strategy == 0 else _percent(own[name]))
-            name = "none" if noise == "none" else f"{noise}, {100 * float(rate):g} %"
+            name = "none" if noise == "none" else f"{noise}, {100 * float(str(rate)):g} %"
             lines.append(f"| {name} | {strategy} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
