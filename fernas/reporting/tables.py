@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fernas.core import grid, plugins
-from fernas.core.config import StudyConfig
+from fernas.core.config import MethodConfig, StudyConfig
 from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
 from fernas.reporting.tree import (
@@ -109,7 +109,7 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
         "search_macs": _per_seed(run, "search", ("macs",)),
         "core_s": _core_seconds(run),
         "extra_data": bool(method.extra_data) if method else False,
-        "leaks": "; ".join(leaks(results, run)),
+        "leaks": "; ".join([*leaks(results, run), *_inherited_leaks(run, method)]),
         "rendered": run.rendered,
     }
     for name in SCORES:
@@ -117,6 +117,14 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
         row[name] = float(np.mean(values)) if status == "ok" and values else np.nan
     low, high = interval(scored, config) if status == "ok" else (np.nan, np.nan)
     return row | {"uar_low": low, "uar_high": high}
+
+
+def _inherited_leaks(run: MethodRun, method: MethodConfig | None) -> list[str]:
+    """What the search of another run on the same task implies for a run that takes its architecture."""
+    source = method.init_from if method is not None else None
+    if source is None or source.task != run.task or source.scope not in SCOPE_LEAKS:
+        return []
+    return [f"{source.method}: {SCOPE_LEAKS[source.scope]}"]
 
 
 def run_status(run: MethodRun, scored: int) -> tuple[str, str]:

@@ -44,6 +44,7 @@ class SearchPlugin:
         skip: why the method makes no sense on a space (None: no space, a fixed network), or None when it does.
         uses_data: False for methods that look at no sample.
         budget: the multiply-accumulates that a run spends, known beforehand, or None when only a limit decides.
+        budget_exact: False where what is spent depends on what is found; `budget` is then its expectation.
     """
 
     name: str
@@ -53,6 +54,7 @@ class SearchPlugin:
     skip: Callable[[str | None], str | None]
     uses_data: bool = True
     budget: "Callable[[Any, str, NetworkConfig, int, tuple[int, int, int], PartSizes], float] | None" = None
+    budget_exact: bool = True
 
 
 @dataclass

@@ -13,4 +13,12 @@ def run(context: SearchContext) -> Architecture:
     return search(context)
 
 
-PLUGIN = SearchPlugin("sgas", "SGAS, greedy search", SgasConfig, run, _darts_config.skip, budget=_sgas_config.budget)
+PLUGIN = SearchPlugin(
+    "sgas",
+    "SGAS, greedy search",
+    SgasConfig,
+    run,
+    _darts_config.skip,
+    budget=_sgas_config.budget,
+    budget_exact=False,
+)

@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from fernas.core import plugins
-from fernas.core.architecture import architecture_json, parse_architecture
+from fernas.core.architecture import Network, architecture_json, parse_architecture, write_architecture
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
+from fernas.core.seeds import rng
 from fernas.core.tracking_files import RunLog
 from fernas.search.context import SearchContext
+from fernas.spaces.sampling import random_architecture
 from tests.toy_task import CLASSES, part
 
 METHODS = plugins.available("search")
@@ -52,6 +54,9 @@ def context(method: str, space: str | None, folder: Path, **changes) -> SearchCo
         "log": log,
         "history_path": folder / "search.jsonl",
     }
+    if method == "taken":
+        values["source"] = folder / "found.json"
+        write_architecture(values["source"], random_architecture("emonas", rng(1), Network(cells=3, channels=4)))
     return SearchContext(**{**values, **changes})
 
 
@@ -138,4 +143,4 @@ def test_the_budget_known_beforehand_is_what_is_spent(method, space, tmp_path):
     run = context(method, space, tmp_path)
     plugin.run(run)
     known = plugin.budget(run.options, space or "", run.network, 3, (3, 16, 16), PartSizes(8, 6, 6))
-    assert known == pytest.approx(run.budget.spent, rel=1e-12)
+    assert known == pytest.approx(run.budget.spent, rel=1e-12 if plugin.budget_exact else 0.5)
