@@ -19,6 +19,7 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 from requests.exceptions import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # the page opens with runs and charts, not with traces
 BATCH = 500  # metrics per call; a store takes 1000, and 100 params or tags
 
 
@@ -85,7 +86,7 @@ class Store:
         if found is None:
             place = self.artifacts / name.replace("/", "-") if self.artifacts else None
             location = place.absolute().as_uri() if place else None
-            return str(self._guarded(self._client.create_experiment, name, artifact_location=location))
+            return str(self._guarded(self._client.create_experiment, name, artifact_location=location, tags=KIND))
         if found.lifecycle_stage != "active":
             self._guarded(self._client.restore_experiment, found.experiment_id)
         return str(found.experiment_id)

@@ -89,7 +89,7 @@ def _svg(figure: Figure) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"'DejaVu Sans'(?:, [^;\"]*)?", FONT.replace('"', "'"), text)
-    text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+    text = re.sub(r"<[^>]+>", lambda tag: re.sub(r"(\d+\.\d{2})\d+", r"\1", tag.group()), text)  # not what is read
     light = "".join(f"--{name}:{colours[1]};" for name, colours in PALETTE.items())
     dark = "".join(f"--{name}:{colours[2]};" for name, colours in PALETTE.items())
     for name, colours in PALETTE.items():

@@ -248,9 +248,9 @@ def _classes(task: str, config: StudyConfig | None) -> int | None:
 
 
 def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
-    """Method of fernas -> published parameters, where a paper prints one count for all datasets."""
+    """Method of fernas -> published parameters, the first count that a paper prints for it."""
     sizes: dict[str, float] = {}
-    for record in records_of(table[table["metric"] == "params"]):
+    for record in records_of(table[table["metric"].str.startswith("params")]):
         method, size = METHODS.get(record["method"]), _number(record["value"])
         if method and size is not None and record["unit"].startswith("M"):
             sizes.setdefault(method, 1e6 * size)

@@ -75,7 +75,7 @@ class Report:
 
     def __str__(self) -> str:
         """One line for people."""
-        text = f"{self.runs} runs, {self.created} new, {self.changed} brought up to date"
+        text = f"{self.runs} runs, {self.created} of them new"
         return f"{text}; not reachable: {self.error}" if self.error else text
 
 

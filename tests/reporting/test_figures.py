@@ -1,0 +1,53 @@
+"""Figures: both schemes, the numbers that they show, the same bytes twice."""
+
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from fernas.reporting import figures
+
+
+def texts(svg: str) -> list[str]:
+    root = ET.fromstring(svg)
+    return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_confusion_matrix_shows_counts_and_shares_of_rows() -> None:
+    found = texts(figures.confusion_svg(np.array([[3, 1], [0, 0]]), ["a<b", "c"]))
+    joined = " ".join(found)
+    assert "75 %" in joined and "25 %" in joined and "a<b" in joined
+
+
+def test_axis_labels_keep_their_digits() -> None:
+    panel = figures.Panel("x", {"a": (range(3), [1.9401, 1.9405, 1.9409])})
+    labels = [text for text in texts(figures.curves_svg([panel])) if text.startswith("1.9")]
+    assert len(labels) >= 2 and len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        figures.forest_svg([figures.Estimate("m", 0.5, 0.4, 0.6), figures.Estimate("n", 0.3, np.nan, np.nan)], 0.25),
+        figures.forest_svg([]),
+        figures.subjects_svg({"m": [0.1, 0.5, 0.5], "n": []}),
+        figures.costs_svg({"m": {"search": 1.0, "training": 2.0}, "n": {"training": 1.0}}),
+        figures.curves_svg([figures.Panel("x $", {"a": ([0], [1.0]), "b": ([0, 1], [1.0, 2.0]), "c": ([0], [3.0])})]),
+    ],
+    ids=["forest", "nothing", "subjects", "costs", "curves"],
+)  # fmt: skip
+def test_colours_follow_the_scheme(svg: str) -> None:
+    ET.fromstring(svg)
+    assert "prefers-color-scheme:dark" in svg and ("var(--ink)" in svg or "var(--muted)" in svg)
+    assert not re.findall(r"#0[0-9a-f]0[0-9a-f]0[0-9a-f]\b", svg)  # every placeholder was replaced
+
+
+def test_the_same_content_gives_the_same_bytes() -> None:
+    matrix = np.arange(9).reshape(3, 3)
+    assert figures.confusion_svg(matrix, list("abc")) == figures.confusion_svg(matrix, list("abc"))
+
+
+def test_grey_pictures_become_png() -> None:
+    for channels in (1, 3):
+        assert figures.picture_png(np.zeros((4, 4, channels), np.uint8)).startswith(b"\x89PNG")
