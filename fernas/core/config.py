@@ -180,6 +180,7 @@ class StudyEntry(Strict):
     task: str
     protocol: str
     methods: tuple[str, ...] = Field(min_length=1)
+    when: Literal["all", "named"] = Field("all", description="named: only when the dataset's own target is asked for")
 
 
 class TrackingConfig(Strict):

@@ -143,11 +143,16 @@ def scopes_of(method: MethodConfig) -> tuple[str, ...]:
     return tuple(method.scopes) if plugins.load("search", method.search).uses_data else ("no_data",)
 
 
-def runs(config: StudyConfig, dataset: str | None = None) -> Iterator[Run]:
-    """All runs of the study whose corpora have roots, or those of one dataset (which must have its roots)."""
+def runs(config: StudyConfig, dataset: str | None = None, named: bool = False) -> Iterator[Run]:
+    """All runs of the study whose corpora have roots, or those of one dataset (which must have its roots).
+
+    Entries that run only when their dataset is named are left out unless it is, or `named` asks for them too.
+    """
     for entry in config.study:
         task = config.tasks[entry.task]
         if dataset is not None and task.dataset != dataset:
+            continue
+        if entry.when == "named" and dataset is None and not named:
             continue
         if missing_roots(config, task.dataset):
             continue
@@ -180,7 +185,7 @@ def _runs_of(
 def skipped(config: StudyConfig) -> list[tuple[str, str]]:
     """(task, reason) for tasks of the study whose corpora have no root."""
     found = []
-    for task in dict.fromkeys(entry.task for entry in config.study):
+    for task in dict.fromkeys(entry.task for entry in config.study if entry.when == "all"):
         missing = missing_roots(config, config.tasks[task].dataset)
         if missing:
             found.append((task, f"datasets.{', datasets.'.join(missing)}: source is real and root is not set"))

@@ -75,8 +75,11 @@ def _expected(results: Path, config: StudyConfig | None) -> list[MethodRun]:
     if config is None:
         return list(method_runs(results))
     found = []
-    for run in grid.runs(config):
+    study = {(run.task, run.protocol) for run in grid.runs(config)}
+    for run in grid.runs(config, named=True):
         folder = results / "runs" / run.task_folder.name / run.protocol / run.method / run.scope
+        if (run.task, run.protocol) not in study and not folder.exists():
+            continue  # runs only when its dataset is named, and was not
         found.append(MethodRun(run.task_folder.name, run.protocol, run.method, run.scope, folder))
     return found
 
