@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.core.errors import unknown
+from fernas.spaces.depthwise import DepthwiseConv2d
 
 
 class Zero(nn.Module):
@@ -83,8 +84,7 @@ class DepthSeparable(nn.Module):
 
     def __init__(self, channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> None:
         super().__init__()
-        padding = dilation * (kernel // 2)
-        self.depth = nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False)
+        self.depth = DepthwiseConv2d(channels, kernel, stride, dilation)
         self.point = nn.Conv2d(channels, channels, 1, bias=False)
         self.bn = nn.BatchNorm2d(channels, affine=affine)
 

@@ -4,10 +4,8 @@
 them: BatchNorm folded into per-channel factors, softmax(alpha) and affine parameters folded in with it.
 """
 
-import contextlib
-import gc
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import torch
@@ -34,6 +32,7 @@ from fernas.spaces.supernet.calls import (
     products,
     to_blocked,
 )
+from fernas.spaces.supernet.pause import no_collection
 from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan, Slot, SourcePlan, Space, Statistics, Term, serves
 
 Target: TypeAlias = "tuple[Tensor, bool] | None"  # where a gradient goes, and whether it is added to what is there
@@ -475,18 +474,6 @@ def run_cells(
     if mode.training:
         mode.statistics.update(plan.momentum, stem.dtype)
     return runs
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Keeps Python's cycle collector from starting inside the block: with thousands of live tensors it costs 6 %."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class CellsFunction(torch.autograd.Function):

@@ -18,13 +18,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.spaces.cell_space import POOLS
+from fernas.spaces.depthwise import LAST, depthwise
 from fernas.spaces.operations import FactorizedReduce
 from fernas.spaces.supernet import compiled, plain
 from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan
 from fernas.spaces.supernet.point_sum import (
-    LAST,
     Recorder,
-    depthwise,
     point_matrix,
     point_sum,
     reduce_input,
@@ -163,13 +162,13 @@ class FastCell(plain.Cell):
             else:
                 terms.point(source.reduced(), reduce_matrix(op), op.bn, pair)
         elif name.startswith("sep_conv"):
-            v = depthwise(source.relu(), op.first.depth.weight, 1, stride)
+            v = depthwise(source.relu(), op.first.depth.weight, stride)
             inner = F.relu(point_sum(record, [v], [point_matrix(op.first.point)], [op.first.bn]))
-            v = depthwise(inner, op.second.depth.weight, 1, 1)
+            v = depthwise(inner, op.second.depth.weight)
             terms.point(v, point_matrix(op.second.point), op.second.bn, pair)
         elif name.startswith("dil_conv"):
             # dilation 2 with stride 2 reads even samples only: dilation 1 on the sub-sampled map
-            v = depthwise(source.relu_at(stride), op.depth.weight, 2 // stride, 1)
+            v = depthwise(source.relu_at(stride), op.depth.weight, dilation=2 // stride)
             terms.point(v, point_matrix(op.point), op.bn, pair)
         elif name == "conv_1x1":
             terms.point(source.relu_at(stride), point_matrix(op.conv), op.bn, pair)
@@ -178,7 +177,7 @@ class FastCell(plain.Cell):
             terms.ready(shared_bn(record, y, [op.bn]), pair)
         elif name == "ghost":
             first = F.relu(point_sum(record, [source.map_at(stride)], [point_matrix(op.primary)], [op.bn_1]))
-            second = F.relu(shared_bn(record, depthwise(first, op.cheap.weight, 1, 1), [op.bn_2]))
+            second = F.relu(shared_bn(record, depthwise(first, op.cheap.weight), [op.bn_2]))
             terms.ready(torch.cat([first, second], dim=1)[:, : op.channels], pair)
         else:
             raise AssertionError(f"operation {name!r} has no fast form")

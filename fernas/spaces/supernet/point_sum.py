@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from fernas.spaces.depthwise import LAST
 from fernas.spaces.operations import FactorizedReduce
-
-LAST = torch.channels_last
 
 
 def rows(x: Tensor) -> Tensor:
@@ -170,11 +169,6 @@ def shared_bn(record: Recorder, x: Tensor, bns: Sequence[nn.BatchNorm2d]) -> Ten
     for bn in bns:
         record.add(bn, mean, var, x.numel() // x.shape[1])
     return out
-
-
-def depthwise(x: Tensor, weight: Tensor, dilation: int, stride: int) -> Tensor:
-    """Depthwise convolution with `same` padding."""
-    return F.conv2d(x, weight, None, stride, dilation * (weight.shape[2] // 2), dilation, x.shape[1])
 
 
 def subsample(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from fernas.spaces.supernet.pause import no_collection
 from fernas.spaces.supernet.plain import Network
 
 Batch = tuple[Tensor, Tensor]  # images float (N, C, H, W), labels int64 (N,)
@@ -45,17 +46,18 @@ def search_step(
     the place of `loss` in the alpha half. Returns both losses (alpha half, weight half).
     """
     adam, sgd = optimizers
-    require(net, True, False)
-    adam.zero_grad()
-    loss_alpha = (alpha_loss or loss)(net(valid[0]), valid[1])
-    if loss_alpha.requires_grad:  # not where every edge is decided
-        loss_alpha.backward()
-        adam.step()
-    require(net, False, True)
-    sgd.zero_grad()
-    loss_weight = loss(net(train[0]), train[1])
-    loss_weight.backward()
-    nn.utils.clip_grad_norm_(net.weights(), clip)
-    sgd.step()
-    require(net, True, True)
+    with no_collection():
+        require(net, True, False)
+        adam.zero_grad()
+        loss_alpha = (alpha_loss or loss)(net(valid[0]), valid[1])
+        if loss_alpha.requires_grad:  # not where every edge is decided
+            loss_alpha.backward()
+            adam.step()
+        require(net, False, True)
+        sgd.zero_grad()
+        loss_weight = loss(net(train[0]), train[1])
+        loss_weight.backward()
+        nn.utils.clip_grad_norm_(net.weights(), clip)
+        sgd.step()
+        require(net, True, True)
     return loss_alpha.item(), loss_weight.item()
