@@ -65,6 +65,13 @@ def _fill(side_of: np.ndarray, side: int, free: np.ndarray, order: np.ndarray) -
         if free[unit, side] and sizes[side_of[unit]] > 1:
             side_of[unit] = side
             return
+    for unit in order:  # the only free units stand alone on another side: one moves, and that side is filled in turn
+        if free[unit, side]:
+            donor = int(side_of[unit])
+            for other in order:
+                if other != unit and free[other, donor] and sizes[side_of[other]] > 1:
+                    side_of[unit], side_of[other] = side, donor
+                    return
     raise ValueError("no unit is free for a side")
 
 
