@@ -311,7 +311,7 @@ def ui(
     store = results / "mlflow.db"
     if not store.exists():
         raise DataError(f"{store}: no such file; run the study first, or `fernas track sync`")
-    typer.echo(f"http://127.0.0.1:{port}")
+    typer.echo(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning")
     arguments = ["server", "--backend-store-uri", f"sqlite:///{store}", "--workers", "1"]
     arguments += ["--host", "127.0.0.1", "--port", str(port)]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
