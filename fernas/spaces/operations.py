@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.core.errors import unknown
-from fernas.spaces.depthwise import DepthwiseConv2d
+from fernas.spaces.convolutions import DepthwiseConv2d, PointConv2d
 
 
 class Zero(nn.Module):
@@ -51,7 +51,11 @@ class ReLUConvBN(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, affine: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)
+        self.conv: nn.Conv2d = (
+            PointConv2d(c_in, c_out, stride)
+            if kernel == 1
+            else nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False)
+        )
         self.bn = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,8 +72,8 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, c_in: int, c_out: int, affine: bool) -> None:
         super().__init__()
-        self.conv_1 = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
-        self.conv_2 = nn.Conv2d(c_in, c_out - c_out // 2, 1, 2, bias=False)
+        self.conv_1 = PointConv2d(c_in, c_out // 2, 2)
+        self.conv_2 = PointConv2d(c_in, c_out - c_out // 2, 2)
         self.bn = nn.BatchNorm2d(c_out, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +89,7 @@ class DepthSeparable(nn.Module):
     def __init__(self, channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> None:
         super().__init__()
         self.depth = DepthwiseConv2d(channels, kernel, stride, dilation)
-        self.point = nn.Conv2d(channels, channels, 1, bias=False)
+        self.point = PointConv2d(channels, channels)
         self.bn = nn.BatchNorm2d(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -116,9 +120,9 @@ class Ghost(nn.Module):
         super().__init__()
         half = -(-channels // 2)
         self.channels = channels
-        self.primary = nn.Conv2d(channels, half, 1, stride, bias=False)
+        self.primary = PointConv2d(channels, half, stride)
         self.bn_1 = nn.BatchNorm2d(half, affine=affine)
-        self.cheap = nn.Conv2d(half, half, 3, 1, 1, groups=half, bias=False)
+        self.cheap = DepthwiseConv2d(half, 3, 1, 1)
         self.bn_2 = nn.BatchNorm2d(half, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.spaces.cell_space import POOLS
-from fernas.spaces.depthwise import LAST, depthwise
+from fernas.spaces.convolutions import LAST, depthwise
 from fernas.spaces.operations import FactorizedReduce
 from fernas.spaces.supernet import compiled, plain
 from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from fernas.spaces.depthwise import LAST
+from fernas.spaces.convolutions import LAST
 from fernas.spaces.operations import FactorizedReduce
 
 

@@ -1,10 +1,10 @@
-"""The fast backward pass of depthwise convolutions gives PyTorch's gradients."""
+"""Convolutions on channels_last maps give PyTorch's results and gradients."""
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from fernas.spaces.depthwise import Depthwise, DepthwiseConv2d, depthwise
+from fernas.spaces.convolutions import Depthwise, DepthwiseConv2d, PointConv2d, depthwise
 
 
 @pytest.mark.parametrize("size", [(8, 8), (7, 9), (1, 4), (2, 3)])
@@ -29,3 +29,15 @@ def test_it_serves_channels_last_only():
     assert "DepthwiseBackward" not in str(conv(x).grad_fn)
     assert "DepthwiseBackward" in str(conv(x.contiguous(memory_format=torch.channels_last)).grad_fn)
     assert depthwise(x, conv.weight, 2, 2).shape == (2, 4, 4, 4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_point_convolutions_equal_pytorchs(stride):
+    conv = PointConv2d(5, 6, stride).double()
+    x = torch.randn(2, 5, 7, 8, dtype=torch.float64)
+    last = x.contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(conv(last), conv(x), rtol=1e-13, atol=1e-13)
+    assert conv(last).is_contiguous(memory_format=torch.channels_last)
+    g = torch.randn_like(conv(x))
+    ours, theirs = (torch.autograd.grad(conv(v), conv.weight, g)[0] for v in (last, x))
+    assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-12)
