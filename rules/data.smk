@@ -16,8 +16,9 @@ rule synthesize:
     params:
         corpus=lambda w: f"{RESULTS}/rendered/{w.dataset}/corpus",
         dataset="{dataset}",
+        layout=lambda w: steps.layout_of(CONFIG, w.dataset),
         config=lambda w: steps.rendered_options(CONFIG, w.dataset),
-        code=lambda w: code("fernas.synth", plugins.module_name("synth/layouts", w.dataset)),
+        code=lambda w: code("fernas.synth", plugins.module_name("synth/layouts", steps.layout_of(CONFIG, w.dataset))),
     message:
         "render {wildcards.dataset} in its real on-disk layout"
     script:
@@ -39,9 +40,10 @@ rule build_manifest:
         runtime=120,
     params:
         dataset=lambda w: grid.plain_name(w.data),
-        roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
+        roots=lambda w: steps.data_roots(CONFIG, w.data),
+        adapters=lambda w: steps.adapter_names(CONFIG, w.data),
         options=lambda w: steps.dataset_options(CONFIG, w.data),
-        code=lambda w: code("fernas.datasets.manifest", plugins.module_name("datasets", grid.plain_name(w.data))),
+        code=lambda w: code("fernas.datasets.manifest", steps.adapter_module(CONFIG, w.data)),
     message:
         "read the corpus {wildcards.data}"
     script:
@@ -66,12 +68,13 @@ rule audit_dataset:
         runtime=240,
     params:
         dataset=lambda w: grid.plain_name(w.data),
-        roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
+        roots=lambda w: steps.data_roots(CONFIG, w.data),
+        adapters=lambda w: steps.adapter_names(CONFIG, w.data),
         options=lambda w: CONFIG.audit.model_dump(mode="json"),
         code=lambda w: code(
             "fernas.datasets.audit",
             "fernas.datasets.card",
-            *(plugins.module_name("datasets", s) for s in grid.sources_of(grid.plain_name(w.data))),
+            *steps.data_adapters(CONFIG, w.data),
         ),
     message:
         "audit the corpus {wildcards.data}"
@@ -99,11 +102,12 @@ rule align_faces:
         runtime=480,
     params:
         dataset=lambda w: grid.plain_name(w.data),
-        roots=lambda w: grid.roots_of(CONFIG, grid.plain_name(w.data)),
+        roots=lambda w: steps.data_roots(CONFIG, w.data),
+        adapters=lambda w: steps.adapter_names(CONFIG, w.data),
         config=CONFIG.faces.model_dump(mode="json"),
         code=lambda w: code(
             "fernas.faces.align",
-            *(plugins.module_name("datasets", s) for s in grid.sources_of(grid.plain_name(w.data))),
+            *steps.data_adapters(CONFIG, w.data),
         ),
     message:
         "detect and align the faces of {wildcards.data}"

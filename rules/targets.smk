@@ -98,3 +98,14 @@ rule smic:
 rule megc2019:
     input:
         lambda w: steps.dataset_target(CONFIG, "megc2019"),
+
+
+# Datasets that a config names itself (key `adapter` or `parts`) have targets too.
+for _dataset in grid.more_targets(CONFIG):
+
+    rule:
+        name:
+            _dataset
+        localrule: True
+        input:
+            steps.target_of(CONFIG, _dataset),

@@ -19,6 +19,7 @@ rule make_inputs:
         runtime=480,
     params:
         roots=lambda w: steps.task_roots(CONFIG, w.task),
+        adapters=lambda w: steps.task_adapter_names(CONFIG, w.task),
         task=lambda w: steps.task_section(CONFIG, w.task),
         view=lambda w: steps.view_section(CONFIG, w.view),
         code=lambda w: code("fernas.dynamic_images.inputs", "fernas.datasets.tasks", *steps.adapters(CONFIG, w.task)),
@@ -47,6 +48,7 @@ rule make_folds:
         task=lambda w: steps.task_section(CONFIG, w.task),
         protocol=lambda w: steps.protocol_section(CONFIG, w.protocol),
         name="{protocol}",
+        same_people=lambda w: steps.same_people(CONFIG, w.task),
         seed=lambda w: steps.fold_seed(CONFIG, w.task, w.protocol),
         code=lambda w: code(
             "fernas.protocols.folds",

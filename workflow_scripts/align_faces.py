@@ -15,6 +15,7 @@ def main(
     previews: str,
     dataset: str,
     roots: dict[str, str],
+    adapters: dict[str, str],
     config: dict[str, Any],
 ) -> None:
     """Write faces.parquet and previews.npy; a composite takes those of its parts. `audit` must have passed."""
@@ -29,7 +30,7 @@ def main(
             table, [read_parquet(p) for p in parts], [read_npy(p, mmap=True) for p in previews_of_parts]
         )
     else:
-        reader = FrameReader({name: Path(root) for name, root in roots.items()})
+        reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
         ships = {dataset: bool(table.attrs.get("ships_crops", reader.ships_crops(dataset)))}  # options may decide
         found, pictures = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
     write_npy(previews, pictures)

@@ -7,23 +7,32 @@ from fernas.core.jobs import run_rule
 
 
 def main(
-    manifest: str, truth: list[str], audit: str, card: str, dataset: str, roots: dict[str, str], options: dict[str, Any]
+    manifest: str,
+    truth: list[str],
+    audit: str,
+    card: str,
+    dataset: str,
+    roots: dict[str, str],
+    adapters: dict[str, str],
+    options: dict[str, Any],
 ) -> None:
     """Write audit.json and card.md; a DataError when the copy cannot be used."""
-    from fernas.core import plugins
     from fernas.core.config import AuditConfig
     from fernas.core.errors import DataError
     from fernas.core.io import read_json, read_parquet, write_json, write_text
     from fernas.datasets.audit import audit_dataset
     from fernas.datasets.card import data_card
+    from fernas.datasets.frames import FrameReader
+    from fernas.datasets.named import adapter_of
 
     table = read_parquet(manifest)
     expected = read_json(truth[0]) if isinstance(truth, str) is False and truth else None
-    folders = {name: Path(root) for name, root in roots.items()}
-    findings = audit_dataset(dataset, table, folders, expected, config=AuditConfig(**options))
+    reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
+    spec = adapter_of(dataset, adapters, list(roots)).spec
+    findings = audit_dataset(spec, table, reader, expected, config=AuditConfig(**options))
     if findings["fatal"]:
         raise DataError(f"{dataset}: the copy cannot be used: " + "; ".join(findings["problems"][:5]))
-    write_text(card, data_card(plugins.load("datasets", dataset).spec, table, findings))
+    write_text(card, data_card(spec, table, findings))
     write_json(audit, findings)
 
 

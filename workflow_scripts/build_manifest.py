@@ -7,7 +7,13 @@ from fernas.core.jobs import run_rule
 
 
 def main(
-    truth: list[str], parts: list[str], manifest: str, dataset: str, roots: dict[str, str], options: dict[str, Any]
+    truth: list[str],
+    parts: list[str],
+    manifest: str,
+    dataset: str,
+    roots: dict[str, str],
+    adapters: dict[str, str],
+    options: dict[str, Any],
 ) -> None:
     """Write the manifest of a dataset, or of a composite from the manifests of its parts.
 
@@ -15,12 +21,14 @@ def main(
     """
     from fernas.core.io import read_parquet, write_parquet
     from fernas.datasets.manifest import build_manifest, merge_manifests
+    from fernas.datasets.named import adapter_of
 
+    adapter = adapter_of(dataset, adapters, list(roots))
     if parts:
         tables = {name: read_parquet(path) for name, path in zip(roots, parts, strict=True)}
-        write_parquet(manifest, merge_manifests(dataset, tables, options))
+        write_parquet(manifest, merge_manifests(dataset, tables, options, adapter))
     else:
-        write_parquet(manifest, build_manifest(dataset, Path(roots[dataset]), options))
+        write_parquet(manifest, build_manifest(dataset, Path(roots[dataset]), options, adapter))
 
 
 if "snakemake" in globals():

@@ -14,12 +14,12 @@ def main(
     task: dict[str, Any],
     protocol: dict[str, Any],
     name: str,
+    same_people: dict[str, list[str]],
     seed: int,
 ) -> None:
     """Write folds.train.json (training sides only) and folds.test.json (read by prediction alone)."""
     from fernas.core.config import ProtocolConfig, TaskConfig
     from fernas.core.io import read_json, read_parquet, write_json
-    from fernas.core.plugins import load
     from fernas.datasets.tasks import task_samples
     from fernas.protocols.folds import make_folds
 
@@ -36,7 +36,7 @@ def main(
         seed=seed,
         duplicates=read_json(audit)["duplicates"],
         policy=settings.duplicates,
-        same_people={part: load("datasets", part).spec.same_people_as for part in samples["dataset"].unique()},
+        same_people=same_people,
     )
     write_json(test, test_document)
     write_json(train, train_document)

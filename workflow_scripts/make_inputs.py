@@ -12,6 +12,7 @@ def main(
     inputs: str,
     table: str,
     roots: dict[str, str],
+    adapters: dict[str, str],
     task: dict[str, Any],
     view: dict[str, Any],
 ) -> None:
@@ -24,7 +25,7 @@ def main(
 
     samples_of = read_parquet(manifest)
     settings = TaskConfig(**task)
-    reader = FrameReader({name: Path(root) for name, root in roots.items()})
+    reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
     make_inputs(
         task_samples(samples_of, settings),
         samples_of,

@@ -6,12 +6,12 @@ from typing import Any
 from fernas.core.jobs import run_rule
 
 
-def main(truth: str, corpus: str, dataset: str, config: dict[str, Any]) -> None:
-    """Write the corpus folder and the renderer's sidecar."""
+def main(truth: str, corpus: str, dataset: str, layout: str, config: dict[str, Any]) -> None:
+    """Write the corpus folder in a layout, and the renderer's sidecar about the dataset."""
     from fernas.core.io import write_json
-    from fernas.synth import write_corpus
+    from fernas.synth import renamed, write_corpus
 
-    write_json(truth, write_corpus(dataset, Path(corpus), config))
+    write_json(truth, renamed(write_corpus(layout, Path(corpus), config), dataset))
 
 
 if "snakemake" in globals():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fernas.core import grid, plugins
+from fernas.core import corpora, grid, plugins
 from fernas.core.architecture import CellsArchitecture, NamedArchitecture, Network
 from fernas.core.config import MethodConfig, StudyConfig, TaskConfig, ViewConfig
 from fernas.core.seeds import rng
@@ -95,11 +95,11 @@ def _corpus_size(config: StudyConfig, dataset: str) -> tuple[int, int, int]:
 
         table = read_parquet(manifest)
         return len(table), max(1, table["subject"].nunique()), int(table["frames"].map(len).sum())
-    parts = grid.parts_of(dataset)
+    parts = corpora.parts_of(config, dataset)
     if parts:
         sizes = [_corpus_size(config, part) for part in parts]
         return tuple(sum(column) for column in zip(*sizes, strict=True))  # type: ignore[return-value]
-    if grid.is_rendered(config, dataset):
+    if corpora.is_rendered(config, dataset):
         return _rendered_size(config, dataset)
     spec = plugins.load("datasets", dataset).spec
     samples = sum(spec.counts.values()) if spec.counts else 500
@@ -182,7 +182,7 @@ def _disk_mb(config: StudyConfig, sizes: dict[str, TaskSize]) -> float:
     inputs = 0.0
     for name, size in sizes.items():
         inputs += size.inputs * float(_product(_shape(config.views[config.tasks[name].view])))
-        if grid.is_rendered(config, config.tasks[name].dataset):
+        if corpora.is_rendered(config, config.tasks[name].dataset):
             inputs += size.frames * 40e3
     runs = sum(len(run.seeds) * 0.3e6 for run in itertools.chain(grid.runs(config)))
     return (inputs + runs) / 1e6 + 20

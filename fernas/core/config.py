@@ -6,7 +6,7 @@ from typing import Any, Literal, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from fernas.core import plugins
+from fernas.core import corpora, plugins
 from fernas.core.errors import ConfigError, did_you_mean, unknown
 
 NAME = r"^[a-z0-9][a-z0-9_\-]*$"
@@ -22,6 +22,13 @@ class DatasetConfig(Strict):
     """Where a corpus comes from."""
 
     source: Literal["rendered", "real"] = Field("rendered", description="rendered faces, or a real copy under root")
+    adapter: str | None = Field(
+        None, description="plug-in of fernas/datasets that reads it; none: the one of the dataset's own name"
+    )
+    parts: tuple[str, ...] = Field((), description="several datasets of this config as one (a composite)")
+    same_people_as: tuple[str, ...] = Field(
+        (), description="datasets of this config that show some of the same people, beyond what adapters know"
+    )
     root: str | None = Field(None, description="folder (or file) of the real copy; needed when source is real")
     rendered: dict[str, Any] = Field(default_factory=dict, description="options of the renderer's layout writer")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the adapter")
@@ -245,8 +252,10 @@ def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
     if not isinstance(document, dict):
         raise ConfigError(f"{where}: expected a mapping of sections, got {type(document).__name__}")
     config = validate_section(StudyConfig, document, where)
+    _check_datasets(config, where)
     _check_references(config, where)
     _check_plugins(config, where)
+    _check_corpora(config, where)
     return config
 
 
@@ -390,36 +399,78 @@ def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, s
                 f"which is not in the study"
             )
         own, other = config.tasks[task].dataset, config.tasks[source.task].dataset
-        if (task, protocol) != (source.task, source.protocol) and (own == other or _same_people(own, other)):
+        shared = own == other or corpora.same_people(config, [own, other])[own]
+        if (task, protocol) != (source.task, source.protocol) and shared:
             raise ConfigError(
                 f"{where}: study: {name} on {task} starts from {other}, which shows the same people as {own}"
             )
 
 
-def _same_people(one: str, other: str) -> bool:
-    def named(dataset: str) -> tuple[str, ...]:
-        return tuple(getattr(plugins.load("datasets", dataset).spec, "same_people_as", ()) or ())
+def _check_datasets(config: StudyConfig, where: str) -> None:
+    for name, dataset in config.datasets.items():
+        place = f"{where}: datasets.{name}"
+        if not set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_"):
+            raise ConfigError(f"{place}: names of datasets are made of a-z, 0-9 and _")
+        for other in dataset.same_people_as:
+            if other not in config.datasets:
+                raise unknown(f"{place}.same_people_as", other, config.datasets)
+        if dataset.parts:
+            _check_own_composite(config, place, name, dataset)
+            continue
+        adapter = _load(place if dataset.adapter is None else f"{place}.adapter", "datasets", dataset.adapter or name)
+        validate_section(adapter.Config, dataset.options, f"{place}.options")
+        parts = tuple(adapter.spec.parts)
+        for part in parts:
+            if part not in config.datasets:
+                raise ConfigError(f"{place}: is made of {', '.join(parts)}; {part} is not configured")
+        if parts:
+            _one_source(config, place, parts, dataset)
+        elif dataset.source == "rendered":
+            layout = _load(place, "synth/layouts", dataset.adapter or name)
+            validate_section(layout.Config, dataset.rendered, f"{place}.rendered")
 
-    return other in named(one) or one in named(other)
+
+def _check_own_composite(config: StudyConfig, place: str, name: str, dataset: DatasetConfig) -> None:
+    """The parts of a composite of the config are at least two other datasets, none of them a composite."""
+    given = sorted(dataset.model_fields_set - {"parts", "source"})
+    if given:
+        raise ConfigError(f"{place}: a composite (parts) has no {', '.join(given)} of its own; its parts have")
+    if name in plugins.available("datasets"):
+        raise ConfigError(f"{place}: an adapter has this name; call the composite otherwise")
+    for part in dataset.parts:
+        if part not in config.datasets:
+            raise unknown(f"{place}.parts", part, config.datasets)
+        if config.datasets[part].parts or corpora.parts_of(config, part):
+            raise ConfigError(f"{place}.parts: {part} is itself a composite; name its parts")
+    if len(set(dataset.parts)) != len(dataset.parts) or len(dataset.parts) < 2:
+        raise ConfigError(f"{place}.parts: got {list(dataset.parts)}, expected at least two different datasets")
+    _one_source(config, place, dataset.parts, dataset)
+
+
+def _one_source(config: StudyConfig, place: str, parts: tuple[str, ...], dataset: DatasetConfig) -> None:
+    """Rendered and real faces never stand in one composite; its own `source` may be left out."""
+    sources = {config.datasets[part].source for part in parts}
+    if "source" in dataset.model_fields_set:
+        sources.add(dataset.source)
+    if len(sources) > 1:
+        raise ConfigError(f"{place}: it and its parts must have one source, got {sorted(sources)}")
+
+
+def _check_corpora(config: StudyConfig, where: str) -> None:
+    """Protocols see before anything runs which corpora a task holds and which of them show the same people."""
+    for at, entry in enumerate(config.study):
+        protocol = config.protocols[entry.protocol]
+        sources = corpora.sources_of(config, config.tasks[entry.task].dataset)
+        plugin = plugins.load("protocols", protocol.kind)
+        plugin.check_corpora(
+            sources,
+            corpora.same_people(config, sources),
+            plugin.Config.model_validate(protocol.options),
+            f"{where}: study.{at}: {entry.task} under {entry.protocol}",
+        )
 
 
 def _check_plugins(config: StudyConfig, where: str) -> None:
-    for name, dataset in config.datasets.items():
-        adapter = _load(f"{where}: datasets.{name}", "datasets", name)
-        validate_section(adapter.Config, dataset.options, f"{where}: datasets.{name}.options")
-        parts = tuple(getattr(adapter.spec, "parts", ()))
-        for part in parts:
-            if part not in config.datasets:
-                raise ConfigError(f"{where}: datasets.{name}: is made of {', '.join(parts)}; {part} is not configured")
-        if parts:
-            sources = {config.datasets[part].source for part in parts} | {dataset.source}
-            if len(sources) > 1:
-                raise ConfigError(
-                    f"{where}: datasets.{name}: it and its parts must have one source, got {sorted(sources)}"
-                )
-        elif dataset.source == "rendered":
-            layout = _load(f"{where}: datasets.{name}", "synth/layouts", name)
-            validate_section(layout.Config, dataset.rendered, f"{where}: datasets.{name}.rendered")
     for name, protocol in config.protocols.items():
         plugin = _load(f"{where}: protocols.{name}.kind", "protocols", protocol.kind)
         validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fernas.core import plugins
+from fernas.core import corpora, plugins
 from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, TaskConfig
 from fernas.core.errors import ConfigError, unknown
 
@@ -49,19 +49,14 @@ class Run:
         return [(s, t) for s in range(self.search_seeds) for t in range(self.train_seeds)]
 
 
-def is_rendered(config: StudyConfig, dataset: str) -> bool:
-    """Whether a dataset of the study is rendered."""
-    return config.datasets[dataset].source == "rendered"
-
-
 def data_name(config: StudyConfig, dataset: str) -> str:
     """The folder name of a dataset under results/data."""
-    return dataset + (RENDERED if is_rendered(config, dataset) else "")
+    return dataset + (RENDERED if corpora.is_rendered(config, dataset) else "")
 
 
 def task_name(config: StudyConfig, task: str) -> str:
     """The folder name of a task under results/tasks and results/runs."""
-    return task + (RENDERED if is_rendered(config, config.tasks[task].dataset) else "")
+    return task + (RENDERED if corpora.is_rendered(config, config.tasks[task].dataset) else "")
 
 
 def plain_name(folder: str) -> str:
@@ -69,19 +64,9 @@ def plain_name(folder: str) -> str:
     return folder.removesuffix(RENDERED)
 
 
-def parts_of(dataset: str) -> tuple[str, ...]:
-    """The datasets a composite is made of; empty for an ordinary dataset."""
-    return tuple(plugins.load("datasets", dataset).spec.parts)
-
-
-def sources_of(dataset: str) -> tuple[str, ...]:
-    """The datasets whose frames a dataset reads: itself, or the parts of a composite."""
-    return parts_of(dataset) or (dataset,)
-
-
 def corpus_root(config: StudyConfig, dataset: str) -> str:
     """The root folder of a corpus: rendered below results, or the configured root of the real copy."""
-    if is_rendered(config, dataset):
+    if corpora.is_rendered(config, dataset):
         return f"{config.results}/rendered/{dataset}/corpus"
     root = config.datasets[dataset].root
     if root is None:
@@ -91,12 +76,13 @@ def corpus_root(config: StudyConfig, dataset: str) -> str:
 
 def roots_of(config: StudyConfig, dataset: str) -> dict[str, str]:
     """Dataset -> root, for all datasets whose frames a dataset reads."""
-    return {source: corpus_root(config, source) for source in sources_of(dataset)}
+    return {source: corpus_root(config, source) for source in corpora.sources_of(config, dataset)}
 
 
 def missing_roots(config: StudyConfig, dataset: str) -> list[str]:
     """The real corpora that a dataset needs and that have no root in the config."""
-    return [s for s in sources_of(dataset) if not is_rendered(config, s) and config.datasets[s].root is None]
+    sources = corpora.sources_of(config, dataset)
+    return [s for s in sources if not corpora.is_rendered(config, s) and config.datasets[s].root is None]
 
 
 def groups_of(method: MethodConfig, protocol: ProtocolConfig, scope: str, name: str = "") -> int:
@@ -178,7 +164,7 @@ def _runs_of(
             train_seeds=method.train_seeds,
             folder=results / "runs" / name / protocol_name / method_name / scope,
             task_folder=results / "tasks" / name,
-            rendered=is_rendered(config, task.dataset),
+            rendered=corpora.is_rendered(config, task.dataset),
         )
 
 
@@ -195,6 +181,11 @@ def skipped(config: StudyConfig) -> list[tuple[str, str]]:
 def score_files(config: StudyConfig, dataset: str | None = None) -> list[str]:
     """The scores.json of all runs of the study, or of one dataset."""
     return [str(run.train_folder(s, t) / "scores.json") for run in runs(config, dataset) for s, t in run.seeds]
+
+
+def more_targets(config: StudyConfig) -> list[str]:
+    """The datasets of a config that have no target rule of their own: those that it named itself."""
+    return [name for name in config.datasets if name not in DATASET_TARGETS]
 
 
 def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
@@ -218,10 +209,10 @@ def count_jobs(config: StudyConfig) -> dict[str, int]:
     grid = list(runs(config))
     tasks = {(run.task, run.protocol) for run in grid}
     data = {config.tasks[task].dataset for task, _ in tasks}
-    sources = {source for dataset in data for source in sources_of(dataset)}
+    sources = {source for dataset in data for source in corpora.sources_of(config, dataset)}
     every = data | sources
     return {
-        "synthesize": sum(is_rendered(config, s) for s in sources),
+        "synthesize": sum(corpora.is_rendered(config, s) for s in sources),
         "build_manifest": len(every),
         "audit_dataset": len(every),
         "align_faces": len(every),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fernas.core import grid, plugins
+from fernas.core import corpora, grid, plugins
 from fernas.core.config import StudyConfig, parse_config
 from fernas.core.errors import ConfigError, FernasError, unknown
 from fernas.core.io import read_json, write_json, write_text
@@ -60,6 +60,15 @@ def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
         os._exit(2)  # Snakemake would wrap any exception of an input function into its own message and status 1
 
 
+def target_of(config: StudyConfig, dataset: str) -> Callable[[Any], list[str]]:
+    """The input function of a dataset's target."""
+
+    def inputs(wildcards: Any) -> list[str]:
+        return dataset_target(config, dataset)
+
+    return inputs
+
+
 # ---------------------------------------------------------------------------------------------------- inputs
 
 
@@ -83,16 +92,15 @@ def rendered_options(config: StudyConfig, dataset: str) -> dict[str, Any]:
 def truth_files(config: StudyConfig, data: str) -> list[str]:
     """The renderer's sidecar of a rendered dataset; nothing for a real or a composite one."""
     dataset = grid.plain_name(data)
-    if not data.endswith(grid.RENDERED) or grid.parts_of(dataset):
+    if not data.endswith(grid.RENDERED) or corpora.parts_of(config, dataset):
         return []
     return [f"{config.results}/rendered/{dataset}/truth.json"]
 
 
 def part_files(config: StudyConfig, data: str, name: str) -> list[str]:
     """A file of each part of a composite; nothing for an ordinary dataset."""
-    return [
-        f"{config.results}/data/{grid.data_name(config, part)}/{name}" for part in grid.parts_of(grid.plain_name(data))
-    ]
+    parts = corpora.parts_of(config, grid.plain_name(data))
+    return [f"{config.results}/data/{grid.data_name(config, part)}/{name}" for part in parts]
 
 
 def _task(config: StudyConfig, folder: str) -> Any:
@@ -259,9 +267,45 @@ def train_seed(config: StudyConfig, wildcards: Any) -> int:
     return derive_seed(config.seed, "train", grid.plain_name(w.task), w.protocol, w.method, w.scope, w.ss, w.ts)
 
 
+def adapter_names(config: StudyConfig, data: str) -> dict[str, str]:
+    """Dataset -> adapter of a dataset folder and of its parts, where the two names differ."""
+    return corpora.adapter_names(config, grid.plain_name(data))
+
+
+def task_adapter_names(config: StudyConfig, task: str) -> dict[str, str]:
+    """The same of a task folder's dataset."""
+    return corpora.adapter_names(config, _task(config, task).dataset)
+
+
+def same_people(config: StudyConfig, task: str) -> dict[str, list[str]]:
+    """Corpus of a task folder -> its other corpora that show the same people."""
+    return corpora.same_people(config, corpora.sources_of(config, _task(config, task).dataset))
+
+
+def data_adapters(config: StudyConfig, data: str) -> list[str]:
+    """The adapter modules whose frames a dataset folder reads."""
+    sources = corpora.sources_of(config, grid.plain_name(data))
+    return list(dict.fromkeys(corpora.adapter_module(config, name) for name in sources))
+
+
+def adapter_module(config: StudyConfig, data: str) -> str:
+    """The adapter module that makes the manifest of a dataset folder."""
+    return corpora.adapter_module(config, grid.plain_name(data))
+
+
+def layout_of(config: StudyConfig, dataset: str) -> str:
+    """The layout that the renderer writes for a dataset."""
+    return corpora.adapter_name(config, dataset)
+
+
+def data_roots(config: StudyConfig, data: str) -> dict[str, str]:
+    """Dataset -> root, for all datasets whose frames a dataset folder reads."""
+    return grid.roots_of(config, grid.plain_name(data))
+
+
 def adapters(config: StudyConfig, task: str) -> list[str]:
     """The adapter modules whose frames a task folder reads."""
-    return [plugins.module_name("datasets", name) for name in grid.sources_of(_task(config, task).dataset)]
+    return data_adapters(config, _task(config, task).dataset)
 
 
 def search_modules(config: StudyConfig, method: str) -> list[str]:

@@ -166,7 +166,7 @@ def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFram
 
     A row whose peak picture is absent, empty or broken is kept and excluded with its reason.
     """
-    from fernas.datasets.manifest import COLUMNS, typed
+    from fernas.datasets._rows import COLUMNS, typed
 
     rows: list[dict[str, Any]] = []
     for sample in found.samples:

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from fernas.core import plugins
 from fernas.core.errors import DataError
 from fernas.core.images import to_grey
 from fernas.core.io import read_json
 from fernas.core.progress import progress as show
+from fernas.datasets._base import DatasetSpec
 from fernas.datasets._duplicates import (
     THUMB,
     correlation_of,
@@ -44,9 +44,9 @@ class DefaultLimits:
 
 
 def audit_dataset(
-    name: str,
+    spec: DatasetSpec,
     manifest: pd.DataFrame,
-    roots: Mapping[str, Path],
+    reader: FrameReader,
     truth: Mapping[str, Any] | None = None,
     config: Limits | None = None,
     progress: Callable[..., Iterable[Any]] = show,
@@ -54,9 +54,9 @@ def audit_dataset(
     """Check a copy through its manifest.
 
     Args:
-        name: the dataset (its spec holds the published counts).
+        spec: facts about the dataset, with the published counts.
         manifest: its manifest.
-        roots: dataset -> root of each corpus whose frames the manifest names.
+        reader: of the frames of each corpus that the manifest names.
         truth: the renderer's sidecar of a rendered corpus: what must be found exactly.
         config: limits of near-duplicates.
         progress: shows how far the pictures are read.
@@ -66,17 +66,16 @@ def audit_dataset(
         (sentences), fatal (the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
     """
     limits = config or DefaultLimits()
-    spec = plugins.load("datasets", name).spec
-    sidecars = {part: rendered_truth(root, part) for part, root in roots.items()}
-    truth = truth or sidecars.get(name)
+    sidecars = {part: rendered_truth(root, part) for part, root in reader.roots.items()}
+    truth = truth or sidecars.get(spec.name)
     is_rendered = truth is not None or any(sidecars.values())
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
     problems: list[str] = [str(problem) for problem in manifest.attrs.get("problems", [])]
-    looked = _look(usable, FrameReader(dict(roots)), progress)
+    looked = _look(usable, reader, progress)
     published = {"subjects": spec.subjects, "classes": spec.counts, "splits": spec.splits}
     published = {**published, **manifest.attrs.get("expected", {})}
     findings: dict[str, Any] = {
-        "dataset": name,
+        "dataset": spec.name,
         "samples": len(usable),
         "subjects": int(usable["subject"].dropna().nunique()),
         "classes": _counted(usable["label"], spec.labels_allowed),
@@ -96,7 +95,7 @@ def audit_dataset(
             "splits": dict(truth["splits"] if truth else {} if is_rendered else published["splits"]),
         },
     }
-    findings["duplicates"] = _duplicates(usable, looked, limits, dict(roots))
+    findings["duplicates"] = _duplicates(usable, looked, limits, reader)
     excluded, broken = findings["excluded"], len(looked.unreadable)
     if excluded:
         first, why = next(iter(excluded.items()))
@@ -187,7 +186,7 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
     return looked
 
 
-def _duplicates(usable: pd.DataFrame, looked: _Looked, limits: Limits, roots: dict[str, Path]) -> dict[str, Any]:
+def _duplicates(usable: pd.DataFrame, looked: _Looked, limits: Limits, reader: FrameReader) -> dict[str, Any]:
     """Exact copies as pairs with the first of each group; near-duplicates among pictures that are no exact copies."""
     ids = [str(identity) for identity in usable["sample_id"]]
     digests = [d if isinstance(d, str) else None for d in usable["sha256"]]
@@ -205,7 +204,6 @@ def _duplicates(usable: pd.DataFrame, looked: _Looked, limits: Limits, roots: di
         return ~same_person & (sequences[a] != sequences[b])
 
     pictures: OrderedDict[int, np.ndarray] = OrderedDict()
-    reader = FrameReader(roots)
 
     def source(at: int) -> np.ndarray:
         if at not in pictures:

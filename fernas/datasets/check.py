@@ -7,6 +7,7 @@ from typing import Any
 from fernas.core import plugins
 from fernas.core.errors import DataError
 from fernas.datasets.audit import audit_dataset
+from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest, merge_manifests
 
 
@@ -35,7 +36,7 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
             table = build_manifest(name, path, options)
     except DataError as error:
         return unusable(name, str(error))
-    return audit_dataset(name, table, roots)
+    return audit_dataset(adapter.spec, table, FrameReader(roots))
 
 
 def unusable(name: str, reason: str) -> dict[str, Any]:

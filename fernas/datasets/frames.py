@@ -1,10 +1,11 @@
 """Reading frames of any configured corpus by its references."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fernas.core import plugins
 from fernas.core.errors import ContractError
+from fernas.datasets.named import adapter_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,11 +16,12 @@ class FrameReader:
 
     Args:
         roots: dataset -> root folder of its corpus.
+        adapters: dataset -> the adapter that reads it, where the two names differ.
     """
 
-    def __init__(self, roots: dict[str, Path]) -> None:
+    def __init__(self, roots: Mapping[str, Path], adapters: Mapping[str, str] | None = None) -> None:
         self.roots = {name: Path(root) for name, root in roots.items()}
-        self.adapters = {name: plugins.load("datasets", name) for name in roots}
+        self.adapters = {name: adapter_of(name, adapters) for name in roots}
 
     def _adapter(self, dataset: str) -> Any:
         if dataset not in self.adapters:

@@ -1,44 +1,32 @@
 """The manifest: one row per sample of a corpus, its schema, and the manifest of a composite."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
-from fernas.core import plugins
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.images import natural_key
+from fernas.datasets._base import Adapter
+from fernas.datasets._rows import COLUMNS, typed
+from fernas.datasets.named import adapter_of
 
-COLUMNS = {
-    "sample_id": "str", "dataset": "str", "subject": "text", "group": "str", "label": "text", "raw_label": "str",
-    "split": "text", "kind": "str", "frames": "object", "onset": "Int64", "apex": "Int64", "offset": "Int64",
-    "apex_source": "text", "fps": "float64", "sha256": "text", "box": "object", "attributes": "text",
-    "excluded": "text",
-}  # fmt: skip
+__all__ = ["COLUMNS", "build_manifest", "merge_manifests", "typed", "validate_manifest"]
 KINDS = {"still", "clip"}
 APEX_SOURCES = {"annotated", "middle", "last"}
 
 
-def typed(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Rows -> data frame with these columns; absent text is None, absent positions are <NA>."""
-    data: dict[str, Any] = {}
-    for name, kind in columns.items():
-        values = [row.get(name) for row in rows]
-        if kind in ("Int64", "float64"):
-            data[name] = pd.Series(values, dtype="Int64") if kind == "Int64" else pd.Series(values, dtype="float64")
-        else:
-            data[name] = pd.Series(values, dtype=object)
-    return pd.DataFrame(data)
-
-
-def build_manifest(name: str, root: Path | str, options: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def build_manifest(
+    name: str, root: Path | str, options: Mapping[str, Any] | None = None, adapter: Adapter | None = None
+) -> pd.DataFrame:
     """Read the copy of a corpus at `root` into its manifest.
 
     Args:
         name: a plug-in of fernas/datasets.
         root: folder of the copy, or the one file of it (fer2013.csv).
         options: options of the adapter.
+        adapter: what reads it; by default the plug-in of that name.
 
     Returns:
         One row per labelled sample, sorted by `sample_id` in natural order; `attrs["problems"]` says what is odd.
@@ -47,7 +35,7 @@ def build_manifest(name: str, root: Path | str, options: Mapping[str, Any] | Non
         DataError: the copy cannot be read as a whole, or holds no labelled sample.
         ConfigError: unknown dataset or option, or a composite (its parts are merged).
     """
-    adapter = plugins.load("datasets", name)
+    adapter = adapter or adapter_of(name)
     if adapter.spec.parts:
         parts = ", ".join(adapter.spec.parts)
         raise ConfigError(f"{name}: a composite, made of the manifests of {parts}; it has no copy of its own to read")
@@ -62,10 +50,13 @@ def build_manifest(name: str, root: Path | str, options: Mapping[str, Any] | Non
 
 
 def merge_manifests(
-    name: str, parts: Mapping[str, pd.DataFrame], options: Mapping[str, Any] | None = None
+    name: str,
+    parts: Mapping[str, pd.DataFrame],
+    options: Mapping[str, Any] | None = None,
+    adapter: Adapter | None = None,
 ) -> pd.DataFrame:
     """The manifest of a composite from those of its parts; ids, subjects, datasets and frames stay the parts'."""
-    adapter = plugins.load("datasets", name)
+    adapter = adapter or adapter_of(name)
     if not adapter.spec.parts:
         raise ConfigError(f"{name}: no composite, expected one that is made of parts")
     missing = [part for part in adapter.spec.parts if part not in parts]
@@ -73,7 +64,7 @@ def merge_manifests(
         raise ConfigError(
             f"{name}: the manifest of {', '.join(missing)} is missing, expected {', '.join(adapter.spec.parts)}"
         )
-    table = adapter.merge(dict(parts), adapter.options(options))
+    table = adapter.merge({part: parts[part] for part in adapter.spec.parts}, adapter.options(options))
     if table.empty:
         raise DataError(f"{name}: none of the samples of {', '.join(parts)} belongs to it")
     return validate_manifest(table, adapter.spec.labels_allowed or None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fernas.core.config import Strict, validate_section
-from fernas.core.errors import ContractError, DataError
+from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.images import natural_key
 
 if TYPE_CHECKING:
@@ -57,6 +57,21 @@ class Protocol:
         if isinstance(options, self.Config):
             return options
         return validate_section(self.Config, dict(options or {}), f"protocol {self.name}: options")
+
+    def check_corpora(
+        self, corpora: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
+    ) -> None:
+        """Refuse a task before anything runs, from its corpora and from which of them show the same people.
+
+        Raises:
+            ConfigError: two corpora of one table show the same people, which no split by subject would see.
+        """
+        for corpus in corpora:
+            for other in same_people.get(corpus, ()):
+                raise ConfigError(
+                    f"{where}: {corpus} and {other} show the same people under other names, which {self.name} would "
+                    f"take for different ones; expected corpora of different people"
+                )
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
         """The folds of a table of samples (columns sample_id, dataset, subject, group, label, some also split).

@@ -1,11 +1,12 @@
 """Train on some corpora, test on others, with the classes that both sides have; one fold."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from fernas.core.config import Strict
-from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.core.errors import ConfigError, DataError, did_you_mean, unknown
 from fernas.protocols._base import Fold, Protocol, checked, common_classes, ids, naturally, refuse_same_people
 
 if TYPE_CHECKING:
@@ -25,6 +26,24 @@ class CrossCorpus(Protocol):
     name = "cross_corpus"
     title = "cross-corpus"
     Config = CrossCorpusConfig
+
+    def check_corpora(
+        self, corpora: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
+    ) -> None:
+        """The sides must be corpora of the task, none on both sides, none with people of the other side."""
+        config = self.options(options)
+        for corpus in (*config.train, *config.test):
+            if corpus not in corpora:
+                raise unknown(f"{where}: protocol {self.name}", corpus, corpora)
+        for tested in config.test:
+            if tested in config.train:
+                raise ConfigError(f"{where}: protocol {self.name}: {tested} stands on both sides, train and test")
+            for trained in config.train:
+                if trained in same_people.get(tested, ()):
+                    raise ConfigError(
+                        f"{where}: {trained} and {tested} show the same people, so they cannot stand on two sides; "
+                        f"expected corpora of different people"
+                    )
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
         """One fold; samples of classes that one side lacks stand on no side."""

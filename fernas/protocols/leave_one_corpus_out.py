@@ -1,9 +1,10 @@
 """Leave one corpus out: one fold per corpus of a composite, trained on all others."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fernas.core.config import Strict
-from fernas.core.errors import DataError
+from fernas.core.errors import ConfigError, DataError
 from fernas.protocols._base import Fold, Protocol, checked, common_classes, ids, naturally, refuse_same_people
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ class LeaveOneCorpusOut(Protocol):
     name = "leave_one_corpus_out"
     title = "leave one corpus out"
     Config = LeaveOneCorpusOutConfig
+
+    def check_corpora(
+        self, corpora: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
+    ) -> None:
+        """A task of one corpus leaves none to train on."""
+        if len(corpora) < 2:
+            raise ConfigError(f"{where}: {self.name} got one corpus ({corpora[0]}), expected at least two")
+        super().check_corpora(corpora, same_people, options, where)
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
         """One fold per corpus, with the classes that its own samples and the others have in common."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fernas.core import grid, plugins
+from fernas.core import corpora, grid, plugins
 from fernas.core.config import MethodConfig, StudyConfig
 from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
@@ -312,7 +312,7 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
                     "interval_unit": "",
                     "extra_data": method.extra_data,
                     "leaks": "",
-                    "rendered": grid.is_rendered(config, config.tasks[task].dataset),
+                    "rendered": corpora.is_rendered(config, config.tasks[task].dataset),
                 }
             )
     return found

@@ -1,7 +1,7 @@
 """Rendered faces: identities, expressions and clips drawn from numbers, written in the real on-disk layouts of corpora.
 
 The default corpus of the project for whoever holds no licence: all is procedural, seeded and labelled as rendered.
-Only `write_corpus` is offered here and nothing heavy is imported before it runs.
+Only `write_corpus` and `renamed` are offered here and nothing heavy is imported before they run.
 """
 
 from collections.abc import Callable
@@ -30,3 +30,17 @@ def write_corpus(
     from fernas.synth.corpus import render_corpus
 
     return render_corpus(dataset, Path(out_dir), config or {}, progress)
+
+
+def renamed(truth: dict[str, Any], dataset: str) -> dict[str, Any]:
+    """A truth whose dataset is called otherwise than its layout: the name stands first in its ids and subjects."""
+    old = truth["dataset"]
+    if old == dataset:
+        return truth
+
+    def name(identity: str) -> str:
+        return dataset + identity.removeprefix(old)
+
+    clips = [{**c, **{key: name(c[key]) for key in ("sample_id", "subject") if key in c}} for c in truth["clips"]]
+    per_subject = {name(subject): counts for subject, counts in truth["per_subject"].items()}
+    return {**truth, "dataset": dataset, "clips": clips, "per_subject": per_subject}

@@ -17,9 +17,11 @@ from fernas.datasets._duplicates import correlations, near_hashes, perceptual_ha
 from fernas.datasets.audit import audit_dataset
 from fernas.datasets.card import data_card
 from fernas.datasets.check import check_data
+from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest
 from tests.datasets import trees
 
+SPEC = plugins.load("datasets", "ckplus").spec
 JSON_KEYS = {"dataset", "samples", "subjects", "classes", "splits", "problems"}
 
 
@@ -106,10 +108,10 @@ def test_truth_decides_for_rendered_copies(tmp_path):
         for name, (label, n) in trees.CKPLUS.items()
     ]
     truth = {"samples": 6, "subjects": 4, "classes": {}, "splits": {}, "clips": clips, "rendered": True}
-    found = audit_dataset("ckplus", table, {"ckplus": tmp_path}, truth)
+    found = audit_dataset(SPEC, table, FrameReader({"ckplus": tmp_path}), truth)
     assert found["problems"] == [] and not found["fatal"] and found["rendered"]
     clips[0]["label"] = "fear"
-    found = audit_dataset("ckplus", table, {"ckplus": tmp_path}, truth)
+    found = audit_dataset(SPEC, table, FrameReader({"ckplus": tmp_path}), truth)
     assert found["fatal"] and f"{clips[0]['sample_id']}: label is 'disgust', 'fear' was rendered" in found["problems"]
 
 
@@ -208,7 +210,7 @@ def test_data_card_names_what_matters(tmp_path):
     trees.samm(tmp_path)
     table = build_manifest("samm", tmp_path)
     spec = plugins.load("datasets", "samm").spec
-    card = data_card(spec, table, audit_dataset("samm", table, {"samm": tmp_path}))
+    card = data_card(spec, table, audit_dataset(spec, table, FrameReader({"samm": tmp_path})))
     parts = ["# SAMM", "| anger | 1 | 57 | 1 |", "`samm/032/032_3_3`: apex 70 after offset 48", spec.licence]
     parts += [spec.homepage, "annotated: 5; the middle frame: 1.", "Not sure without the real copy", "60x40 (6)"]
     for part in parts:

@@ -7,6 +7,7 @@ from fernas.core.io import write_json
 from fernas.datasets.audit import audit_dataset
 from fernas.datasets.card import data_card
 from fernas.datasets.check import check_data
+from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest, merge_manifests
 from fernas.synth import write_corpus
 
@@ -30,7 +31,7 @@ def test_every_corpus_of_the_papers_can_be_rendered():
 def check_rendered(name, root):
     truth = write_corpus(name, root, small(name))
     table = build_manifest(name, root)
-    found = audit_dataset(name, table, {name: root}, truth)
+    found = audit_dataset(plugins.load("datasets", name).spec, table, FrameReader({name: root}), truth)
     assert not found["fatal"], found["problems"]
     assert (found["samples"], found["subjects"]) == (truth["samples"], truth["subjects"])
     assert found["classes"] == truth["classes"] or dict(sorted(found["classes"].items())) == truth["classes"]
@@ -60,6 +61,8 @@ def test_rendered_composite_says_that_it_is_rendered(tmp_path):
         roots[name] = tmp_path / name / "corpus"
         write_json(tmp_path / name / "truth.json", write_corpus(name, roots[name], small(name)))
         parts[name] = build_manifest(name, roots[name])
-    found = audit_dataset("megc2019", merge_manifests("megc2019", parts), roots)
+    found = audit_dataset(
+        plugins.load("datasets", "megc2019").spec, merge_manifests("megc2019", parts), FrameReader(roots)
+    )
     assert found["rendered"] and not found["fatal"] and not any("published" in p for p in found["problems"])
     assert check_data("megc2019", tmp_path)["samples"] == found["samples"]

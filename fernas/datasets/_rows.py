@@ -1,0 +1,25 @@
+"""The columns of a manifest, and rows as a table with those columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+COLUMNS = {
+    "sample_id": "str", "dataset": "str", "subject": "text", "group": "str", "label": "text", "raw_label": "str",
+    "split": "text", "kind": "str", "frames": "object", "onset": "Int64", "apex": "Int64", "offset": "Int64",
+    "apex_source": "text", "fps": "float64", "sha256": "text", "box": "object", "attributes": "text",
+    "excluded": "text",
+}  # fmt: skip
+
+
+def typed(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Rows -> data frame with these columns; absent text is None, absent positions are <NA>."""
+    data: dict[str, Any] = {}
+    for name, kind in columns.items():
+        values = [row.get(name) for row in rows]
+        if kind in ("Int64", "float64"):
+            data[name] = pd.Series(values, dtype="Int64") if kind == "Int64" else pd.Series(values, dtype="float64")
+        else:
+            data[name] = pd.Series(values, dtype=object)
+    return pd.DataFrame(data)
