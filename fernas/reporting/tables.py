@@ -281,10 +281,16 @@ def _core_seconds(run: MethodRun) -> float | None:
 
 
 def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows for what the study does not run: tasks without a corpus, and configured methods that no entry names."""
+    """Rows for what the study does not run: tasks without a corpus, and configured methods that no entry names.
+
+    Tasks that run only when their dataset is named have rows once something of theirs has run.
+    """
     reasons = dict(grid.skipped(config))
     have = {(row["task"], row["protocol"], row["method"]) for row in rows}
-    blocks = dict.fromkeys((entry.task, entry.protocol) for entry in config.study)
+    started = {(row["task"], row["protocol"]) for row in rows}
+    blocks = dict.fromkeys(
+        (e.task, e.protocol) for e in config.study if e.when == "all" or (e.task, e.protocol) in started
+    )
     found = []
     for task, protocol in blocks:
         listed = {m for e in config.study if (e.task, e.protocol) == (task, protocol) for m in e.methods}
