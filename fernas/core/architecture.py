@@ -75,6 +75,10 @@ class PatchesArchitecture(_Strict):
     kind: Literal["patches"] = "patches"
     face_px: int = Field(ge=8)
     patches: tuple[Patch, ...] = Field(min_length=1)
+    form: Literal["separate", "stacked"] = Field(
+        default="separate", description="patches at native size, or resized and stacked as channels (the ablation)"
+    )
+    resize_px: int | None = Field(default=None, ge=4, description="form stacked: side of a resized patch")
     network: Network | None = None
 
 
@@ -101,10 +105,11 @@ def parse_architecture(document: Any, where: str = "architecture") -> Architectu
 
 
 def architecture_json(architecture: Architecture) -> dict[str, Any]:
-    """The plain json document of an architecture, without empty fields of the network block."""
+    """The plain json document of an architecture, without what says nothing (no network block, the usual form)."""
     document = architecture.model_dump(mode="json")
-    if document.get("network") is None:
-        document.pop("network", None)
+    for name, plain in (("network", None), ("form", "separate"), ("resize_px", None)):
+        if name in document and document[name] == plain:
+            document.pop(name)
     return document
 
 

@@ -8,13 +8,13 @@ from fernas.core.errors import did_you_mean
 from fernas.learn.config import Options
 from fernas.search.context import PartSizes, SearchContext, SearchPlugin
 
-NAMES = ("small_cnn", "mobilenet_v2", "resnet18", "resnet50", "vgg16", "vgg19")
+NAMES = ("small_cnn", "whole_face", "mobilenet_v2", "resnet18", "resnet50", "vgg16", "vgg19")
 
 
 class FixedConfig(Options):
     """Which network."""
 
-    name: str = Field(description="small_cnn, or a reference network of torchvision")
+    name: str = Field(description="small_cnn, whole_face (the layers of patch networks), or a reference network of torchvision")
 
     @field_validator("name")
     @classmethod

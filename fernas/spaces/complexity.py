@@ -72,7 +72,9 @@ def _throwaway(build: Callable[[], nn.Module], input_shape: tuple[int, int, int]
 
     Small ones on the CPU: the first use of the meta device imports a compiler, which costs more than a second per job.
     """
-    small = arch is None or arch.kind == "cells" or getattr(arch, "name", "") == "small_cnn"
+    small = (
+        arch is None or arch.kind in ("cells", "patches") or getattr(arch, "name", "") in ("small_cnn", "whole_face")
+    )
     if not small or input_shape is None or input_shape[1] * input_shape[2] > SMALL_PX:
         return _on_meta(build)
     with torch.random.fork_rng(devices=[]):

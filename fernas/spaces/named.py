@@ -1,4 +1,4 @@
-"""Fixed networks by name: `small_cnn` of our own, and the reference networks of torchvision."""
+"""Fixed networks by name: `small_cnn` and `whole_face` of our own, and the reference networks of torchvision."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ TORCHVISION = {  # name -> (path of the first convolution, smallest image side t
     "vgg16": ("features.0", 32),
     "vgg19": ("features.0", 32),
 }
-NAMES = ("small_cnn", *TORCHVISION)
+NAMES = ("small_cnn", "whole_face", *TORCHVISION)
 
 
 class SmallCNN(nn.Module):
@@ -49,6 +49,10 @@ def build(arch: Any, shape: NetworkShape) -> nn.Module:
     classes = shape.need("classes")
     if arch.name == "small_cnn":
         return SmallCNN(channels, classes)
+    if arch.name == "whole_face":
+        from fernas.spaces.patch_networks import WholeFaceNetwork
+
+        return WholeFaceNetwork(channels, classes, height, width)
     if arch.name not in TORCHVISION:
         raise unknown("architecture: network", arch.name, NAMES)
     first, smallest = TORCHVISION[arch.name]

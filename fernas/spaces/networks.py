@@ -14,7 +14,7 @@ from fernas.spaces.cells import Cell, CellNetwork
 BUILDERS = {
     "cells": "fernas.spaces.networks",
     "named": "fernas.spaces.named",
-    "patches": "fernas.spaces.patches",
+    "patches": "fernas.spaces.patch_networks",
 }
 
 

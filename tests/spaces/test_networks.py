@@ -111,7 +111,7 @@ def test_the_file_gives_what_the_call_leaves_out():
 
 
 def test_cell_spaces_are_plugins_found_without_importing_torch():
-    assert set(available("spaces")) >= {"autofernet", "darts", "emonas"}
+    assert set(available("spaces")) >= {"autofernet", "darts", "emonas", "patches"}
     assert set(BUILDERS) == {"cells", "named", "patches"}
 
 
