@@ -57,6 +57,7 @@ rule audit_dataset:
     output:
         audit=f"{RESULTS}/data/{{data}}/audit.json",
         card=f"{RESULTS}/data/{{data}}/card.md",
+        groups=f"{RESULTS}/data/{{data}}/groups.parquet",
     log:
         f"{RESULTS}/logs/audit_dataset/{{data}}.log",
     benchmark:
@@ -74,6 +75,7 @@ rule audit_dataset:
         code=lambda w: code(
             "fernas.datasets.audit",
             "fernas.datasets.card",
+            "fernas.datasets.groups",
             *steps.data_adapters(CONFIG, w.data),
         ),
     message:

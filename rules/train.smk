@@ -106,6 +106,7 @@ rule score:
         predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
         statuses=lambda w: steps.statuses(CONFIG, w),
         folds=rules.make_folds.output.train,
+        groups=lambda w: steps.data_file(CONFIG, w.task, "groups.parquet"),
     output:
         scores=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/scores.json",
         status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/status.json",
@@ -119,7 +120,7 @@ rule score:
     params:
         scoring=CONFIG.scoring.model_dump(mode="json"),
         seed=CONFIG.seed,
-        digest=code("fernas.evaluation.scores"),
+        digest=code("fernas.evaluation.scores", "fernas.evaluation.groups"),
     message:
         "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
     script:

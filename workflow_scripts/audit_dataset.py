@@ -11,18 +11,20 @@ def main(
     truth: list[str],
     audit: str,
     card: str,
+    groups: str,
     dataset: str,
     roots: dict[str, str],
     adapters: dict[str, str],
     options: dict[str, Any],
 ) -> None:
-    """Write audit.json and card.md; a DataError when the copy cannot be used."""
+    """Write audit.json, card.md and groups.parquet; a DataError when the copy cannot be used."""
     from fernas.core.config import AuditConfig
     from fernas.core.errors import DataError
-    from fernas.core.io import read_json, read_parquet, write_json, write_text
-    from fernas.datasets.audit import audit_dataset
+    from fernas.core.io import read_json, read_parquet, write_json, write_parquet, write_text
+    from fernas.datasets.audit import audit_dataset, rendered_truths
     from fernas.datasets.card import data_card
     from fernas.datasets.frames import FrameReader
+    from fernas.datasets.groups import sample_groups
     from fernas.datasets.named import adapter_of
 
     table = read_parquet(manifest)
@@ -32,6 +34,7 @@ def main(
     findings = audit_dataset(spec, table, reader, expected, config=AuditConfig(**options))
     if findings["fatal"]:
         raise DataError(f"{dataset}: the copy cannot be used: " + "; ".join(findings["problems"][:5]))
+    write_parquet(groups, sample_groups(table, [expected] if expected else rendered_truths(reader.roots)))
     write_text(card, data_card(spec, table, findings))
     write_json(audit, findings)
 

@@ -10,6 +10,7 @@ def main(
     predictions: str,
     statuses: list[str],
     folds: str,
+    groups: str,
     scores: str,
     status: str,
     scoring: dict[str, Any],
@@ -19,6 +20,7 @@ def main(
     """Write scores.json and the status of the repetition; a failed shard gives empty scores and its reason."""
     from fernas.core.io import read_json, read_parquet, write_json
     from fernas.core.tracking_files import RunLog
+    from fernas.evaluation.groups import group_scores
     from fernas.evaluation.scores import score_predictions
 
     log = RunLog(Path(status).parent)
@@ -31,6 +33,14 @@ def main(
     document = score_predictions(
         read_parquet(predictions),
         read_json(folds)["classes"],
+        resamples=scoring["resamples"],
+        level=scoring["level"],
+        seed=seed,
+    )
+    document["groups"] = group_scores(
+        [read_parquet(predictions)],
+        read_parquet(groups),
+        document["classes"],
         resamples=scoring["resamples"],
         level=scoring["level"],
         seed=seed,

@@ -130,6 +130,10 @@ class Adapter:
             apply_own_crops(self.spec.name, found, base_folder(path), chosen.own_crops)
         return to_manifest(self.spec, base_folder(path), found)
 
+    def merge(self, parts: "dict[str, pd.DataFrame]", options: Any) -> "pd.DataFrame":
+        """The manifest of a composite from those of its parts."""
+        raise NotImplementedError
+
     def read_frame(self, root: Path | str, ref: str) -> "np.ndarray":
         """One frame by its reference as uint8 RGB (H, W, 3)."""
         return read_ref(root, ref)

@@ -66,9 +66,8 @@ def audit_dataset(
         (sentences), fatal (the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
     """
     limits = config or DefaultLimits()
-    sidecars = {part: rendered_truth(root, part) for part, root in reader.roots.items()}
-    truth = truth or sidecars.get(spec.name)
-    is_rendered = truth is not None or any(sidecars.values())
+    truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
+    is_rendered = truth is not None or bool(rendered_truths(reader.roots))
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
     problems: list[str] = [str(problem) for problem in manifest.attrs.get("problems", [])]
     looked = _look(usable, reader, progress)
@@ -116,6 +115,12 @@ def audit_dataset(
     findings["problems"] = told[:MAX_PROBLEMS] + more
     findings["fatal"] = bool(fatal)
     return findings
+
+
+def rendered_truths(roots: Mapping[str, Path]) -> list[dict[str, Any]]:
+    """What the renderer says about those of some corpora that are rendered."""
+    found = [rendered_truth(root, part) for part, root in roots.items()]
+    return [truth for truth in found if truth is not None]
 
 
 def rendered_truth(root: Path | str, dataset: str) -> dict[str, Any] | None:

@@ -15,6 +15,8 @@ from fernas.core.errors import DataError
 from fernas.core.io import read_npy, read_parquet
 from fernas.metrics import confusion, uar
 from fernas.reporting import figures
+from fernas.reporting.groups import group_gaps
+from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.tables import captions, missing, notes, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
 
@@ -107,6 +109,7 @@ class TaskBlock:
     confusions: list[Picture] = field(default_factory=list)
     corpora: list[tuple[str, list[Cell]]] = field(default_factory=list)
     corpus_names: list[str] = field(default_factory=list)
+    gaps: list[tuple[str, list[Cell]]] = field(default_factory=list)
     details: list[tuple[str, list[Cell]]] = field(default_factory=list)
     cells: list[tuple[str, list[Picture]]] = field(default_factory=list)
     curves: list[Picture] = field(default_factory=list)
@@ -195,10 +198,12 @@ def _add_scores(
         _add_subjects(block, answers)
         _add_confusions(block, answers)
         _add_corpora(block, answers)
+        _add_gaps(block, {name: runs[name] for name in answers})
     _add_costs(block, runs)
     block.details = [(name, detail_cells(runs[name])) for name in labels]
     block.cells = [(name, pictures) for name, run in runs.items() if (pictures := cell_pictures(name, run))]
     block.curves = [picture for name, run in runs.items() if (picture := search_curves(name, run)) is not None]
+    block.curves += [picture for name in labels if (picture := swap_picture(name, runs[name])) is not None]
     training = training_curves({name: runs[name] for name in labels})
     if training is not None:
         block.curves.append(training)
@@ -378,6 +383,17 @@ def _add_corpora(block: TaskBlock, answers: dict[str, Answers]) -> None:
         block.corpora.append((method, cells))
 
 
+def _add_gaps(block: TaskBlock, runs: dict[str, MethodRun]) -> None:
+    """How far apart groups of people are, where attributes are known."""
+    for method, run in runs.items():
+        for gap in group_gaps([optional_json(training.folder / "scores.json") for training in run.trainings]):
+            low, high = gap.interval or (None, None)
+            text = "-" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+            groups = ", ".join(f"{name} {percent(recall)} ({count})" for name, recall, count in gap.recalls)
+            cells = [Cell(gap.attribute.replace("_", " "), gap.attribute, "text"), _share(gap.gap)]
+            block.gaps.append((method, [*cells, Cell(text, low), Cell(groups, groups, "text")]))
+
+
 def detail_cells(run: MethodRun) -> list[Cell]:
     """UAR as mean of folds, its spread over seeds, UAR without faceless samples and how many those are."""
     scores = [optional_json(training.folder / "scores.json") for training in run.trainings]
@@ -475,6 +491,16 @@ def search_curves(name: str, run: MethodRun) -> Picture | None:
     svg = figures.curves_svg(panels, step)
     caption = f"search of {name}, mean of {len(histories)} searches" if len(histories) > 1 else f"search of {name}"
     return Picture(svg_address(svg), f"Curves of the search of {name}. " + "; ".join(words), caption)
+
+
+def swap_picture(name: str, run: MethodRun) -> Picture | None:
+    """What relabelling swapped in a method's trainings and what became of it; nothing for other recipes."""
+    log = swap_log(run)
+    if log is None:
+        return None
+    panels, words = swap_panels(log)
+    svg = figures.curves_svg(panels, "epoch of relabelling")
+    return Picture(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}: {words}")
 
 
 def training_curves(runs: dict[str, MethodRun]) -> Picture | None:

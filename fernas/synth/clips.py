@@ -48,13 +48,14 @@ class ClipPlan:
 
 @dataclass(frozen=True)
 class Clip:
-    """A rendered clip: RGB uint8 (H, W, 3) frames, landmarks float32 (T, 68, 2) px, envelope (T,), what was shown."""
+    """A clip: RGB uint8 (H, W, 3) frames, landmarks float32 (T, 68, 2) px, envelope (T,), what was shown, skin tone."""
 
     plan: ClipPlan
     frames: list[np.ndarray]
     landmarks: np.ndarray
     envelope: np.ndarray
     expression: Expression
+    skin: str
 
 
 def envelope(frames: int, onset: int, apex: int, offset: int | None) -> np.ndarray:
@@ -99,7 +100,7 @@ def render_clip(identity: Identity, plan: ClipPlan, camera: Camera, seed: int) -
         frame, points = render_frame(identity, activation, camera, pose, scene, float(flicker[i]), (plan.noise, grain))
         frames.append(frame)
         landmarks.append(points)
-    return Clip(plan, frames, np.stack(landmarks), rise, shown)
+    return Clip(plan, frames, np.stack(landmarks), rise, shown, identity.face.skin_word())
 
 
 def render_still(

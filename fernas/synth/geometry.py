@@ -82,6 +82,10 @@ class FaceGeometry(NamedTuple):
     warmth: float
     asymmetry: float
 
+    def skin_word(self) -> str:
+        """The third of the range of skin tones: light, medium or dark."""
+        return ("light", "medium", "dark")[min(int(self.skin_tone / 2), 2)]
+
     def skin_rgb(self) -> np.ndarray:
         """Base skin colour, float32 RGB (3,) in 0..255."""
         i = min(int(self.skin_tone), len(SKIN_TONES) - 2)

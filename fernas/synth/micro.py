@@ -99,6 +99,7 @@ def facts_of(clip: Clip, take: Take, first: int) -> dict[str, Any]:
     reference = (plan.onset, plan.apex)
     return {
         "frames": len(clip.frames),
+        "skin_tone": clip.skin,
         "onset": plan.onset,
         "apex": plan.apex,
         "offset": plan.offset,

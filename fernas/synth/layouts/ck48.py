@@ -49,7 +49,14 @@ class Ck48(Layout):
             number = f"{at + 1:08d}"
             face = _cut(clip.frames[at], clip.landmarks[at])
             write_picture(out / "CK+48" / FOLDERS[emotion] / f"{subject}_{sequence}_{number}.png", face)
-            truth.add(f"{subject}/{sequence}/{number}", emotion, subject=subject, raw_label=FOLDERS[emotion], frames=1)
+            truth.add(
+                f"{subject}/{sequence}/{number}",
+                emotion,
+                subject=subject,
+                raw_label=FOLDERS[emotion],
+                frames=1,
+                skin_tone=clip.skin,
+            )
 
 
 def _cut(frame: "np.ndarray", landmarks: "np.ndarray") -> "np.ndarray":

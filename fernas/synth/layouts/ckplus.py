@@ -96,6 +96,7 @@ class CkPlus(Layout):
             f"{subject}/{sequence}",
             emotion,
             subject=subject,
+            skin_tone=clip.skin,
             raw_label=str(CODES[emotion]),
             frames=last + 1,
             onset=0,

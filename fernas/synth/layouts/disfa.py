@@ -54,7 +54,7 @@ class Disfa(Layout):
 
     def write(self, out: Path, config: DisfaConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_video
+        from fernas.synth.corpus import person, write_video
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -68,6 +68,9 @@ class Disfa(Layout):
             for emotion, start, levels in planted:
                 _note_expression(truth, subject, emotion, start, levels)
             _note_neutral(truth, subject, codes)
+            for row in truth.clips:
+                if row["subject"] == f"{self.name}/{subject}":
+                    row["skin_tone"] = person(self.name, config, index).face.skin_word()
         return truth.document()
 
     def _film(

@@ -52,10 +52,11 @@ class Fer2013(Layout):
         usages = _usages(config)
         rows: list[tuple[int, np.ndarray, str]] = []
         for number, usage in follow(progress, enumerate(usages), len(usages), "rendering fer2013"):
-            code, picture, points = _render(config, number, usage)
+            code, picture, points, skin = _render(config, number, usage)
             repeat = number - (len(usages) - config.duplicates)
             if usage == "PrivateTest" and repeat >= 0:
                 code, picture = rows[repeat % config.training][0], rows[repeat % config.training][1]
+                skin = truth.clips[repeat % config.training]["skin_tone"]
                 truth.note(f"row {number} repeats row {repeat % config.training}")
             rows.append((code, picture, usage))
             truth.add(
@@ -63,6 +64,7 @@ class Fer2013(Layout):
                 LABELS[code],
                 raw_label=str(code),
                 split=usage,
+                skin_tone=skin,
                 row=number,
                 ref=f"fer2013.csv#{number}",
                 landmarks={"0": points_of(points)},
@@ -97,8 +99,8 @@ def _usages(config: Fer2013Config) -> list[str]:
     return [usage for usage in USAGES for _ in range(counts[usage])]
 
 
-def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.ndarray", "np.ndarray"]:
-    """One row: class code, uint8 (48, 48) and the landmarks (68, 2)."""
+def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.ndarray", "np.ndarray", str]:
+    """One row: class code, uint8 (48, 48), the landmarks (68, 2) and the tone of the skin."""
     from fernas.core import seeds
     from fernas.core.images import to_grey
     from fernas.synth.clips import render_still
@@ -117,7 +119,7 @@ def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.nd
     picture, points, _ = render_still(
         identity, LABELS[code], camera, seed, strength, config.idle, config.noise, config.pose
     )
-    return code, to_grey(picture), points
+    return code, to_grey(picture), points, identity.face.skin_word()
 
 
 def _votes(label: str, rng: Any) -> dict[str, int]:

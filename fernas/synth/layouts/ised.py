@@ -77,7 +77,7 @@ class Ised(Layout):
         write_picture(out / "peakImages" / picture, clip.frames[peak])
         truth.add(
             f"{participant}/{video}", emotion, subject=str(participant), raw_label=str(CODES[emotion]), frames=last + 1,
-            onset=0, apex=peak, offset=last, numbers=[peak + 1], units=units_of(clip.expression),
+            onset=0, apex=peak, offset=last, numbers=[peak + 1], units=units_of(clip.expression), skin_tone=clip.skin,
             landmarks={str(i): points_of(clip.landmarks[i]) for i in (0, peak)},
         )  # fmt: skip
         x0, y0, x1, y1 = (round(float(v)) for v in face_box(clip.landmarks[peak]))

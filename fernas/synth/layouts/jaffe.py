@@ -65,14 +65,15 @@ class Jaffe(Layout):
         seed = seeds.derive_seed(config.seed, self.name, index, code, take)
         strength = min(1.0, config.intensity * seeds.rng(seed, "strength").uniform(0.8, 1.2))
         camera = portrait_camera(config.size_px, 1.0)
+        identity = person(self.name, config, index)
         picture, points, shown = render_still(
-            person(self.name, config, index), CODES[code], camera, seed, strength, config.idle, config.noise, 0.5
+            identity, CODES[code], camera, seed, strength, config.idle, config.noise, 0.5
         )
         subject, clip = SUBJECTS[index], f"{code}{take}.{serial}"
         write_picture(out / "jaffe" / f"{subject}.{clip}.tiff", to_grey(picture))
         truth.add(
             f"{subject}/{clip}", CODES[code], subject=subject, raw_label=code, frames=1, units=units_of(shown),
-            landmarks={"0": points_of(points)},
+            landmarks={"0": points_of(points)}, skin_tone=identity.face.skin_word(),
         )  # fmt: skip
 
 

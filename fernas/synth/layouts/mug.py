@@ -70,6 +70,7 @@ class Mug(Layout):
         truth.add(
             f"{subject}/{clip_id}", emotion, subject=subject, raw_label=emotion, frames=plan.frames, onset=plan.onset,
             apex=plan.apex, offset=plan.offset, apex_annotated=False, units=units_of(clip.expression),
+            skin_tone=clip.skin,
             landmarks={str(i): points_of(clip.landmarks[i]) for i in (plan.onset, plan.apex)},
         )  # fmt: skip
 

@@ -78,6 +78,7 @@ class Oulu(Layout):
             emotion.lower(),
             subject=subject,
             raw_label=emotion,
+            skin_tone=clip.skin,
             frames=last + 1,
             onset=0,
             apex=last,

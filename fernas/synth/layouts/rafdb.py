@@ -60,19 +60,19 @@ class RafDb(Layout):
         seed = seeds.derive_seed(config.seed, self.name, stem)
         rng = seeds.rng(seed, "plan")
         code = int(rng.integers(1, len(CODES) + 1))
-        picture, points = _render(config, split, seed, CODES[code - 1], rng)
+        picture, points, skin = _render(config, split, seed, CODES[code - 1], rng)
         write_picture(root / "Image" / "aligned" / f"{stem}_aligned.jpg", _align(picture, points))
         if config.originals:
             write_picture(root / "Image" / "original" / f"{stem}.jpg", picture)
             _write_attributes(root / "Annotation" / "manual" / f"{stem}_manu_attri.txt", points, rng)
         label = CODES[code - 1]
         landmarks = {"0": points_of(points)}
-        truth.add(stem, label, raw_label=str(code), split=split, frames=1, landmarks=landmarks)
+        truth.add(stem, label, raw_label=str(code), split=split, frames=1, landmarks=landmarks, skin_tone=skin)
         return code
 
 
-def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) -> tuple["np.ndarray", "np.ndarray"]:
-    """One original picture, RGB (H, W, 3), and its landmarks (68, 2)."""
+def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) -> tuple["np.ndarray", "np.ndarray", str]:
+    """One original picture, RGB (H, W, 3), its landmarks (68, 2) and the tone of the skin."""
     from fernas.synth.clips import render_still
     from fernas.synth.corpus import person
     from fernas.synth.render import Camera
@@ -84,7 +84,7 @@ def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) ->
     camera = Camera(config.size_px, width, ipd, float(rng.uniform(0.46, 0.54)), 0.55)
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
     picture, points, _ = render_still(identity, label, camera, seed, strength, config.idle, config.noise, config.pose)
-    return picture, points
+    return picture, points, identity.face.skin_word()
 
 
 def _align(picture: "np.ndarray", points: "np.ndarray") -> "np.ndarray":

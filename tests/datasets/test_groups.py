@@ -1,0 +1,25 @@
+"""Groups of samples from what a corpus publishes and from what was rendered."""
+
+from fernas.datasets.groups import sample_groups
+from fernas.datasets.manifest import build_manifest
+from fernas.synth import write_corpus
+from tests.datasets import more_trees
+
+
+def test_attributes_of_raf_db_become_columns(tmp_path):
+    more_trees.rafdb(tmp_path, "original")
+    table = build_manifest("rafdb", tmp_path)
+    groups = sample_groups(table)
+    assert list(groups["sample_id"]) == list(table["sample_id"])
+    assert set(groups.columns) == {"sample_id", "sex", "race", "age"}
+    assert set(groups["sex"].dropna()) <= {"male", "female", "unsure"}
+
+
+def test_the_skin_tone_of_rendered_faces_comes_from_the_renderer(tmp_path):
+    truth = write_corpus("jaffe", tmp_path / "corpus", {"subjects": 4, "variety": 1.0})
+    table = build_manifest("jaffe", tmp_path / "corpus")
+    groups = sample_groups(table, [truth])
+    assert set(groups["skin_tone"]) <= {"light", "medium", "dark"} and groups["skin_tone"].notna().all()
+    per_person = groups.assign(subject=table["subject"]).groupby("subject")["skin_tone"].nunique()
+    assert (per_person == 1).all()
+    assert "skin_tone" not in sample_groups(table).columns
