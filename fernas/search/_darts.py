@@ -27,6 +27,7 @@ from fernas.spaces.cell_space import space_of
 from fernas.spaces.complexity import macs as network_macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.supernet import discretise, kernels_status, make_supernet, require
+from fernas.spaces.supernet.plain import Network
 
 SKIP = "skip_connect"
 Batch = tuple[Tensor, Tensor]  # images (B, C, h, w), labels (B,)
@@ -40,19 +41,10 @@ class FirstOrder:
     def __init__(self, context: SearchContext, cells: int, device: torch.device, channels: int | None = None) -> None:
         options: DartsConfig = context.options
         self.context, self.options, self.device, self.cells = context, options, device, cells
-        self.channels = width = channels or context.network.channels
+        self.channels = channels or context.network.channels
         self.seed = derive_seed(context.seed, "supernet", cells)
         torch.manual_seed(derive_seed(self.seed, "init"))
-        colours, *picture = context.input_shape
-        self.net = make_supernet(
-            context.space_name,
-            cells,
-            width,
-            colours,
-            len(context.classes),
-            options.form,
-            stem=context.network.stem,
-        ).to(device)
+        self.net = self.make_net().to(device)
         self.adam = torch.optim.Adam(
             self.net.alphas(), lr=options.alpha_lr, betas=options.alpha_betas, weight_decay=options.alpha_weight_decay
         )
@@ -64,13 +56,28 @@ class FirstOrder:
         self.augment = Augmenter(options.augment)
         weights = class_weights(context.weights.labels, len(context.classes), options.class_weights)
         self.class_weights = None if weights is None else weights.to(device)
-        shape, classes = context.input_shape, len(context.classes)
-        self.macs_train = supernet_cost(
-            context.space_name, cells, context.network, seen(options.augment, shape), classes
-        )
-        self.macs_full = supernet_cost(context.space_name, cells, context.network, shape, classes)
+        self.macs_train = self.cost(seen(options.augment, context.input_shape))
+        self.macs_full = self.cost(context.input_shape)
         self.images = 0
         self.passes = Passes(None, device)
+
+    def make_net(self) -> Network:
+        """The supernet with fresh weights and alphas."""
+        context = self.context
+        return make_supernet(
+            context.space_name,
+            self.cells,
+            self.channels,
+            context.input_shape[0],
+            len(context.classes),
+            self.options.form,
+            stem=context.network.stem,
+        )
+
+    def cost(self, shape: tuple[int, int, int]) -> float:
+        """Multiply-accumulates of the supernet on one picture (C, H, W), forward."""
+        context = self.context
+        return supernet_cost(context.space_name, self.cells, context.network, shape, len(context.classes))
 
     def _cycle(self, part: str, samples: int) -> CyclingBatches:
         batch = effective_batch(self.options, samples)

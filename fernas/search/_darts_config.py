@@ -12,8 +12,8 @@ from fernas.search.context import PartSizes
 CELL_SPACES_ONLY = "a differentiable search needs a space of cells with operations on edges"
 
 
-class DartsConfig(BatchOptions):
-    """Defaults are those of the public DARTS code (search on CIFAR-10), where nothing else is said."""
+class SupernetConfig(BatchOptions):
+    """What all differentiable searches set; defaults are those of public DARTS code, if nothing else is said."""
 
     epochs: int = Field(default=50, ge=1)
     batch: int = Field(default=64, ge=1, description="largest batch of either half of a step")
@@ -28,6 +28,13 @@ class DartsConfig(BatchOptions):
     alpha_weight_decay: float = Field(default=1e-3, ge=0)
     class_weights: Literal["none", "balanced"] = "none"
     augment: AugmentConfig = AugmentConfig()
+    form: Literal["fast", "plain"] = Field(default="fast", description="form of the supernet; plain is the reference")
+    validate_every: int = Field(default=1, ge=1, description="epochs between inner-validation scores")
+
+
+class DartsConfig(SupernetConfig):
+    """With choices by inner validation: of the number of cells, and of the cap on skip connections."""
+
     cells: int | tuple[int, ...] | None = Field(
         default=None, description="number of cells; a list: chosen by inner validation; null: network.cells"
     )
@@ -39,8 +46,6 @@ class DartsConfig(BatchOptions):
         default=FitConfig(epochs=20, batch=32, drop_path=0.0),
         description="short training of each candidate where `cells` or `max_skips` is a list",
     )
-    form: Literal["fast", "plain"] = Field(default="fast", description="form of the supernet; plain is the reference")
-    validate_every: int = Field(default=1, ge=1, description="epochs between inner-validation scores")
 
     @field_validator("cells", "max_skips")
     @classmethod
@@ -81,7 +86,7 @@ def skip(space: str | None) -> str | None:
     return None
 
 
-def validations(options: DartsConfig) -> int:
+def validations(options: SupernetConfig) -> int:
     """How often the supernet is scored on inner validation."""
     return -(-options.epochs // options.validate_every)
 
@@ -103,11 +108,15 @@ def budget(
     for cells in options.cell_choices(network):
         train = supernet_cost(space, cells, network, seen(options.augment, input_shape), classes)
         full = supernet_cost(space, cells, network, input_shape, classes)
-        selection = selection_images(options, sizes)
-        unrolled = look_ahead_passes * sizes.weights * max(0, options.epochs - options.warmup_epochs)
-        images = options.epochs * sizes.weights + selection + unrolled
-        total += 3 * train * images + full * validations(options) * sizes.inner_validation
+        total += spend(options, train, full, sizes, look_ahead_passes)
     return total
+
+
+def spend(options: SupernetConfig, train: float, full: float, sizes: PartSizes, look_ahead_passes: int = 0) -> float:
+    """Multiply-accumulates of one search whose supernet costs `train` a training picture and `full` a whole one."""
+    unrolled = look_ahead_passes * sizes.weights * max(0, options.epochs - options.warmup_epochs)
+    images = options.epochs * sizes.weights + selection_images(options, sizes) + unrolled
+    return 3 * train * images + full * validations(options) * sizes.inner_validation
 
 
 @functools.cache
@@ -125,7 +134,7 @@ def seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[int
     return (input_shape[0], *crop_size(augment, *input_shape[1:]))
 
 
-def selection_images(options: DartsConfig, sizes: PartSizes) -> int:
+def selection_images(options: SupernetConfig, sizes: PartSizes) -> int:
     """How many selection pictures the alpha steps of a search see: as many batches as weight steps, cycling."""
     steps = batches_per_epoch(options, sizes.weights) * max(0, options.epochs - options.warmup_epochs)
     in_pass = batches_per_epoch(options, sizes.selection)

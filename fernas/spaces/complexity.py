@@ -9,7 +9,7 @@ import functools
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -195,14 +195,27 @@ def supernet_macs(
     nodes: int | None = None,
     stem: str = "plain",
     decisions: dict[str, dict[int, str | None]] | None = None,
+    kept: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
+    share: int | None = None,
 ) -> int:
-    """Multiply-adds per image of a forward pass of the plain supernet; `decisions` by kind, as in `set_decisions`."""
+    """Multiply-adds per image of a forward pass of the plain supernet.
+
+    `decisions` and `kept` by kind, as in `set_decisions` and `keep_operations`; `share`: the divisor of a supernet with
+    partial channels.
+    """
+    from fernas.spaces.supernet.partial import PartialNetwork
     from fernas.spaces.supernet.plain import Network
 
-    net = _throwaway(lambda: Network(space_of(space), cells, channels, input[0], classes, nodes, stem), input)
+    def build() -> Network:
+        sizes = (space_of(space), cells, channels, input[0], classes, nodes, stem)
+        return Network(*sizes) if share is None else PartialNetwork(*sizes, share=share)
+
+    net = _throwaway(build, input)
     assert isinstance(net, Network)
     for kind, decided in (decisions or {}).items():
         net.set_decisions(kind, decided)
+    for kind, remaining in (kept or {}).items():
+        net.keep_operations(kind, remaining)
     return count_macs(net, input)
 
 

@@ -18,16 +18,23 @@ from tests.toy_task import CLASSES, part
 
 METHODS = plugins.available("search")
 SPACES = (*plugins.available("spaces"), None)
+PATCHES = {"max_share": 0.3, "train": {"epochs": 2, "batch": 8, "batch_share": 1.0}}
 # seconds-long options of each method; a new method adds its own line here or gets its defaults
 SHORT = {
     "darts_first": {"epochs": 1, "batch": 8, "batch_share": 1.0},
     "darts_second": {"epochs": 1, "batch": 8, "batch_share": 1.0},
     "sgas": {"first_decision": 0, "decision_every": 1, "batch": 8, "batch_share": 1.0, "augment": {"padding": 2}},
+    "pdarts": {"epochs": 1, "warmup_epochs": 0, "depths": [3, 3, 4], "batch": 8, "batch_share": 1.0},
+    "pcdarts": {"epochs": 1, "warmup_epochs": 0, "batch": 8, "batch_share": 1.0},
     "random": {"candidates": 2, "train": {"epochs": 2, "batch": 8, "batch_share": 1.0}},
     "fixed": {"name": "small_cnn"},
+    "evolution": {"population": 4, "generations": 3, "elites": 1, "occlusions": 2, **PATCHES},
+    "random_patches": {"evaluations": 6, "count": "fixed", "max_patches": 2, **PATCHES},
+    "eyes_mouth": {"share": 0.2},
+    "random_boxes": {"share": 0.2},
 }
 # with something to resume after the first save
-LONGER = {name: {**SHORT[name], "epochs": 2} for name in ("darts_first", "darts_second")}
+LONGER = {name: {**SHORT[name], "epochs": 2} for name in ("darts_first", "darts_second", "pdarts", "pcdarts")}
 PAIRS = [(method, space) for method in METHODS for space in SPACES]
 
 
@@ -99,7 +106,7 @@ def test_same_seed_same_architecture_and_it_round_trips_and_builds(method, space
         assert build_network(one).eval()(torch.zeros(2, 3, 16, 16)).shape == (2, 3)
 
 
-@pytest.mark.parametrize(("method", "space"), [(m, s) for m, s in PAIRS if s in ("emonas", None)])
+@pytest.mark.parametrize(("method", "space"), [(m, s) for m, s in PAIRS if s in ("emonas", "patches", None)])
 def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_path, monkeypatch):
     plugin = pair(method, space)
     if not plugin.uses_data:

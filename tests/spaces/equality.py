@@ -24,6 +24,7 @@ class Case:
     in_channels: int = 1
     extra: dict = field(default_factory=dict)
     decisions: dict = field(default_factory=dict)
+    kept: dict = field(default_factory=dict)
 
     def network(self, form: str) -> Network:
         """The same random network in any form; alphas are spread so that errors in them would show."""
@@ -35,6 +36,8 @@ class Case:
                 alpha.copy_(torch.randn_like(alpha))
         for kind, decided in self.decisions.items():
             net.set_decisions(kind, decided)
+        for kind, remaining in self.kept.items():
+            net.keep_operations(kind, remaining)
         return net
 
     def batches(self) -> list[tuple[Tensor, Tensor]]:

@@ -19,12 +19,17 @@ DECIDED = {
 ALL_DECIDED = {
     kind: {e: "skip_connect" if e % 2 else "sep_conv_3x3" for e in range(14)} for kind in ("normal", "reduce")
 }
+KEPT = {
+    "normal": {e: ("none", "skip_connect", "sep_conv_3x3") if e % 2 else ("max_pool_3x3",) for e in range(14)},
+    "reduce": {e: ("skip_connect", "dil_conv_5x5", "avg_pool_3x3") for e in range(0, 14, 2)},
+}
 CASES = {
     "seven operations, two steps": Case("emonas", (10, 10), 16, steps=2, in_channels=3),
     "odd maps into a stride, C = 8": Case("emonas", (13, 10), 8),
     "eleven operations, C = 16": Case("autofernet", (11, 8), 16),
     "three nodes, stride-2 stem": Case("darts", (14, 14), 8, extra={"nodes": 3, "stem": "stride2"}),
     "decided edges": Case("autofernet", (12, 10), 8, decisions=DECIDED),
+    "three operations left on an edge": Case("darts", (10, 10), 8, kept=KEPT),
     "all decided, no pool left": Case("emonas", (8, 8), 8, decisions=ALL_DECIDED),
 }
 LONG = {

@@ -28,7 +28,12 @@ def strongest(space: CellSpace, alpha: Tensor) -> tuple[tuple[str, int], ...]:
     """
     if alpha.ndim != 2 or alpha.shape[1] != len(space.operations):
         raise ContractError(f"alphas: shape {tuple(alpha.shape)}, expected (edges, {len(space.operations)})")
-    weights = torch.softmax(alpha.detach().double().cpu(), -1).tolist()
+    return strongest_of(space, torch.softmax(alpha.detach().double().cpu(), -1))
+
+
+def strongest_of(space: CellSpace, table: Tensor) -> tuple[tuple[str, int], ...]:
+    """As `strongest`, of the operations' weights themselves (edges, operations), which need not sum to one."""
+    weights = table.tolist()
     best = [_best(space, row) for row in weights]
     nodes = nodes_of(len(weights))
     pairs: list[tuple[str, int]] = []
@@ -53,6 +58,14 @@ def discretise(
     """DARTS' rule on raw alphas (edges, operations) of normal and reduction cells."""
     space = space_of(space)
     return _architecture(space, strongest(space, normal), strongest(space, reduce), network)
+
+
+def discretise_weights(
+    space: str | CellSpace, normal: Tensor, reduce: Tensor, network: Network | None = None
+) -> CellsArchitecture:
+    """DARTS' rule on the operations' weights (edges, operations) of normal and reduction cells."""
+    space = space_of(space)
+    return _architecture(space, strongest_of(space, normal), strongest_of(space, reduce), network)
 
 
 def architecture_of(

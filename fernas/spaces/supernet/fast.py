@@ -93,11 +93,11 @@ class FastCell(plain.Cell):
     """`plain.Cell` with the work shared between the edges that leave one state."""
 
     def active(self, edge: int) -> list[int]:
-        """The operations of an edge that are computed: all but `none`, the decided one, or nothing."""
+        """The operations of an edge that are computed: the kept ones but `none`, the decided one, or nothing."""
         if edge in self.decided:
             choice = self.decided[edge]
             return [] if choice is None else [choice]
-        return [o for o, name in enumerate(self.names) if name != "none"]
+        return [o for o in self.kept.get(edge, range(len(self.names))) if self.names[o] != "none"]
 
     def plan(self) -> CellPlan:
         """What the compiled path has to do in this cell."""
@@ -158,7 +158,7 @@ class FastCell(plain.Cell):
             terms.ready(value, pair)
         elif name == "skip_connect":
             if stride == 1:
-                terms.ready(source.x, pair)
+                terms.ready(F.dropout(source.x, self.skip_dropout) if self.skip_dropout else source.x, pair)
             else:
                 terms.point(source.reduced(), reduce_matrix(op), op.bn, pair)
         elif name.startswith("sep_conv"):
@@ -190,7 +190,12 @@ class FastNetwork(plain.Network):
     _weights: list[nn.Parameter] | None = None
 
     def compiled(self, x: Tensor) -> bool:
-        """Whether the compiled path serves for these images: on the CPU, and not to be differentiated in evaluation."""
+        """Whether the compiled path serves for these images: on the CPU, and not to be differentiated in evaluation.
+
+        It has no dropout behind skip connections.
+        """
+        if self.training and any(cell.skip_dropout for cell in self.cells):
+            return False
         return compiled.usable(x, self.classifier.weight, self.training, self.channels, self.names)
 
     def plan(self) -> NetPlan:

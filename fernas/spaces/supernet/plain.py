@@ -7,7 +7,7 @@ Shapes: images (N, in_channels, H, W); a cell works on maps (N, C, H, W) and ret
 (N, nodes * C, H/2, W/2) when it is a reduction cell; the network returns logits (N, classes).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -19,6 +19,7 @@ from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, search_operat
 
 KINDS = ("normal", "reduce")
 Decisions = Mapping[int, str | None]
+DROPPED = -1e4  # alpha of an operation that an edge has lost; finite, so that histories stay numbers
 
 
 class MixedOp(nn.Module):
@@ -28,20 +29,35 @@ class MixedOp(nn.Module):
         super().__init__()
         self.ops = nn.ModuleList(search_operation(name, channels, stride) for name in names)
 
-    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
-        """(N, C, H, W) and weights (operations,) -> (N, C, H', W')."""
-        total = weights[0] * self.ops[0](x)
-        for weight, op in zip(weights[1:], self.ops[1:], strict=True):
-            total = total + weight * op(x)
+    def forward(
+        self, x: Tensor, weights: Tensor, kept: tuple[int, ...] | None = None, skip_dropout: float = 0.0
+    ) -> Tensor:
+        """(N, C, H, W) and weights (operations,) -> (N, C, H', W').
+
+        `kept`: the operations that are computed, None for all; `skip_dropout`: of the values of an identity.
+        """
+        first, *others = range(len(self.ops)) if kept is None else kept
+        total = weights[first] * self.term(first, x, skip_dropout)
+        for o in others:
+            total = total + weights[o] * self.term(o, x, skip_dropout)
         return total
+
+    def term(self, operation: int, x: Tensor, skip_dropout: float) -> Tensor:
+        """One operation's map."""
+        op = self.ops[operation]
+        out: Tensor = op(x)
+        return F.dropout(out, skip_dropout, self.training) if skip_dropout and isinstance(op, nn.Identity) else out
 
 
 class Cell(nn.Module):
     """Two inputs, `nodes` inner nodes, a mixed edge from every earlier state to every node.
 
     `decided` maps the index of an edge to the index of its one operation, which then enters with weight one, or to
-    None: the edge is pruned. Nothing else of such an edge is computed (SGAS).
+    None: the edge is pruned. Nothing else of such an edge is computed (SGAS). `kept` maps an edge to the operations
+    that remain on it (P-DARTS). `skip_dropout` drops values behind skip connections that are identities (P-DARTS).
     """
+
+    mixed_type: Callable[..., MixedOp] = MixedOp
 
     def __init__(
         self,
@@ -57,6 +73,8 @@ class Cell(nn.Module):
         self.names, self.nodes, self.channels = names, nodes, channels
         self.reduction = reduction
         self.decided: dict[int, int | None] = {}
+        self.kept: dict[int, tuple[int, ...]] = {}
+        self.skip_dropout = 0.0
         self.pre_0: nn.Module = (
             FactorizedReduce(c_prev_prev, channels, False)
             if reduction_prev
@@ -64,7 +82,9 @@ class Cell(nn.Module):
         )
         self.pre_1 = ReLUConvBN(c_prev, channels, 1, 1, False)
         self.edge_list = edge_list(nodes)
-        self.edges = nn.ModuleList(MixedOp(names, channels, self.stride(source)) for _, source in self.edge_list)
+        self.edges = nn.ModuleList(
+            self.mixed_type(names, channels, self.stride(source)) for _, source in self.edge_list
+        )
 
     def stride(self, source: int) -> int:
         """The stride of the edges that leave a state: 2 from the inputs of a reduction cell."""
@@ -88,7 +108,7 @@ class Cell(nn.Module):
     def _edge(self, edge: int, x: Tensor, weights: Tensor) -> Tensor | None:
         mixed = self.edges[edge]
         if edge not in self.decided:
-            return mixed(x, weights[edge])
+            return mixed(x, weights[edge], self.kept.get(edge), self.skip_dropout)
         choice = self.decided[edge]
         return None if choice is None else mixed.ops[choice](x)
 
@@ -100,7 +120,7 @@ class Cell(nn.Module):
 class Network(nn.Module):
     """The supernet. Its alphas are two (edges, operations) parameters: normal cells, reduction cells."""
 
-    cell_type: type[Cell] = Cell
+    cell_type: Callable[..., Cell] = Cell
 
     def __init__(
         self,
@@ -162,6 +182,35 @@ class Network(nn.Module):
             if cell.reduction == (kind == "reduce"):
                 cell.decided = dict(decided)
         self._decisions_changed()
+
+    def keep_operations(self, kind: str, kept: Mapping[int, Sequence[str]]) -> None:
+        """Leaves only the named operations on the edges of all cells of a kind; other edges keep all of theirs.
+
+        The others are not computed any more, and their alphas go to `DROPPED`, where softmax gives exactly zero.
+        """
+        if kind not in KINDS:
+            raise ConfigError(f"keep_operations: kind must be one of {KINDS}, got {kind!r}")
+        alpha = self.alpha_normal if kind == "normal" else self.alpha_reduce
+        columns = {}
+        for edge, names in kept.items():
+            if not 0 <= edge < len(alpha) or not names or not set(names) <= set(self.names):
+                raise ConfigError(
+                    f"keep_operations: edge {edge} with {list(names)}; expected 0..{len(alpha) - 1} and operations of "
+                    f"{', '.join(self.names)}"
+                )
+            columns[int(edge)] = tuple(sorted(self.names.index(name) for name in names))
+        with torch.no_grad():
+            for edge, remaining in columns.items():
+                alpha[edge, [o for o in range(len(self.names)) if o not in remaining]] = DROPPED
+        for cell in self.cells:
+            if cell.reduction == (kind == "reduce"):
+                cell.kept = dict(columns)
+        self._decisions_changed()
+
+    def set_skip_dropout(self, probability: float) -> None:
+        """Sets the dropout behind the skip connections of all cells that are identities (training mode only)."""
+        for cell in self.cells:
+            cell.skip_dropout = probability
 
     def _decisions_changed(self) -> None:
         """A form that plans ahead forgets its plan here."""
