@@ -27,8 +27,11 @@ class RunLog:
         self.info = {"started": now, "pid": os.getpid(), "host": socket.gethostname(), **(info or {})}
         self._write("running", "", now)
 
-    def metric(self, step: int, **values: float) -> None:
-        """Append one row of metrics for `step` (an epoch, from 0) and refresh the heartbeat when it is due."""
+    def metric(self, step: int, **values: float | str) -> None:
+        """Append one row of metrics for `step` (an epoch, from 0) and refresh the heartbeat when it is due.
+
+        Texts (`phase`) say what the row's numbers belong to.
+        """
         append_jsonl(self.folder / "metrics.jsonl", {"step": step, "time": time.time(), **values})
         self.heartbeat()
 

@@ -24,8 +24,11 @@ class History:
         if log is not None:
             (log.folder / "metrics.jsonl").write_bytes(b"")
 
-    def add(self, row: dict[str, Any], **metrics: float | None) -> None:
-        """Append a row, and its metrics (those that are not None) to the run log with the row's number as step."""
+    def add(self, row: dict[str, Any], **metrics: float | str | None) -> None:
+        """Append a row, and its metrics (those that are not None) to the run log with the row's number as step.
+
+        A text among the metrics (`phase`) names the part of the job that its curves belong to.
+        """
         self.rows.append(row)
         append_jsonl(self.path, row)
         if self.log is not None:

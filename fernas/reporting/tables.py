@@ -28,13 +28,14 @@ from fernas.reporting.tree import (
 COLUMNS = (
     "dataset", "task", "protocol", "method", "search", "space", "recipe", "search_scope", "seed_count", "folds",
     "status", "reason", "accuracy", "uf1", "uar", "uar_low", "uar_high", "interval_unit", "params", "macs",
-    "search_macs", "core_s", "extra_data", "leaks", "rendered",
+    "search_macs", "core_s", "extra_data", "leaks", "oracle_uar", "rendered",
 )  # fmt: skip
 SCORES = ("accuracy", "uf1", "uar")
 SCOPE_LEAKS = {
     "whole_dataset": "search saw the test subjects",
     "published": "search pools as published, by position",
 }
+ORACLE_LEAK = "oracle_uar alone: its epoch is chosen on the test side"
 
 
 def comparison(results: Path | str, config: StudyConfig | None = None, write: bool = True) -> pd.DataFrame:
@@ -51,7 +52,7 @@ def comparison(results: Path | str, config: StudyConfig | None = None, write: bo
         _sum_members(config, rows)
         rows += _skipped_rows(config, rows)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {"seed_count": "Int64", "folds": "Int64", "params": "Int64", **dict.fromkeys(SCORES, "float64")}
+        {"seed_count": "Int64", "folds": "Int64", "params": "Int64", **dict.fromkeys((*SCORES, "oracle_uar"), "float64")}
     )
     if write:
         _write(root, frame, root / "comparison.csv", root / "comparison.md")
@@ -114,7 +115,12 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
         "extra_data": bool(method.extra_data) if method else False,
         "leaks": "; ".join([*leaks(results, run), *_inherited_leaks(run, method)]),
         "rendered": run.rendered,
+        "oracle_uar": None,
     }
+    oracles = [value for _, scores in scored if (value := number(scores.get("oracle") or {}, "uar")) is not None]
+    if status == "ok" and oracles:
+        row["oracle_uar"] = float(np.mean(oracles))
+        row["leaks"] = "; ".join(filter(None, [row["leaks"], ORACLE_LEAK]))
     for name in SCORES:
         values = [value for _, scores in scored if (value := number(scores, name)) is not None]
         row[name] = float(np.mean(values)) if status == "ok" and values else np.nan
@@ -411,6 +417,7 @@ def notes(record: dict[str, Any]) -> str:
     parts = [str(record["reason"])] if record.get("reason") else []
     parts += ["extra data"] if record.get("extra_data") is True else []
     parts += [f"leaks: {record['leaks']}"] if record.get("leaks") else []
+    parts += [f"oracle UAR {percent(record['oracle_uar'])}"] if not missing(record.get("oracle_uar")) else []
     return "; ".join(parts)
 
 

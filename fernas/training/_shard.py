@@ -28,6 +28,13 @@ def fold_model_path(context: TrainContext, fold: int) -> Path:
     return context.checkpoint.folder / f"fold{fold}.safetensors"
 
 
+def keep_copy(context: TrainContext, fold: int, row: dict[str, Any], net: nn.Module) -> None:
+    """After an epoch (its row, and the network as it then is): keep the weights where `oracle_every` asks for it."""
+    every = context.options.oracle_every
+    if every and (row["epoch"] + 1) % every == 0:
+        save_weights(net, context.checkpoint.folder / f"fold{fold}@{row['epoch']}.safetensors")
+
+
 def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
     """Train every fold with `fit_fold`, continuing after a kill, and write all models into one file.
 
@@ -80,7 +87,9 @@ def save_weights(net: nn.Module, path: Path) -> None:
 def _assemble(context: TrainContext) -> None:
     models: dict[str, torch.Tensor] = {}
     for task in context.folds:
-        for name, tensor in load_file(fold_model_path(context, task.fold)).items():
-            models[f"fold{task.fold}/{name}"] = tensor
+        copies = sorted(context.checkpoint.folder.glob(f"fold{task.fold}@*.safetensors"))
+        for path in (fold_model_path(context, task.fold), *copies):
+            for name, tensor in load_file(path).items():
+                models[f"{path.stem}/{name}"] = tensor
     with atomic_path(context.models_path) as temporary:
         save_file(models, temporary)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from fernas.learn.config import AugmentConfig, FitConfig
 from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.training.oracle import OracleOptions
 
 if TYPE_CHECKING:
     import torch
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from fernas.learn.history import History, Snapshots
 
 
-class FineTuneConfig(FitConfig):
+class FineTuneConfig(OracleOptions):
     """Defaults are those of Auto-FERNet's fine-tuning on CK48."""
 
     epochs: int = Field(default=60, ge=1)
@@ -38,7 +39,7 @@ class FineTuneConfig(FitConfig):
 
 def run(context: TrainContext) -> float:
     """Fine-tune, or take over, the network for every fold; each fold starts again from the same weights."""
-    from fernas.training._shard import train_shard
+    from fernas.training._shard import keep_copy, train_shard
     from fernas.training._transfer import load_into, read_source
 
     options: FineTuneConfig = context.options
@@ -62,7 +63,8 @@ def run(context: TrainContext) -> float:
         if options.zero_shot:
             return Fitted()
 
-        def on_epoch(row: dict[str, Any], _: "nn.Module") -> None:
+        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
+            keep_copy(context, task.fold, row, net)
             history.add({"fold": task.fold, **row}, **epoch_metrics(task.fold, row))
 
         fields = {name: getattr(options, name) for name in FitConfig.model_fields}

@@ -5,7 +5,8 @@
 Rendered FER2013 has labels that are right by construction. Known noise is planted in its Training split: `symmetric`
 (another class, all equally likely) or `pairs` (each class's most confused one, from the confusion of a model trained
 on clean labels; not from FES, which would decide the study beforehand). Then both phases of the recipe `relabel` run
-with every strategy from the same start. PublicTest chooses the epoch, PrivateTest is scored with its true labels.
+with every strategy from the same start (strategy 0: no swaps, the same epochs). PublicTest chooses the epoch,
+PrivateTest is scored with its true labels.
 
 A swap is right when it gives a corrupted sample its true label back. Precision: right swaps of all. Recall: of the
 corrupted samples, those with a right swap; over all epochs (ever) and in the last epoch.
@@ -21,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fernas.core.errors import ConfigError
 from fernas.core.io import atomic_path, write_text
 from fernas.core.seeds import derive_seed, rng
 from fernas.training.relabel import RelabelConfig, RelabelPhase
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import nn
 
     from fernas.learn.arrays import ArrayPart
 
@@ -34,7 +37,6 @@ logger = logging.getLogger(__name__)
 NOISES = ("none", "symmetric", "pairs")
 STRATEGIES = (0, 1, 2)
 SPLITS = ("Training", "PublicTest", "PrivateTest")
-SWAP_COLUMNS = ("swaps", "precision", "recall", "swaps_last", "precision_last", "recall_last")
 RECIPE = RelabelConfig.model_validate(
     {
         "epochs": 30,
@@ -132,82 +134,110 @@ def read_splits(corpus: Path) -> Splits:
     return Splits(train, inner, test, classes)
 
 
-def train_once(splits: Splits, noisy: np.ndarray, strategy: int, seed: int, recipe: RelabelConfig) -> dict[str, Any]:
-    """Both phases on noisy labels; accuracy on the test split and, for the swaps, `swap_scores`."""
+def plain_phase(splits: Splits, noisy: np.ndarray, seed: int, recipe: RelabelConfig) -> tuple["nn.Module", int]:
+    """The first phase on noisy labels, the same for every strategy: the network, and how many epochs it took."""
     import dataclasses
 
     import torch
 
     from fernas.core.architecture import NamedArchitecture, Network
+    from fernas.learn.fit import fit
+    from fernas.spaces.networks import build_network
+
+    count = len(splits.classes)
+    torch.manual_seed(derive_seed(seed, "init"))
+    net = build_network(
+        NamedArchitecture(name="small_cnn", network=Network(classes=count, input=splits.train.input_shape))
+    )
+
+    def ended(row: dict[str, Any]) -> bool:
+        return row["accuracy"] >= recipe.start_accuracy or row["epoch"] >= recipe.last_plain_epoch
+
+    found = fit(
+        net,
+        dataclasses.replace(splits.train, labels=noisy),
+        splits.inner,
+        config=recipe.phase_one(),
+        classes=count,
+        seed=seed,
+        device=torch.device("cpu"),
+        stop=ended,
+    )
+    return net, len(found.rows)
+
+
+def relabel_phase(
+    net: "nn.Module", splits: Splits, noisy: np.ndarray, strategy: int, seed: int, recipe: RelabelConfig
+) -> dict[str, Any]:
+    """The second phase from a copy of `net`: accuracy and UAR on the test split, `swap_scores` and two further entries.
+
+    `admitted` is the share of corrupted labels that the strategy may turn back at all; `confusion` that of PublicTest.
+    """
+    import copy
+    import dataclasses
+
+    import torch
+
     from fernas.learn.evaluate import evaluate, predict_logits
     from fernas.learn.fit import fit
     from fernas.metrics import confusion
-    from fernas.spaces.networks import build_network
     from fernas.training._relabel import Swaps, make_rule
 
     options = recipe.model_copy(update={"strategy": strategy})
-    cpu = torch.device("cpu")
-    count = len(splits.classes)
-    learned = dataclasses.replace(splits.train, labels=noisy)
-    swaps = Swaps(learned, splits.classes, make_rule(options, splits.classes))
-    torch.manual_seed(derive_seed(seed, "init"))
-    block = Network(classes=count, input=splits.train.input_shape)
-    net = build_network(NamedArchitecture(name="small_cnn", network=block))
-    common: dict[str, Any] = {"classes": count, "device": cpu}
-
-    def ended(row: dict[str, Any]) -> bool:
-        return bool(row["accuracy"] >= options.start_accuracy)
-
-    plain = fit(net, learned, splits.inner, config=options.phase_one(), seed=seed, stop=ended, **common)
+    count, cpu = len(splits.classes), torch.device("cpu")
+    learned, true = dataclasses.replace(splits.train, labels=noisy), splits.train.labels
+    rule = make_rule(options, splits.classes)
+    swaps, own = Swaps(learned, splits.classes, rule), copy.deepcopy(net)
 
     def close_epoch(row: dict[str, Any], _: Any) -> None:
         swaps.close(row["epoch"])
 
     fit(
-        net,
+        own,
         learned,
         splits.inner,
         config=options.phase_two(),
+        classes=count,
         seed=derive_seed(seed, "relabel"),
+        device=cpu,
         relabel=swaps.relabel,
         on_epoch=close_epoch,
-        **common,
     )
-    scores = evaluate(net, splits.test, options.augment, count, cpu)
-    answers = predict_logits(net, splits.inner, options.augment, cpu).argmax(1).numpy()
+    scores = evaluate(own, splits.test, options.augment, count, cpu)
+    answers = predict_logits(own, splits.inner, options.augment, cpu).argmax(1).numpy()
+    wrong = noisy != true
     return {
         "accuracy": scores["accuracy"],
         "uar": scores["uar"],
-        "plain_epochs": len(plain.rows),
-        **swap_scores(swaps.times, swaps.last, splits.train.labels, noisy),
+        **swap_scores(swaps.times, swaps.last, true, noisy),
+        "admitted": _share(rule.admitted.numpy()[noisy[wrong], true[wrong]].sum(), wrong.sum()),
         "confusion": confusion(splits.inner.labels, answers, count),
     }
 
 
-def run_study(splits: Splits, rates: Sequence[float], seeds: int, recipe: RelabelConfig) -> "pd.DataFrame":
-    """One row per noise, rate, strategy and seed. Strategies of one seed share noise, start and order of samples."""
-    import pandas as pd
-
-    rows = []
+def run_seed(splits: Splits, rates: Sequence[float], seed: int, recipe: RelabelConfig) -> list[dict[str, Any]]:
+    """One row per noise, rate and strategy of one seed; strategies share noise, first phase and order of samples."""
     true, count = splits.train.labels, len(splits.classes)
-    for seed in range(seeds):
-        clean = {s: train_once(splits, true, s, derive_seed(seed, "train"), recipe) for s in STRATEGIES}
-        partner = partners(clean[0]["confusion"])
-        for noise, rate in [("none", 0.0), *((n, r) for n in NOISES[1:] for r in rates)]:
-            random = rng(seed, "noise", noise, str(rate))
-            noisy = true
-            if noise == "symmetric":
-                noisy = symmetric_noise(true, rate, count, random)
-            elif noise == "pairs":
-                noisy = pair_noise(true, rate, partner, random)
-            for strategy in STRATEGIES:
-                found = clean[strategy] if noise == "none" else None
-                found = found or train_once(splits, noisy, strategy, derive_seed(seed, "train"), recipe)
-                row = {"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, **found}
-                row.pop("confusion")
-                rows.append(row)
-                logger.info("%s", row)
-    return pd.DataFrame(rows)
+    rows: list[dict[str, Any]] = []
+    partner = np.zeros(count, np.int64)
+    for noise, rate in [("none", 0.0), *((n, r) for n in NOISES[1:] for r in rates)]:
+        random = rng(seed, "noise", noise, str(rate))
+        noisy = true
+        if noise == "symmetric":
+            noisy = symmetric_noise(true, rate, count, random)
+        elif noise == "pairs":
+            noisy = pair_noise(true, rate, partner, random)
+        net, epochs = plain_phase(splits, noisy, derive_seed(seed, "train"), recipe)
+        for strategy in STRATEGIES:
+            found = relabel_phase(net, splits, noisy, strategy, derive_seed(seed, "train"), recipe)
+            matrix = found.pop("confusion")
+            if noise == "none" and strategy == 0:
+                partner = partners(matrix)
+            rows.append(
+                {"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, "plain_epochs": epochs, **found}
+            )
+            logger.info("%s", rows[-1])
+    return rows
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
@@ -227,6 +257,7 @@ def summary(table: "pd.DataFrame") -> str:
     """The study's table as markdown: means over seeds with 95 % intervals, differences paired by seed."""
     head = (
         "accuracy", "minus strategy 0", "swaps", "precision", "recall", "precision, last epoch", "recall, last epoch",
+        "admitted",
     )  # fmt: skip
     lines = [f"| noise | strategy | {' | '.join(head)} |", "|---|---|" + "---|" * len(head)]
     for (noise, rate), block in table.groupby(["noise", "rate"], sort=False):
@@ -235,7 +266,7 @@ def summary(table: "pd.DataFrame") -> str:
             own = rows.set_index("seed")
             cells = [_percent(own["accuracy"]), "-" if strategy == 0 else _percent(own["accuracy"] - base, sign=True)]
             cells.append("-" if strategy == 0 else f"{own['swaps'].mean():.0f}")
-            for name in ("precision", "recall", "precision_last", "recall_last"):
+            for name in ("precision", "recall", "precision_last", "recall_last", "admitted"):
                 cells.append("-" if strategy == 0 else _percent(own[name]))
             name = "none" if noise == "none" else f"{noise}, {100 * float(str(rate)):g} %"
             lines.append(f"| {name} | {strategy} | {' | '.join(cells)} |")
@@ -250,31 +281,57 @@ def _percent(values: Any, sign: bool = False) -> str:
     return number if not np.isfinite(half) else f"{number} ± {100 * half:.1f}"
 
 
+def finished(path: Path, settings: dict[str, Any]) -> "pd.DataFrame":
+    """The rows of seeds that an earlier call wrote; none where there is no file.
+
+    Raises:
+        ConfigError: the file comes from other settings.
+    """
+    import pandas as pd
+
+    if not path.exists():
+        return pd.DataFrame()
+    table = pd.read_csv(path)
+    for name, value in settings.items():
+        got = sorted(set(table[name]) if name in table else [])
+        if got != [value]:
+            raise ConfigError(f"{path}: was made with {name} {got}, expected {value}; name another file with --out")
+    return table
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """The command line; seeds that stand in <out>.csv already are not run again."""
     parser = argparse.ArgumentParser(prog="python -m fernas.training.label_noise", description="label-noise study")
     parser.add_argument("--out", required=True, help="<out>.csv (every run) and <out>.md (the table) are written")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.2])
-    parser.add_argument("--training", type=int, default=420, help="rendered rows of Training")
+    parser.add_argument("--training", type=int, default=840, help="rendered rows of Training")
     parser.add_argument(
-        "--tests", type=int, default=280, help="rendered rows of PrivateTest; half as many of PublicTest"
+        "--tests", type=int, default=420, help="rendered rows of PrivateTest; half as many of PublicTest"
     )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    import pandas as pd
     import torch
 
     from fernas.synth import write_corpus
 
+    settings = {"training": given.training, "tests": given.tests, "rates": " ".join(f"{r:g}" for r in given.rates)}
+    csv = Path(f"{given.out}.csv")
+    table = finished(csv, settings)
+    todo = [seed for seed in range(given.seeds) if not len(table) or seed not in set(table["seed"])]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
-        write_corpus("fer2013", Path(folder) / "corpus", {"seed": 1, **sizes})
-        splits = read_splits(Path(folder) / "corpus")
-    recipe = RECIPE.model_copy(update={"relabel": PHASE})
-    table = run_study(splits, given.rates, given.seeds, recipe)
-    with atomic_path(f"{given.out}.csv") as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        if todo:
+            sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
+            write_corpus("fer2013", Path(folder) / "corpus", {"seed": 1, **sizes})
+            splits = read_splits(Path(folder) / "corpus")
+        recipe = RECIPE.model_copy(update={"relabel": PHASE})
+        for seed in todo:
+            rows = pd.DataFrame(run_seed(splits, given.rates, seed, recipe)).assign(**settings)
+            table = pd.concat([table, rows], ignore_index=True)
+            with atomic_path(csv) as temporary:
+                table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     write_text(f"{given.out}.md", summary(table))
 
 

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fernas.learn.config import FitConfig
 from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.training.oracle import OracleOptions
 
 if TYPE_CHECKING:
     import torch
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from fernas.learn.history import History, Snapshots
 
 
-class PlainConfig(FitConfig):
-    """The options of `fit`, nothing more."""
+class PlainConfig(OracleOptions):
+    """The options of `fit`, and `oracle_every`."""
 
 
 def run(context: TrainContext) -> float:
     """Train all folds of the shard."""
-    from fernas.training._shard import train_shard
+    from fernas.training._shard import keep_copy, train_shard
 
     def fit_fold(
         task: FoldTask,
@@ -32,7 +32,8 @@ def run(context: TrainContext) -> float:
     ) -> "Fitted":
         from fernas.learn.fit import fit
 
-        def on_epoch(row: dict[str, Any], _: "nn.Module") -> None:
+        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
+            keep_copy(context, task.fold, row, net)
             history.add({"fold": task.fold, **row}, **epoch_metrics(task.fold, row))
 
         return fit(

@@ -8,9 +8,11 @@ from fernas.core.config import MethodConfig
 from fernas.core.errors import ContractError, ScienceError
 from fernas.core.io import read_json, write_bytes, write_parquet
 from fernas.core.tracking_files import read_status
+from fernas.training.oracle import ANSWER, CHOSEN, EPOCH
 from fernas.training.run import fold_architectures, parse_recipe
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from fernas.core.architecture import Architecture
@@ -91,7 +93,7 @@ def predict_folds(
 
     Returns:
         sample_id, subject, dataset, fold, label (class name), face_status, p_<class>...; sorted by fold, then in the
-        folds' own order of samples.
+        folds' own order of samples. Where training kept copies, `oracle` and `oracle_epoch` too (see training.oracle).
     """
     import pandas as pd
 
@@ -104,23 +106,57 @@ def predict_folds(
         if not tests[fold]:
             continue
         part = inputs.part(tests[fold])
-        net = load_fold(architectures[fold], shard_dirs[fold % len(shard_dirs)] / "models.safetensors", fold).to(where)
+        architecture, models = architectures[fold], shard_dirs[fold % len(shard_dirs)] / "models.safetensors"
+        net = load_fold(architecture, models, fold).to(where)
         probabilities = predict_probabilities(net, part, augment, where)
-        frames.append(_frame(inputs, tests[fold], fold, probabilities))
+        frame = _frame(inputs, tests[fold], fold, probabilities)
+        if epochs := copied_epochs(models, fold):
+            others = {
+                epoch: predict_probabilities(
+                    load_fold(architecture, models, fold, epoch).to(where), part, augment, where
+                )
+                for epoch in epochs
+            }
+            frame[ANSWER], frame[EPOCH] = oracle(inputs.classes, part.labels, {CHOSEN: probabilities, **others})
+        frames.append(frame)
     if not frames:
         raise ContractError("folds.test.json: no fold has a test sample")
     return pd.concat(frames, ignore_index=True)
 
 
-def load_fold(architecture: "Architecture", models: Path, fold: int) -> Any:
-    """The trained network of one fold, in evaluation mode."""
+def oracle(classes: list[str], labels: "np.ndarray", found: "dict[int, np.ndarray]") -> tuple[list[str], int]:
+    """The answers of the model with the highest UAR on these test samples, and its epoch; the first of equals.
+
+    Args:
+        classes: class names.
+        labels: true labels of the test samples (N,).
+        found: epoch (`CHOSEN` for the model that counts) -> probabilities (N, K).
+    """
+    from fernas.metrics import uar
+
+    scores = {epoch: float(uar(labels, p.argmax(1), len(classes))) for epoch, p in found.items()}
+    best = max(scores, key=lambda epoch: scores[epoch])
+    return [classes[k] for k in found[best].argmax(1)], best
+
+
+def copied_epochs(models: Path, fold: int) -> list[int]:
+    """The epochs after which a fold's network was kept (`oracle_every`), in order."""
+    from safetensors import safe_open
+
+    with safe_open(models, framework="pt") as file:
+        heads = {name.partition("/")[0] for name in file.keys()}  # noqa: SIM118 - not a mapping
+    return sorted(int(head.partition("@")[2]) for head in heads if head.startswith(f"fold{fold}@"))
+
+
+def load_fold(architecture: "Architecture", models: Path, fold: int, epoch: int = CHOSEN) -> Any:
+    """The trained network of one fold, or its copy after an epoch, in evaluation mode."""
     import torch
     from safetensors import safe_open
 
     from fernas.spaces.networks import build_network
 
     net = build_network(architecture)
-    prefix = f"fold{fold}/"
+    prefix = f"fold{fold}/" if epoch == CHOSEN else f"fold{fold}@{epoch}/"
     with safe_open(models, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
         if not names:

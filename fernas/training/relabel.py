@@ -15,6 +15,7 @@ from pydantic import Field
 
 from fernas.learn.config import AugmentConfig, FitConfig, Options
 from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.training.oracle import OracleOptions
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ class RelabelPhase(Options):
     drop_path: float = Field(default=0.2 * 215 / 600, ge=0, lt=1, description="reached at the last epoch")
 
 
-class RelabelConfig(FitConfig):
+class RelabelConfig(OracleOptions):
     """The published training on FER2013; the options of `fit` are those of the first phase."""
 
     epochs: int = Field(default=600, ge=1, description="length of the first phase's cosine")
@@ -80,7 +81,7 @@ def run(context: TrainContext) -> float:
     """Train all folds of the shard in both phases."""
     from fernas.core.io import append_jsonl, atomic_path, read_jsonl, write_text
     from fernas.training._relabel import Swaps, make_rule
-    from fernas.training._shard import train_shard
+    from fernas.training._shard import keep_copy, train_shard
 
     options: RelabelConfig = context.options
     rule = make_rule(options, context.classes)
@@ -106,8 +107,9 @@ def run(context: TrainContext) -> float:
             return row["accuracy"] >= options.start_accuracy or row["epoch"] >= options.last_plain_epoch
 
         def note(row: dict[str, Any]) -> None:
-            metrics = epoch_metrics(task.fold, row)
-            history.add({"fold": task.fold, "phase": outer["phase"], **row}, **metrics)
+            curves = {**epoch_metrics(task.fold, row), "phase": outer["phase"]}
+            counted = {name: float(row[name]) for name in ("swaps", "near_ties") if name in row}
+            history.add({"fold": task.fold, "phase": outer["phase"], **row}, **curves, **counted)
 
         common: dict[str, Any] = {"classes": len(context.classes), "device": device, "on_step": context.log.heartbeat}
         if resume is None or resume["phase"] == "plain":
@@ -137,7 +139,8 @@ def run(context: TrainContext) -> float:
             swaps.load(resume["swaps"])
         outer["phase"], outer["swaps"] = "relabel", swaps.state()
 
-        def on_epoch(row: dict[str, Any], _: "nn.Module") -> None:
+        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
+            keep_copy(context, task.fold, row, net)
             found = swaps.close(row["epoch"])
             note({**row, "swaps": found["swaps"], "near_ties": found["near_ties"]})
             outer["swaps"] = swaps.state()

@@ -98,3 +98,17 @@ def test_a_method_sees_its_own_view(document):
     assert workflow.inputs_table(config, "fer2013-7-rendered").endswith("/still-grey48/inputs.parquet")
     before, after = grid.count_jobs(parse_config(document)), grid.count_jobs(config)
     assert after["make_inputs"] == before["make_inputs"] + 1
+
+
+def test_the_threshold_study_is_the_published_grid_and_its_methods_differ_in_nothing_else():
+    config = load_config(ROOT / "configs" / "thresholds.yaml")
+    found = {}
+    for name, method in config.methods.items():
+        options = dict(method.recipe_options)
+        if name not in ("autofernet", "no_swaps"):
+            found[options.pop("margin"), options.pop("fes_threshold")] = method.model_copy(
+                update={"recipe_options": options}
+            )
+    assert set(found) == {(round(0.05 * m, 2), f) for m in range(1, 11) for f in (0.02, 0.03, 0.04)}
+    assert len({method.model_dump_json() for method in found.values()}) == 1
+    assert set(config.study[0].methods) == set(config.methods)

@@ -29,7 +29,7 @@ def test_the_columns_are_those_of_the_contract(frame: pd.DataFrame, tree: tuple[
     expected = (
         "dataset, task, protocol, method, search, space, recipe, search_scope, seed_count, folds, status, reason, "
         "accuracy, uf1, uar, uar_low, uar_high, interval_unit, params, macs, search_macs, "
-        "core_s, extra_data, leaks, rendered"
+        "core_s, extra_data, leaks, oracle_uar, rendered"
     )
     assert (tree[0] / "comparison.csv").read_text().splitlines()[0] == expected.replace(", ", ",")
     assert list(frame.columns) == expected.split(", ")
@@ -68,6 +68,18 @@ def test_leaks_are_a_column(own_tree: tuple[Path, StudyConfig]) -> None:
     audit = results / "tasks/ckplus-7n-rendered/kfold4/audit.json"
     write_json(audit, {"ok": True, "leaks": ["subject S001 on both sides of fold 1"]})
     assert "S001" in row(tables.comparison(results, config), "ckplus-7n", "emonas")["leaks"]
+
+
+def test_the_best_epoch_on_the_test_side_is_a_column_beside_the_score(own_tree: tuple[Path, StudyConfig]) -> None:
+    results, config = own_tree
+    before = row(tables.comparison(results, config), "ckplus-7n", "emonas")
+    assert np.isnan(before["oracle_uar"]) and "oracle" not in before["leaks"]
+    for t, value in ((0, 0.8), (1, 0.9)):
+        path = results / f"runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0/t{t}/scores.json"
+        write_json(path, {**read_json(path), "oracle": {"uar": value}})
+    found = row(tables.comparison(results, config), "ckplus-7n", "emonas")
+    assert found["oracle_uar"] == pytest.approx(0.85) and found["uar"] == before["uar"]
+    assert "test side" in found["leaks"] and "oracle UAR 85.0" in (results / "comparison.md").read_text()
 
 
 def test_markdown_labels_rendered_faces_and_says_how_many_subjects(

@@ -245,7 +245,7 @@ def test_a_killed_search_continues_to_the_same_bits(options, tmp_path):
     assert second.macs_train == whole.macs_train
 
 
-@pytest.mark.parametrize("space", ["emonas", "autofernet"])
+@pytest.mark.parametrize("space", ["emonas", "autofernet", "darts"])
 def test_the_history_says_when_what_was_decided(space, tmp_path):
     run = small(tmp_path, space)
     architecture = PLUGIN.run(run)

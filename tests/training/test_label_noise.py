@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fernas.core.errors import ConfigError
 from fernas.core.seeds import rng
 from fernas.learn.arrays import ArrayPart
 from fernas.training.fes import CLASSES
@@ -9,10 +10,11 @@ from fernas.training.label_noise import (
     PHASE,
     RECIPE,
     Splits,
+    finished,
     mean_interval,
     pair_noise,
     partners,
-    run_study,
+    run_seed,
     summary,
     swap_scores,
     symmetric_noise,
@@ -54,17 +56,30 @@ def test_interval_of_a_mean():
     assert mean_interval([1.0, float("nan")])[0] == 1.0 and np.isnan(mean_interval([float("nan")])[0])
 
 
-def test_a_tiny_study_end_to_end():
+def test_a_tiny_study_end_to_end(tmp_path):
     images, labels = pictures(42, 16, classes=7)
     part = ArrayPart.of(images, labels)
     augment = RECIPE.augment.model_copy(update={"crop": None})
     short = PHASE.model_copy(update={"epochs": 2})
     recipe = RECIPE.model_copy(update={"epochs": 2, "augment": augment, "relabel": short})
-    table = run_study(Splits(part, part, part, list(CLASSES)), [0.25], 2, recipe)
+    splits = Splits(part, part, part, list(CLASSES))
+    rows = [run_seed(splits, [0.25], seed, recipe) for seed in (0, 1)]
+    table = pd.DataFrame(rows[0] + rows[1])
     assert len(table) == 2 * 3 * 3 and set(table["noise"]) == {"none", "symmetric", "pairs"}
-    assert (table.loc[table["strategy"] == 0, "swaps"] == 0).all()
+    assert (table.loc[table["strategy"] == 0, ["swaps", "admitted"]].fillna(0) == 0).all(axis=None)
+    planted = table[table["noise"] != "none"]
+    assert (planted.loc[planted["strategy"] == 1, "admitted"] == 1).all()
+    assert planted["recall"].le(planted["admitted"] + 1e-12).all()
     assert table["accuracy"].between(0, 1).all()
-    again = run_study(Splits(part, part, part, list(CLASSES)), [0.25], 1, recipe)
-    pd.testing.assert_frame_equal(table[table["seed"] == 0].reset_index(drop=True), again)
+    pd.testing.assert_frame_equal(pd.DataFrame(rows[0]), pd.DataFrame(run_seed(splits, [0.25], 0, recipe)))
     text = summary(table)
     assert text.count("\n") == 2 + 9 and "symmetric, 25 %" in text and "±" in text
+
+
+def test_finished_seeds_are_taken_from_the_file_unless_it_comes_from_other_settings(tmp_path):
+    path = tmp_path / "study.csv"
+    assert not len(finished(path, {"training": 9}))
+    pd.DataFrame({"seed": [0, 0, 1], "training": 9}).to_csv(path, index=False)
+    assert set(finished(path, {"training": 9})["seed"]) == {0, 1}
+    with pytest.raises(ConfigError, match="was made with training"):
+        finished(path, {"training": 8})
