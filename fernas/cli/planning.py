@@ -138,6 +138,10 @@ def _parts(config: StudyConfig, run: grid.Run, size: TaskSize) -> tuple[Any, int
 
 
 def _shape(view: ViewConfig) -> tuple[int, int, int]:
+    if view.features:
+        from fernas.dynamic_images.lbp_top import feature_count
+
+        return (feature_count(view.lbp.neighbours, view.lbp.blocks), 1, 1)
     return (3 if view.colour == "rgb" else 1, view.size, view.size)
 
 

@@ -101,16 +101,46 @@ class TaskConfig(Strict):
         return value
 
 
+class LbpTopConfig(Strict):
+    """Local binary patterns on three orthogonal planes of a clip (view kind lbp_top)."""
+
+    frames: int = Field(10, ge=3, description="frames that each clip is resampled to, linearly in time")
+    radius: int = Field(1, ge=1, description="of the circle on every plane, pixels and frames")
+    neighbours: int = Field(8, ge=4, le=16, description="points on the circle; 8 give 59 uniform patterns")
+    blocks: int = Field(5, ge=1, description="blocks per side of the face, each with its own histograms")
+
+    @model_validator(mode="after")
+    def _room(self) -> "LbpTopConfig":
+        if self.frames <= 2 * self.radius:
+            raise ValueError(f"frames must be more than twice the radius, got {self.frames} and {self.radius}")
+        return self
+
+
 class ViewConfig(Strict):
     """What a network sees."""
 
-    kind: Literal["still", "dynamic", "apex", "apex_minus_onset"] = "still"
+    kind: Literal["still", "dynamic", "apex", "apex_minus_onset", "lbp_top"] = Field(
+        "still", description="pictures, or lbp_top: features of a grey clip"
+    )
     size: int = Field(48, ge=8, le=512, description="side of the square picture in pixels")
     colour: Literal["rgb", "grey"] = "rgb"
     weights: Literal["bilen", "learnet", "exact"] = Field(
         "bilen", description="dynamic images: how frames are weighted"
     )
-    span: Literal["onset_apex", "onset_offset", "all"] = Field("onset_apex", description="dynamic images: which frames")
+    span: Literal["onset_apex", "onset_offset", "all"] = Field(
+        "onset_apex", description="dynamic images and lbp_top: which frames"
+    )
+    lbp: LbpTopConfig = LbpTopConfig()
+
+    @property
+    def needs_clips(self) -> bool:
+        """Whether it is made of a clip's frames."""
+        return self.kind in ("dynamic", "apex_minus_onset", "lbp_top")
+
+    @property
+    def features(self) -> bool:
+        """Whether it holds features instead of pictures."""
+        return self.kind == "lbp_top"
 
 
 class PartsConfig(Strict):
@@ -255,8 +285,27 @@ def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
     _check_datasets(config, where)
     _check_references(config, where)
     _check_plugins(config, where)
+    for entry in config.study:
+        for name in entry.methods:
+            if reason := unfit(config, entry.task, name):
+                raise ConfigError(f"{where}: study: {name} on {entry.task}: {reason}")
     _check_corpora(config, where)
     return config
+
+
+def unfit(config: StudyConfig, task: str, method: str) -> str | None:
+    """Why a method makes no sense on a task, or None: its view needs clips, or features where it wants pictures."""
+    settings = config.methods[method]
+    if settings.combine:
+        return None
+    name = settings.view or config.tasks[task].view
+    view = config.views[name]
+    if view.needs_clips and config.tasks[task].frames.kind != "clip":
+        return f"its view {name} ({view.kind}) is made of clips, the samples of {task} are pictures"
+    if view.features != plugins.load("training", settings.recipe).features:
+        wants = "pictures" if view.features else "features (a view of kind lbp_top)"
+        return f"its recipe {settings.recipe} works on {wants}, its view {name} is of kind {view.kind}"
+    return None
 
 
 def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:

@@ -16,6 +16,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("audit", config.AuditConfig),
     ("datasets.&lt;name&gt;", config.DatasetConfig),
     ("views.&lt;name&gt;", config.ViewConfig),
+    ("views.&lt;name&gt;.lbp", config.LbpTopConfig),
     ("tasks.&lt;name&gt;", config.TaskConfig),
     ("tasks.&lt;name&gt;.frames", config.FrameRule),
     ("protocols.&lt;name&gt;", config.ProtocolConfig),

@@ -103,6 +103,11 @@ def view_of(config: StudyConfig, task: str, method: str) -> str:
     return config.methods[method].view or config.tasks[task].view
 
 
+def extra_data(method: MethodConfig) -> str | bool:
+    """What a method uses beyond its dataset: the text of `trained_on`, else whether it does."""
+    return str(method.recipe_options.get("trained_on") or "") or method.extra_data
+
+
 def views_of(config: StudyConfig, task: str) -> list[str]:
     """All views of a task that the study needs: its own, which decides the samples, and those of methods."""
     methods = [name for entry in config.study if entry.task == task for name in entry.methods]

@@ -209,7 +209,10 @@ def task_section(config: StudyConfig, task: str) -> dict[str, Any]:
 
 def view_section(config: StudyConfig, view: str) -> dict[str, Any]:
     """The section of a view, for params."""
-    return config.views[view].model_dump(mode="json")
+    section = config.views[view].model_dump(mode="json")
+    if not config.views[view].features:
+        section.pop("lbp")
+    return section
 
 
 def protocol_section(config: StudyConfig, protocol: str) -> dict[str, Any]:

@@ -14,13 +14,14 @@ from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.images import to_grey
 from fernas.core.io import atomic_path, write_parquet
 from fernas.core.progress import progress as show_progress
+from fernas.dynamic_images.lbp_top import feature_count, lbp_top, resampled
 from fernas.dynamic_images.pool import Window, pool_frames, to_picture
 from fernas.dynamic_images.weights import exact, fixed_weights
 from fernas.faces.geometry import to_aligned
 from fernas.faces.warp import source_window, warp_face
 
 ReadFrame = Callable[[str, str], np.ndarray]
-CLIP_KINDS = ("dynamic", "apex_minus_onset")
+CLIP_KINDS = ("dynamic", "apex_minus_onset", "lbp_top")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def make_inputs(
     threads: int = 1,
 ) -> None:
     """Write a view of a task: inputs.npy, uint8 (N, size, size, C), C 3 or 1, and inputs.parquet, its rows in order.
+
+    A view of features (`lbp_top`) is float32 (N, 1, 1, F).
 
     Every sample has a row; one that cannot be made (a clip of one frame, a missing face under `exclude`) is black and
     its reason stands in `excluded`. Each frame is decoded once, sums are float32 and are warped once; a picture is
@@ -75,8 +78,12 @@ def make_inputs(
     table, sources = _plan(samples, manifest, faces, view, no_face)
     todo = [row for row, reason in enumerate(table["excluded"]) if reason is None]
     shape = (len(table), view.size, view.size, 3 if view.colour == "rgb" else 1)
+    kind: type = np.uint8
+    if view.features:
+        kind = np.float32
+        shape = (len(table), 1, 1, feature_count(view.lbp.neighbours, view.lbp.blocks))
     with atomic_path(out_npy) as temporary:
-        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        array = np.lib.format.open_memmap(temporary, mode="w+", dtype=kind, shape=shape)
         made = _each(todo, lambda row: _picture(sources[row], view, read_frame), threads)
         for row, picture in progress(made, total=len(todo), desc=f"make {view.kind} inputs"):
             array[row] = picture
@@ -151,7 +158,8 @@ def _excluded(face: dict[str, Any], source: _Source, view: ViewConfig, no_face: 
     if face["status"] == "no_face" and no_face == "exclude":
         return f"no face: {face['reason']}"
     if view.kind in CLIP_KINDS and len(source.positions) < 2:
-        return f"a clip of one frame ({view.span if view.kind == 'dynamic' else 'apex is onset'}): nothing moves"
+        span = "apex is onset" if view.kind == "apex_minus_onset" else view.span
+        return f"a clip of one frame ({span}): nothing moves"
     return None
 
 
@@ -186,18 +194,32 @@ def positions_of_view(positions: list[int], frames: int, view: ViewConfig, sampl
 
 
 def _picture(source: _Source, view: ViewConfig, read_frame: ReadFrame) -> np.ndarray:
-    """The stored picture of one sample, uint8 (size, size, C)."""
+    """The stored picture of one sample, uint8 (size, size, C), or its features, float32 (1, 1, F)."""
     assert source.transform is not None  # noqa: S101 - rows without one are excluded
 
     if view.kind in ("still", "apex"):
         frame = read_frame(source.dataset, source.frames[source.positions[0]])
         aligned = warp_face(frame, source.transform, view.size)
         return aligned if view.colour == "rgb" else to_grey(aligned)[:, :, None]
+    if view.kind == "lbp_top":
+        return _features(source, view, read_frame)
     try:
         raw = _aligned_sum(source, view, read_frame)
     except DataError as error:
         raise DataError(f"{source.sample_id}: {error}") from error
     return to_picture(raw if view.colour == "rgb" else to_grey(raw)[:, :, None])
+
+
+def _features(source: _Source, view: ViewConfig, read_frame: ReadFrame) -> np.ndarray:
+    """LBP-TOP of the aligned grey clip, float32 (1, 1, F)."""
+    assert source.transform is not None  # noqa: S101 - rows without one are excluded
+    frames = []
+    for position in source.positions:
+        frame = read_frame(source.dataset, source.frames[position])
+        frames.append(to_grey(warp_face(frame, source.transform, view.size)))
+    options = view.lbp
+    volume = resampled(np.stack(frames), options.frames)
+    return lbp_top(volume, options.radius, options.neighbours, options.blocks)[None, None]
 
 
 def _aligned_sum(source: _Source, view: ViewConfig, read_frame: ReadFrame) -> np.ndarray:

@@ -20,6 +20,7 @@ class ArrayPart:
 
     Attributes:
         source: uint8 (M, H, W, C), the whole array of the view; it may be memory-mapped and is never copied as a whole.
+            A view of features has float32 (M, 1, 1, F) instead.
         rows: int64 (N,), which rows of `source` belong to the part.
         labels: int64 (N,), class indices.
         ids: sample ids.
@@ -88,8 +89,12 @@ class Inputs:
 
     def __init__(self, images: np.ndarray, table: "pd.DataFrame", classes: list[str], where: str = "inputs") -> None:
         """`table` has one line per row of `images`, with row, sample_id, class_index and what else is known."""
-        if images.ndim != 4 or images.dtype != np.uint8:
-            raise DataError(f"{where}: expected uint8 (N, H, W, C), got {images.dtype} {images.shape}")
+        features = images.ndim == 4 and images.dtype == np.float32 and images.shape[1:3] == (1, 1)
+        if not features and (images.ndim != 4 or images.dtype != np.uint8):
+            raise DataError(
+                f"{where}: expected pictures uint8 (N, H, W, C) or features float32 (N, 1, 1, F), "
+                f"got {images.dtype} {images.shape}"
+            )
         self.images, self.classes, self.where = images, classes, where
         self.table = table
         self._line = {str(name): k for k, name in enumerate(table["sample_id"])}

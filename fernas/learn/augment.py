@@ -145,5 +145,10 @@ def _scale(images: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
 
 
 def evaluation_view(batch: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
-    """The deterministic view, the whole picture: uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last."""
+    """The deterministic view, the whole picture: uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last.
+
+    Features (float32 already) stay as they are.
+    """
+    if batch.dtype == torch.float32:
+        return batch.permute(0, 3, 1, 2)
     return _scale(batch.float(), config).permute(0, 3, 1, 2)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fernas.core import corpora, grid, plugins
-from fernas.core.config import MethodConfig, StudyConfig
+from fernas.core.config import MethodConfig, StudyConfig, unfit
 from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
 from fernas.reporting.tree import (
@@ -112,7 +112,7 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
         "macs": complexity["macs"],
         "search_macs": _per_seed(run, "search", ("macs",)),
         "core_s": _core_seconds(run),
-        "extra_data": bool(method.extra_data) if method else False,
+        "extra_data": grid.extra_data(method) if method else False,
         "leaks": "; ".join([*leaks(results, run), *_inherited_leaks(run, method)]),
         "rendered": run.rendered,
         "oracle_uar": None,
@@ -303,8 +303,11 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
         for name, method in config.methods.items():
             if (task, protocol, name) in have or (task in reasons and name not in listed):
                 continue
+            misfit = unfit(config, task, name)
             reason = (
-                reasons.get(task) or f"not in this study: add {name} to the methods of study entry {task}, {protocol}"
+                reasons.get(task)
+                or (f"not in this study: {misfit}" if misfit else "")
+                or f"not in this study: add {name} to the methods of study entry {task}, {protocol}"
             )
             row = dict.fromkeys(COLUMNS)
             found.append(
@@ -322,7 +325,7 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
                     "status": "skipped",
                     "reason": reason,
                     "interval_unit": "",
-                    "extra_data": method.extra_data,
+                    "extra_data": grid.extra_data(method),
                     "leaks": "",
                     "rendered": corpora.is_rendered(config, config.tasks[task].dataset),
                 }
@@ -346,9 +349,18 @@ def captions(results: Path, frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     found = {}
     for task, protocol, block in task_groups(frame):
         rendered = bool(block["rendered"].any())
-        count = subject_count(results, task + (RENDERED_SUFFIX if rendered else ""), protocol)
-        found[(task, protocol)] = subject_caption(str(block["dataset"].iloc[0]), count, rendered)
+        task_dir = task + (RENDERED_SUFFIX if rendered else "")
+        count = subject_count(results, task_dir, protocol)
+        text = subject_caption(str(block["dataset"].iloc[0]), count, rendered)
+        found[(task, protocol)] = "; ".join(part for part in (text, protocol_note(results, task_dir, protocol)) if part)
     return found
+
+
+def protocol_note(results: Path, task_dir: str, protocol: str) -> str:
+    """What a reader must know of a split: that it copies a published one that leaks, or which corpora are its sides."""
+    document = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json")
+    told = document.get("replica") or document.get("kind") in ("cross_corpus", "leave_one_corpus_out")
+    return str(document.get("note") or "") if told else ""
 
 
 def subject_count(results: Path, task_dir: str, protocol: str) -> int | None:
@@ -415,7 +427,11 @@ def display_rows(block: pd.DataFrame) -> list[tuple[str, ...]]:
 def notes(record: dict[str, Any]) -> str:
     """The flags and the reason of a row in words."""
     parts = [str(record["reason"])] if record.get("reason") else []
-    parts += ["extra data"] if record.get("extra_data") is True else []
+    extra = record.get("extra_data")
+    if isinstance(extra, str) and extra:
+        parts.append(f"extra data: {extra}")
+    elif extra is True:
+        parts.append("extra data")
     parts += [f"leaks: {record['leaks']}"] if record.get("leaks") else []
     parts += [f"oracle UAR {percent(record['oracle_uar'])}"] if not missing(record.get("oracle_uar")) else []
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from fernas.core.errors import did_you_mean
 from fernas.learn.config import Options
 from fernas.search.context import PartSizes, SearchContext, SearchPlugin
 
-NAMES = ("small_cnn", "whole_face", "mobilenet_v2", "resnet18", "resnet50", "vgg16", "vgg19")
+NAMES = ("small_cnn", "whole_face", "linear_svm", "mobilenet_v2", "resnet18", "resnet50", "vgg16", "vgg19")
 
 
 class FixedConfig(Options):

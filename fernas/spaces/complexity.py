@@ -22,6 +22,7 @@ from fernas.spaces.cell_space import CellSpace, space_of
 from fernas.spaces.networks import build_network, network_shape
 
 FLOAT_BYTES = 4
+SMALL_NETWORKS = ("small_cnn", "whole_face", "linear_svm")
 SMALL_PX = 64 * 64  # pictures up to this area are counted on the CPU
 
 
@@ -72,9 +73,7 @@ def _throwaway(build: Callable[[], nn.Module], input_shape: tuple[int, int, int]
 
     Small ones on the CPU: the first use of the meta device imports a compiler, which costs more than a second per job.
     """
-    small = (
-        arch is None or arch.kind in ("cells", "patches") or getattr(arch, "name", "") in ("small_cnn", "whole_face")
-    )
+    small = arch is None or arch.kind in ("cells", "patches") or getattr(arch, "name", "") in SMALL_NETWORKS
     if not small or input_shape is None or input_shape[1] * input_shape[2] > SMALL_PX:
         return _on_meta(build)
     with torch.random.fork_rng(devices=[]):

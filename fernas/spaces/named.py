@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fernas.core.errors import ConfigError, unknown
+from fernas.core.errors import unknown
 from fernas.spaces import _torchvision
 from fernas.spaces.networks import NetworkShape
 
@@ -15,7 +16,7 @@ TORCHVISION = {  # name -> (path of the first convolution, smallest image side t
     "vgg16": ("features.0", 32),
     "vgg19": ("features.0", 32),
 }
-NAMES = ("small_cnn", "whole_face", *TORCHVISION)
+NAMES = ("small_cnn", "whole_face", "linear_svm", *TORCHVISION)
 
 
 class SmallCNN(nn.Module):
@@ -43,6 +44,30 @@ class SmallCNN(nn.Module):
         return self.classifier(self.dropout(self.features(x).mean((2, 3))))
 
 
+class LinearScores(nn.Module):
+    """One linear map from features to a score per class: what a linear support vector machine is once it is trained."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, 1, 1) -> scores (N, classes)."""
+        return self.linear(x.flatten(1))
+
+
+class Enlarged(nn.Module):
+    """A network behind bilinear enlargement, for pictures of which it would leave no map."""
+
+    def __init__(self, net: nn.Module, side: int) -> None:
+        super().__init__()
+        self.net, self.side = net, side
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) with a side below `side` -> logits (N, classes) of the picture of `side` x `side`."""
+        return self.net(F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False))
+
+
 def build(arch: Any, shape: NetworkShape) -> nn.Module:
     """The network `arch.name` for `shape.classes` classes and images of `shape.input` (C, H, W)."""
     channels, height, width = shape.need("input")
@@ -53,15 +78,15 @@ def build(arch: Any, shape: NetworkShape) -> nn.Module:
         from fernas.spaces.patch_networks import WholeFaceNetwork
 
         return WholeFaceNetwork(channels, classes, height, width)
+    if arch.name == "linear_svm":
+        return LinearScores(channels * height * width, classes)
     if arch.name not in TORCHVISION:
         raise unknown("architecture: network", arch.name, NAMES)
     first, smallest = TORCHVISION[arch.name]
-    if min(height, width) < smallest:
-        raise ConfigError(f"{arch.name} needs images of at least {smallest} px, got {height}x{width}")
     net = getattr(_torchvision.models(), arch.name)(weights=None, num_classes=classes)
     if channels != 3:
         _replace_first_convolution(net, first, channels)
-    return net
+    return Enlarged(net, smallest) if min(height, width) < smallest else net
 
 
 def _replace_first_convolution(net: nn.Module, path: str, channels: int) -> None:

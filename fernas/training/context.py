@@ -24,12 +24,14 @@ class RecipePlugin:
         title: for tables.
         Config: its options (a pydantic model with an `augment` section; unknown keys are refused).
         run: trains all folds of a shard; returns the multiply-accumulates spent.
+        features: whether it works on views of features, instead of pictures.
     """
 
     name: str
     title: str
     Config: type[BaseModel]
     run: "Callable[[TrainContext], float]"
+    features: bool = False
 
 
 @dataclass(frozen=True)

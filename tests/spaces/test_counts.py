@@ -29,7 +29,13 @@ def test_autofernet_has_the_published_number_of_parameters():
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("mobilenet_v2", 3_504_872), ("vgg16", 138_357_544), ("vgg19", 143_667_240), ("resnet50", 25_557_032)],
+    [
+        ("mobilenet_v2", 3_504_872),
+        ("vgg16", 138_357_544),
+        ("vgg19", 143_667_240),
+        ("resnet50", 25_557_032),
+        ("resnet18", 11_689_512),
+    ],
 )
 def test_named_networks_have_torchvisions_counts(name, count):
     assert params(named(name), classes=1000, input_shape=(3, 224, 224)) == count

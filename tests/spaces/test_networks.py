@@ -88,9 +88,14 @@ def test_named_networks_take_grey_images_and_any_number_of_classes(name):
     set_drop_path(net, 0.2)
 
 
-def test_vgg_refuses_images_that_leave_no_map():
-    with pytest.raises(ConfigError, match="at least 32 px"):
-        build_network(named("vgg16"), classes=3, input_shape=(3, 24, 24))
+def test_vgg_enlarges_images_that_would_leave_no_map():
+    torch.manual_seed(0)
+    net = build_network(named("vgg16"), classes=3, input_shape=(3, 24, 24)).eval()
+    x = torch.randn(1, 3, 24, 24)
+    with torch.no_grad():
+        large = torch.nn.functional.interpolate(x, size=(32, 32), mode="bilinear", align_corners=False)
+        assert torch.equal(net(x), net.net(large))
+    assert sum(p.numel() for p in net.parameters()) == sum(p.numel() for p in net.net.parameters())
 
 
 def test_unknown_names_and_operations_are_refused():

@@ -1,0 +1,141 @@
+"""Training that starts from weights in a file: fixed networks pretrained on other pictures, named in the tables."""
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from fernas.core.errors import ConfigError, ContractError
+from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.training.oracle import OracleOptions
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from fernas.learn.fit import Fitted
+    from fernas.learn.history import History, Snapshots
+
+
+class PretrainedConfig(OracleOptions):
+    """As `plain`, and where the weights come from. Nothing is ever downloaded."""
+
+    weights: str = Field(
+        min_length=1, description="file of weights: .safetensors, or what torch.save wrote of a state dictionary"
+    )
+    trained_on: str = Field(min_length=1, description="what they were trained on; the tables show it as extra data")
+    sha256: str | None = Field(
+        default=None, pattern="^[0-9a-f]{64}$", description="what the file must be; a change of it reruns the training"
+    )
+
+
+def run(context: TrainContext) -> float:
+    """Train all folds of the shard, each from the same weights."""
+    from fernas.training._shard import keep_copy, train_shard
+
+    options: PretrainedConfig = context.options
+    weights = read_weights(Path(options.weights), options.sha256)
+
+    def fit_fold(
+        task: FoldTask,
+        net: "nn.Module",
+        seed: int,
+        device: "torch.device",
+        snapshots: "Snapshots",
+        resume: dict[str, Any] | None,
+        history: "History",
+    ) -> "Fitted":
+        from fernas.learn.config import FitConfig
+        from fernas.learn.fit import fit
+        from fernas.training.plain import epoch_metrics
+
+        fresh = load_pretrained(net, weights, options.weights)
+        if resume is None:
+            history.add({"fold": task.fold, "kind": "start", "trained_on": options.trained_on, "fresh": fresh})
+
+        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
+            keep_copy(context, task.fold, row, net)
+            history.add({"fold": task.fold, **row}, **epoch_metrics(task.fold, row))
+
+        return fit(
+            net,
+            task.train,
+            task.inner,
+            config=FitConfig(**{name: getattr(options, name) for name in FitConfig.model_fields}),
+            classes=len(context.classes),
+            seed=seed,
+            device=device,
+            snapshots=snapshots,
+            resume=resume,
+            on_epoch=on_epoch,
+            on_step=context.log.heartbeat,
+        )
+
+    return train_shard(context, fit_fold)
+
+
+def read_weights(path: Path, sha256: str | None) -> "dict[str, Tensor]":
+    """The tensors of a file of weights, by parameter name.
+
+    Raises:
+        ConfigError: there is no such file, or it is another one than the configuration says.
+        ContractError: it does not hold a state dictionary.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ConfigError(f"recipe_options.weights: {path}: no such file")
+    if sha256 is not None and (found := _digest(path)) != sha256:
+        raise ConfigError(f"recipe_options.weights: {path} has sha256 {found}, expected {sha256}")
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - torch raises many kinds for a file that is none of its own
+        raise ContractError(f"{path}: can't be read as weights ({str(error).splitlines()[0]:.120})") from error
+    if isinstance(document, dict) and isinstance(document.get("state_dict"), dict):
+        document = document["state_dict"]
+    if not isinstance(document, dict) or not all(isinstance(v, torch.Tensor) for v in document.values()):
+        raise ContractError(f"{path}: expected a state dictionary (names to tensors), got {type(document).__name__}")
+    return {str(name).removeprefix("module."): tensor for name, tensor in document.items()}
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def load_pretrained(net: "nn.Module", weights: "dict[str, Tensor]", where: str) -> list[str]:
+    """Load weights into a network; returns the names of those that start afresh: the last layer, for other classes.
+
+    Raises:
+        ContractError: another tensor is absent or has another shape: these are weights of another network.
+    """
+    from torch import nn
+
+    inner = net.net if isinstance(getattr(net, "net", None), nn.Module) else net  # behind an enlargement
+    last = [name for name, module in inner.named_modules() if isinstance(module, nn.Linear)][-1]
+    own = inner.state_dict()
+    fresh: list[str] = []
+    taken: dict[str, Any] = {}
+    for name, value in own.items():
+        found = weights.get(name)
+        if found is not None and found.shape == value.shape:
+            taken[name] = found.to(value.dtype)
+        elif name.rpartition(".")[0] == last:
+            fresh.append(name)
+        elif not name.endswith("num_batches_tracked"):
+            got = "nothing" if found is None else str(tuple(found.shape))
+            raise ContractError(
+                f"{where}: {name}: expected {tuple(value.shape)}, got {got}; weights of another network?"
+            )
+    inner.load_state_dict(taken, strict=False)
+    return fresh
+
+
+PLUGIN = RecipePlugin("pretrained", "from weights of a file", PretrainedConfig, run)
