@@ -14,7 +14,10 @@ NAMES = ("small_cnn", "whole_face", "linear_svm", "mobilenet_v2", "resnet18", "r
 class FixedConfig(Options):
     """Which network."""
 
-    name: str = Field(description="small_cnn, whole_face (the layers of patch networks), or a reference network of torchvision")
+    name: str = Field(
+        description="small_cnn; whole_face, the layers of patch networks; linear_svm, on features, for the recipe svm; "
+        "or a reference network of torchvision"
+    )
 
     @field_validator("name")
     @classmethod
