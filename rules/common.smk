@@ -1,12 +1,12 @@
 # What all rules share: the checked config, wildcard constraints, and thin wrappers around fernas.core.grid.
-from fernas.core import grid, plugins, workflow as steps
+from fernas.core import grid, left_over, plugins, workflow as steps
 from fernas.core.digest import code_digest
 from fernas.core.errors import FernasError
 
 CONFIG = steps.checked(config, workflow.config_settings.configfiles or ["config.yaml"])
 RESULTS = CONFIG.results
 steps.check_writable(CONFIG)
-steps.clear_stale_lock(RESULTS)
+left_over.clear_stale_lock(RESULTS)
 
 
 container: None

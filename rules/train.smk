@@ -23,12 +23,12 @@ rule train:
         f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.log",
     benchmark:
         f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.tsv"
-    retries: 1
+    retries: 3  # a job that was told to end, or killed, continues where it was
     conda:
         "../envs/fernas.yaml"
     threads: CONFIG.threads
     resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * min(attempt, 2),
         runtime=2880,
         gpu=steps.gpus(CONFIG),
     params:

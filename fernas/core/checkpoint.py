@@ -1,14 +1,16 @@
 """Checkpoints of long jobs, outside the declared outputs (Snakemake removes those before a job and when it fails)."""
 
+import hashlib
 import logging
 import shutil
 import time
 from pathlib import Path
 from typing import Any
 
-from fernas.core.io import atomic_path
+from fernas.core.io import write_bytes
 
 logger = logging.getLogger(__name__)
+HEAD = b"fernas checkpoint sha256 "
 
 
 class CheckpointStore:
@@ -31,15 +33,20 @@ class CheckpointStore:
         return time.monotonic() - self._last >= self.every_s
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the state (tensors, containers, numbers, strings) atomically."""
+        """Write the state (tensors, containers, numbers, strings) atomically, its digest before it."""
+        import io
+
         import torch
 
-        with atomic_path(self.path) as temporary:
-            torch.save(state, temporary)
+        buffer = io.BytesIO()  # a full disk is an OSError of ours then, not an error of torch's writer
+        torch.save(state, buffer)
+        data = buffer.getvalue()
+        write_bytes(self.path, HEAD + hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
         """The last state, or None; a truncated or corrupted file is reported and treated as absent."""
+        import io
         import pickle
 
         import torch
@@ -47,15 +54,23 @@ class CheckpointStore:
         if not self.path.exists():
             return None
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            state = torch.load(io.BytesIO(self._data()), map_location="cpu", weights_only=True)
         except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-            logger.warning("%s: unreadable checkpoint (%s); starting from the beginning", self.path, error)
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            logger.warning("%s: unreadable checkpoint (%s); starting from the beginning", self.path, reason)
             return None
         if not isinstance(state, dict):
             logger.warning("%s: not a checkpoint (%s); starting from the beginning", self.path, type(state).__name__)
             return None
         logger.info("continuing from %s", self.path)
         return state
+
+    def _data(self) -> bytes:
+        """The bytes behind the digest, which must be theirs."""
+        head, _, data = self.path.read_bytes().partition(b"\n")
+        if head != HEAD + hashlib.sha256(data).hexdigest().encode():
+            raise ValueError("cut or changed: its digest is another one")
+        return data
 
     def clear(self) -> None:
         """Remove the checkpoint and its folder (after the job's outputs are complete)."""

@@ -1,5 +1,6 @@
 """How a workflow script runs: log file, thread limits, typed arguments, one line for an error."""
 
+import errno
 import hashlib
 import inspect
 import logging
@@ -8,11 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fernas.core import log
+from fernas.core import interrupt, lease, log
 from fernas.core.errors import FernasError
 from fernas.core.io import sha256_file
 
 logger = logging.getLogger(__name__)
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EFBIG: "a file may not grow that large",
+    errno.EROFS: "the file system is read-only",
+}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -26,7 +33,8 @@ def run_rule(job: Any, main: Callable[..., None]) -> None:
     """Call `main` with a Snakemake job's named inputs, outputs and params.
 
     Limits the threads of numerical libraries to the job's (before they are imported), sends logging to the job's log
-    and turns a FernasError into its one message and exit status 2.
+    turns a FernasError into its one message and exit status 2, and a signal, after which the job has saved its state,
+    into 128 + its number. A job that asks for a GPU holds a lease of one (see `fernas.core.lease`).
     """
     for name in THREAD_VARIABLES:
         os.environ[name] = str(job.threads)
@@ -36,9 +44,18 @@ def run_rule(job: Any, main: Callable[..., None]) -> None:
     if "threads" in inspect.signature(main).parameters:
         arguments["threads"] = job.threads
     try:
-        main(**arguments)
+        with lease.for_job(dict(job.resources.items()), arguments):
+            main(**arguments)
+    except interrupt.Interrupted as stop:
+        logger.warning("%s", stop)
+        raise SystemExit(stop.status) from stop
     except FernasError as error:
         logger.error("%s", error)
+        raise SystemExit(2) from error
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        logger.error("%s: %s; what is finished is kept: make room and run again", NO_ROOM[error.errno], error)
         raise SystemExit(2) from error
 
 

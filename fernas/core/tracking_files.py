@@ -19,7 +19,7 @@ class RunLog:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self.info: dict[str, Any] = {}
-        self._beat = 0.0
+        self._beat = -HEARTBEAT_S
 
     def start(self, info: dict[str, Any] | None = None) -> None:
         """Mark the job as running; `info` (parameters, run key) is kept in the status."""
@@ -42,8 +42,8 @@ class RunLog:
         write_text(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in kept))
 
     def heartbeat(self) -> None:
-        """Refresh the heartbeat, at most every ten seconds."""
-        if time.time() - self._beat >= HEARTBEAT_S:
+        """Refresh the heartbeat, at most every ten seconds (by a clock that nobody sets)."""
+        if time.monotonic() - self._beat >= HEARTBEAT_S:
             self._write("running", "", time.time())
 
     def finish(self, status: str, reason: str = "", **extra: Any) -> None:
@@ -55,7 +55,7 @@ class RunLog:
         self._write(status, reason, time.time())
 
     def _write(self, status: str, reason: str, now: float) -> None:
-        self._beat = now
+        self._beat = time.monotonic()
         write_json(self.folder / "status.json", {**self.info, "status": status, "reason": reason, "heartbeat": now})
 
 

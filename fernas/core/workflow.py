@@ -13,10 +13,10 @@ from typing import Any
 from fernas.core import corpora, grid, plugins
 from fernas.core.config import StudyConfig, parse_config
 from fernas.core.errors import ConfigError, FernasError, unknown
-from fernas.core.io import read_json, write_json, write_text
+from fernas.core.io import write_json, write_text
+from fernas.core.left_over import OWNER, cancel_slurm_jobs, dead_owner, is_alive
 from fernas.core.seeds import derive_seed
 
-OWNER = ".work/snakemake.json"
 STOP = ".work/track.stop"
 
 
@@ -335,32 +335,11 @@ def gpus(config: StudyConfig) -> int:
 # ---------------------------------------------------------------------------------------------------- start and end
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def clear_stale_lock(results: str) -> None:
-    """Remove the lock of a Snakemake that was killed: only when its recorded process is gone on this very host."""
-    owner_file, locks = Path(results) / OWNER, Path(".snakemake/locks")
-    if not locks.is_dir() or not any(locks.iterdir()) or not owner_file.exists():
-        return
-    owner = read_json(owner_file)
-    if owner.get("host") != socket.gethostname() or owner.get("folder") != str(Path.cwd()) or _alive(owner["pid"]):
-        return
-    for lock in locks.iterdir():
-        lock.unlink(missing_ok=True)
-    sys.stderr.write(f"cleared the lock of a Snakemake that is gone (process {owner['pid']})\n")
-
-
 def started(config: StudyConfig, files: list[Any]) -> None:
     """Record who owns the working folder and start the mirror into MLflow."""
     results = Path(config.results)
+    if dead_owner(results) is not None:
+        cancel_slurm_jobs()
     owner = {"pid": os.getpid(), "host": socket.gethostname(), "folder": str(Path.cwd())}
     write_json(results / OWNER, owner)
     stop = results / STOP
@@ -398,7 +377,7 @@ def _wait_for(pid_file: Path, seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         done, _ = _reap(pid)
-        if done or not _alive(pid):
+        if done or not is_alive(pid):
             return
         time.sleep(0.1)
     os.kill(pid, signal.SIGTERM)

@@ -1,5 +1,6 @@
 """Evaluation mode: probabilities and scores of a network on a part."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fernas.core.errors import ScienceError
 from fernas.learn.arrays import ArrayPart
 from fernas.learn.augment import Augmenter, evaluation_view
 from fernas.learn.config import AugmentConfig
+from fernas.learn.passes import Passes
 from fernas.metrics import accuracy, uar, uf1
 
 EVALUATION_BATCH = 64
@@ -41,16 +43,27 @@ def network_inputs(
 def predict_logits(
     net: nn.Module, part: ArrayPart, augment: AugmentConfig, device: torch.device, batch: int = EVALUATION_BATCH
 ) -> Tensor:
-    """Logits of all samples in evaluation mode, float64 (N, K) on the CPU; the network's mode is put back."""
+    """Logits of all samples in evaluation mode, float64 (N, K) on the CPU; the network's mode is put back.
+
+    Smaller passes follow where memory does not suffice, which changes no answer by more than rounding.
+    """
     was_training = net.training
     net.eval()
-    logits = []
-    for low in range(0, len(part), batch):
-        indices = np.arange(low, min(low + batch, len(part)))
+    logits: list[Tensor] = []
+    passes = Passes(None, device)
+
+    def compute(indices: np.ndarray, slices: list[slice]) -> list[Tensor]:
         images = evaluation_view(part.batch(indices).to(device), augment)
         noses = part.noses_of(indices)
-        out, _ = forward(net, images, None if noses is None else noses.to(device))
-        logits.append(out.double().cpu())
+        found = []
+        for cut in slices:
+            out, _ = forward(net, images[cut], None if noses is None else noses[cut].to(device))
+            found.append(out.double().cpu())
+        return found
+
+    for low in range(0, len(part), batch):
+        indices = np.arange(low, min(low + batch, len(part)))
+        logits += passes.run(len(indices), functools.partial(compute, indices))
     net.train(was_training)
     return torch.cat(logits)
 

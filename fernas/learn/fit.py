@@ -20,6 +20,7 @@ from fernas.learn.config import FitConfig, effective_batch
 from fernas.learn.evaluate import evaluate, forward, network_inputs
 from fernas.learn.history import Snapshots
 from fernas.learn.passes import Passes
+from fernas.learn.runtime import load_random_state, random_state
 from fernas.learn.schedules import cosine, ramp
 from fernas.spaces.networks import set_drop_path
 
@@ -80,6 +81,7 @@ class _Loop:
         self.best_epoch = -1
         self.images = self.evaluated = 0
         self.rows: list[dict[str, Any]] = []
+        self.within: dict[str, Any] | None = None  # where a snapshot in the middle of an epoch stands
 
     def state(self) -> dict[str, Any]:
         return {
@@ -92,6 +94,7 @@ class _Loop:
             "evaluated": self.evaluated,
             "micro_batch": self.passes.size,
             "rows": list(self.rows),
+            "within": self.within,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -103,6 +106,7 @@ class _Loop:
         self.images, self.evaluated = int(state["images"]), int(state["evaluated"])
         self.passes.size = state["micro_batch"]
         self.rows = list(state["rows"])
+        self.within = state.get("within")
 
     def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(
@@ -201,7 +205,7 @@ def fit(
         classes: number of classes K.
         seed: base seed of this network's training.
         device: where to compute.
-        snapshots: where to save after an epoch when that is due.
+        snapshots: where to save after an epoch, and within a long one, when that is due.
         resume: the state that an earlier call saved.
         on_epoch: called with each finished epoch's row and the network (before a snapshot is taken).
         on_step: called after each step (heartbeats).
@@ -223,7 +227,7 @@ def fit(
     for epoch in range(len(loop.rows), config.epochs):
         if stop is not None and loop.rows and stop(loop.rows[-1]):
             break
-        row = _epoch(loop, epoch, batch, seed, relabel, on_step)
+        row = _epoch(loop, epoch, batch, seed, relabel, on_step, snapshots)
         scores = evaluate(loop.net, inner, config.augment, classes, device) if len(inner) else {}
         loop.evaluated += len(inner)
         row.update({f"inner_{name}": value for name, value in scores.items()})
@@ -242,7 +246,13 @@ def fit(
 
 
 def _epoch(
-    loop: _Loop, epoch: int, batch: int, seed: int, relabel: Relabel | None, on_step: Callable[[], None] | None
+    loop: _Loop,
+    epoch: int,
+    batch: int,
+    seed: int,
+    relabel: Relabel | None,
+    on_step: Callable[[], None] | None,
+    snapshots: Snapshots | None,
 ) -> dict[str, Any]:
     """One pass over the training side; returns the beginnings of the epoch's row."""
     config, train = loop.config, loop.train
@@ -255,12 +265,24 @@ def _epoch(
     drop_path = ramp(epoch, config.epochs, config.drop_path_start, config.drop_path)
     set_drop_path(loop.net, drop_path)
     loop.net.train()
-    loss_sum, correct = 0.0, 0
-    for indices in epoch_batches(len(train), batch, seed, epoch):
+    first, loss_sum, correct = 0, 0.0, 0
+    if loop.within is not None:
+        first, loss_sum, correct = (loop.within[name] for name in ("step", "loss", "correct"))
+        start -= loop.within["seconds"]
+        load_random_state(loop.within["random"], generator, loop.device)
+        loop.within = None
+    batches = epoch_batches(len(train), batch, seed, epoch)
+    for step, indices in enumerate(batches[first:], start=first + 1):
         loss, hits = loop.step(indices, generator, epoch, relabel)
         loss_sum, correct = loss_sum + loss, correct + hits
         if on_step is not None:
             on_step()
+        if snapshots is not None and step < len(batches) and snapshots.due_within():
+            loop.within = {"step": step, "loss": loss_sum, "correct": correct}
+            loop.within["seconds"] = time.perf_counter() - start
+            loop.within["random"] = random_state(generator, loop.device)
+            snapshots.save(loop.state())
+            loop.within = None
     loop.images += len(train)
     return {
         "start": start,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fernas.core import interrupt
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import append_jsonl, atomic_path
 from fernas.core.tracking_files import RunLog
@@ -74,19 +75,32 @@ class Snapshots:
         """Whether to save now."""
         if self.store is None:
             return False
-        return self.store.due() or time.monotonic() - self._last >= self._took / SAVE_SHARE
+        often = time.monotonic() - self._last >= self._took / SAVE_SHARE
+        return often or self.store.due() or interrupt.requested()
+
+    def due_within(self) -> bool:
+        """Whether to save in the middle of an epoch: the store's interval is over, or a signal asks the job to end."""
+        return self.store is not None and (self.store.due() or interrupt.requested())
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save the common state and `state`."""
+        """Save the common state and `state`; when a signal has asked the job to end, it ends here.
+
+        Raises:
+            Interrupted: after saving, when a signal has come.
+        """
         if self.store is None:
             return
         start = time.monotonic()
         self.store.save({**self.common(), **state})
         self._last = time.monotonic()
         self._took = self._last - start
+        interrupt.check()
 
     def nested(self, outer: dict[str, Any], key: str) -> "Snapshots":
-        """Snapshots of an inner job: its state is saved under `key` beside `outer`, at the same rhythm."""
+        """Snapshots of an inner job: its state is saved under `key` beside `outer`, at the same rhythm.
+
+        A value of `outer` that is a function is called when it is saved.
+        """
         return _Nested(self, outer, key)
 
 
@@ -101,5 +115,9 @@ class _Nested(Snapshots):
     def due(self) -> bool:
         return self.parent.due()
 
+    def due_within(self) -> bool:
+        return self.parent.due_within()
+
     def save(self, state: dict[str, Any]) -> None:
-        self.parent.save({**self.outer, self.key: state})
+        outer = {name: value() if callable(value) else value for name, value in self.outer.items()}
+        self.parent.save({**outer, self.key: state})

@@ -40,6 +40,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in str(error) or "can't allocate memory" in str(error))
 
 
+def random_state(generator: torch.Generator, device: torch.device) -> dict[str, Any]:
+    """Where the random numbers of a job stand in the middle of an epoch: torch's own and those of `generator`."""
+    state = {"torch": torch.get_rng_state(), "own": generator.get_state()}
+    return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
+
+
+def load_random_state(state: dict[str, Any], generator: torch.Generator, device: torch.device) -> None:
+    """Continue the random numbers where `random_state` was taken."""
+    torch.set_rng_state(state["torch"])
+    generator.set_state(state["own"])
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
 class Stopwatch:
     """Wall and core seconds of a job, continued over interruptions."""
 

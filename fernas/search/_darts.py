@@ -1,7 +1,9 @@
 """The engine of the differentiable searches: what first and second order share."""
 
+import functools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from fernas.learn.evaluate import evaluate, network_inputs
 from fernas.learn.fit import class_weights, fit
 from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
+from fernas.learn.runtime import load_random_state, random_state
 from fernas.learn.schedules import cosine
 from fernas.search._darts_config import DartsConfig, seen, supernet_cost
 from fernas.search.context import SearchContext
@@ -60,6 +63,8 @@ class FirstOrder:
         self.macs_full = self.cost(context.input_shape)
         self.images = 0
         self.passes = Passes(None, device)
+        self.within: dict[str, Any] | None = None  # where a snapshot in the middle of an epoch stands
+        self.on_step: Callable[[], None] | None = None  # called between two steps of an epoch
 
     def make_net(self) -> Network:
         """The supernet with fresh weights and alphas."""
@@ -93,6 +98,7 @@ class FirstOrder:
             "select": self.select.state(),
             "images": self.images,
             "micro_batch": self.passes.size,
+            "within": self.within,
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -103,6 +109,7 @@ class FirstOrder:
         self.train.load(state["train"])
         self.select.load(state["select"])
         self.images, self.passes.size = int(state["images"]), state["micro_batch"]
+        self.within = state.get("within")
 
     def batch(self, part: str, generator: torch.Generator) -> Batch:
         """The next augmented batch of a part."""
@@ -164,7 +171,7 @@ class FirstOrder:
         return loss
 
     def epoch(self, epoch: int) -> dict[str, Any]:
-        """One pass over the weights part, an alpha step before each weights step; returns the losses."""
+        """One pass over the weights part, or the rest of one, an alpha step before each weights step; the losses."""
         options = self.options
         self._reseed(epoch)
         lr = cosine(epoch, options.epochs, options.lr, options.lr_min)
@@ -172,8 +179,13 @@ class FirstOrder:
             group["lr"] = lr
         with_alphas = self.learns_alphas(epoch)
         self.net.train()
-        alpha_loss, weight_loss = [], []
-        for _ in range(len(self.train)):
+        alpha_loss: list[float] = []
+        weight_loss: list[float] = []
+        if self.within is not None:
+            alpha_loss, weight_loss = list(self.within["alpha_loss"]), list(self.within["weight_loss"])
+            load_random_state(self.within["random"], self.generator, self.device)
+            self.within = None
+        for step in range(len(weight_loss) + 1, len(self.train) + 1):
             train = self.batch("weights", self.generator)
             if with_alphas:
                 selection = self.batch("selection", self.generator)
@@ -186,6 +198,10 @@ class FirstOrder:
             self.sgd.step()
             self._spend(len(train[1]))
             self.context.log.heartbeat()
+            if self.on_step is not None and step < len(self.train):
+                self.within = {"alpha_loss": alpha_loss, "weight_loss": weight_loss}
+                self.on_step()
+                self.within = None
         return {
             "lr": lr,
             "alpha_loss": float(np.mean(alpha_loss)) if alpha_loss else None,
@@ -307,6 +323,7 @@ def run_epochs(
         first = int(running["epoch"])
     for epoch in range(first, engine.options.epochs):
         start = time.perf_counter()
+        engine.on_step = functools.partial(_save_within, engine, snapshots, epoch)
         row = {"epoch": epoch, "cells": engine.cells, **engine.epoch(epoch)}
         if (epoch + 1) % engine.options.validate_every == 0 or epoch + 1 == engine.options.epochs:
             row.update(engine.validate())
@@ -317,6 +334,14 @@ def run_epochs(
         if snapshots.due() or epoch + 1 == engine.options.epochs:
             snapshots.save({"epoch": epoch + 1, "state": engine.state()})
     return engine.alphas()
+
+
+def _save_within(engine: FirstOrder, snapshots: Snapshots, epoch: int) -> None:
+    """Save between two steps of an epoch when that is due."""
+    if snapshots.due_within():
+        assert engine.within is not None
+        engine.within["random"] = random_state(engine.generator, engine.device)
+        snapshots.save({"epoch": epoch, "state": engine.state()})
 
 
 def describe(engine: FirstOrder) -> dict[str, Any]:

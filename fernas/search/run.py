@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fernas.core import plugins
+from fernas.core import interrupt, plugins
 from fernas.core.architecture import write_architecture
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
@@ -164,7 +164,11 @@ def run_search(
         context.budget, context.checkpoint, context.log = BudgetMeter(budget_macs), store, log
         context.source = source
         context.history_path, context.threads, context.device = out / "search.jsonl", threads, device
-        architecture = plugin.run(context)
+        with interrupt.graceful():
+            architecture = plugin.run(context)
+    except interrupt.Interrupted as stop:
+        log.finish("killed", str(stop))
+        raise
     except (ScienceError, ContractError) as error:
         return _failed(out, log, str(error))
     except (RuntimeError, MemoryError) as error:

@@ -131,7 +131,7 @@ class Swaps:
         }
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint needs between epochs."""
+        """What a checkpoint needs, between epochs or within one."""
         arrays = {name: torch.from_numpy(getattr(self, name).copy()) for name in ARRAYS}
         return {**arrays, "rows": list(self.rows)}
 
@@ -142,4 +142,4 @@ class Swaps:
         self.rows = list(state["rows"])
 
 
-ARRAYS = ("last", "last_answers", "times", "first", "latest")
+ARRAYS = ("answers", "targets", "tied", "last", "last_answers", "times", "first", "latest")

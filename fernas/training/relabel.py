@@ -137,13 +137,12 @@ def run(context: TrainContext) -> float:
         else:
             outer["plain"], running = resume["plain"], resume["fit"]
             swaps.load(resume["swaps"])
-        outer["phase"], outer["swaps"] = "relabel", swaps.state()
+        outer["phase"], outer["swaps"] = "relabel", swaps.state  # called whenever a snapshot is taken
 
         def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
             keep_copy(context, task.fold, row, net)
             found = swaps.close(row["epoch"])
             note({**row, "swaps": found["swaps"], "near_ties": found["near_ties"]})
-            outer["swaps"] = swaps.state()
 
         fitted = fit(
             net,

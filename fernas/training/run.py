@@ -4,11 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from fernas.core import plugins
+from fernas.core import interrupt, plugins
 from fernas.core.architecture import Architecture, read_architecture
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import MethodConfig, validate_section
-from fernas.core.errors import ContractError, ScienceError
+from fernas.core.errors import ContractError, DataError, ScienceError
 from fernas.core.io import read_json, write_bytes, write_json, write_text
 from fernas.core.tracking_files import RunLog, read_status
 from fernas.training.context import FoldTask, RecipePlugin, TrainContext
@@ -54,7 +54,10 @@ def fold_architectures(
             raise ContractError(f"fold {fold} needs architecture {index}, but there are {len(paths)}")
         path = Path(paths[index])
         if path.exists() and path.stat().st_size == 0:
-            raise ScienceError(f"search {path.parent.name} failed: {read_status(path.parent).get('reason', '')}")
+            status = read_status(path.parent)
+            if status["status"] == "ok":
+                raise DataError(f"{path}: empty, though its search ended well; remove it and run again")
+            raise ScienceError(f"search {path.parent.name} failed: {status.get('reason', '')}")
         found[fold] = read_architecture(path)
     return found
 
@@ -83,7 +86,8 @@ def run_training(
 
     Weights and selection parts together are the training set; inner validation may choose the epoch; test ids are in
     a file that is never read here. A failure of science writes a failed status with its reason and empty outputs, and
-    returns; so does a failed search among the architectures. A killed training continues from `work_dir`/`run_key`.
+    returns; so does a failed search among the architectures. SIGTERM, SIGUSR1 and Ctrl-C end a training with
+    `Interrupted` after its state is saved; a killed training continues from `work_dir`/`run_key`.
 
     Args:
         inputs_npy: the view's array.
@@ -127,7 +131,11 @@ def run_training(
             section = method.model_dump() if isinstance(method, MethodConfig) else method
             context.init_from, context.init_fold = Path(source[0]), int((section.get("init_from") or {}).get("fold", 0))
             context.init_classes = list(read_json(source[1])["classes"])
-        plugin.run(context)
+        with interrupt.graceful():
+            plugin.run(context)
+    except interrupt.Interrupted as stop:
+        log.finish("killed", str(stop))
+        raise
     except (ScienceError, ContractError) as error:
         return _failed(out, log, str(error))
     except (RuntimeError, MemoryError) as error:
