@@ -48,12 +48,13 @@ test-all: setup ## all tests, the long ones too
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu"
 
-lint: setup ## ruff, mypy, snakefmt, snakemake --lint
+lint: setup ## ruff, mypy, snakefmt, snakemake --lint, audit of the lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check --line-length 120 Snakefile rules
 	$(BIN)/snakemake --lint
+	$(BIN)/python tools/audit_lock.py
 
 fmt: setup ## format the code
 	$(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """The study's configuration: every key, its type, its default and what it means; unknown keys are errors."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -9,7 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from fernas.core import corpora, plugins
 from fernas.core.errors import ConfigError, did_you_mean, unknown
 
-NAME = r"^[a-z0-9][a-z0-9_\-]*$"
+NAMES = {  # they become folders and wildcards: nothing else may stand in them
+    "datasets": r"[a-z0-9][a-z0-9_]*",
+    "methods": r"[a-z0-9][a-z0-9_]*",
+    "views": r"[a-z0-9][a-z0-9_-]*",
+    "tasks": r"[a-z0-9][a-z0-9_-]*",
+    "protocols": r"[a-z0-9][a-z0-9_-]*",
+}
 
 
 class Strict(BaseModel):
@@ -282,6 +289,7 @@ def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
     if not isinstance(document, dict):
         raise ConfigError(f"{where}: expected a mapping of sections, got {type(document).__name__}")
     config = validate_section(StudyConfig, document, where)
+    _check_names(config, where)
     _check_datasets(config, where)
     _check_references(config, where)
     _check_plugins(config, where)
@@ -306,6 +314,15 @@ def unfit(config: StudyConfig, task: str, method: str) -> str | None:
         wants = "pictures" if view.features else "features (a view of kind lbp_top)"
         return f"its recipe {settings.recipe} works on {wants}, its view {name} is of kind {view.kind}"
     return None
+
+
+def _check_names(config: StudyConfig, where: str) -> None:
+    for section, pattern in NAMES.items():
+        for name in getattr(config, section):
+            if not re.fullmatch(pattern, name):
+                raise ConfigError(f"{where}: {section}: the name {name!r:.80} is not of the form {pattern}")
+            if section in ("datasets", "tasks") and name.endswith("-rendered"):
+                raise ConfigError(f"{where}: {section}: the name {name!r} ends in -rendered, which fernas adds itself")
 
 
 def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:

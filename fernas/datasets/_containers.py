@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fernas.core.errors import DataError
-from fernas.core.images import read_image
+from fernas.core.images import MAX_PIXELS, read_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +40,20 @@ def file_of(ref: str) -> str:
     return match["file"] if match else ref
 
 
+def _inside(root: Path | str, ref: str) -> Path:
+    """The folder of a reference, which must not lead out of it."""
+    if os.path.isabs(ref) or ".." in re.split(r"[/\\]", ref):
+        raise DataError(f"{ref}: leads out of the root {root}")
+    return base_folder(root)
+
+
 def read_ref(root: Path | str, ref: str) -> "np.ndarray":
     """One frame by its reference as uint8 RGB (H, W, 3).
 
     Raises:
-        DataError: absent file, row or frame, or one that does not decode.
+        DataError: absent file, row or frame, one that does not decode, or a reference that leads out of the root.
     """
-    folder = base_folder(root)
+    folder = _inside(root, ref)
     match = CONTAINER.fullmatch(ref)
     if match is None:
         return read_image(folder / ref)
@@ -67,7 +74,7 @@ def _row_of(folder: Path, match: "re.Match[str]") -> "np.ndarray":
 
 def digest_of(root: Path | str, ref: str) -> str:
     """Hex sha256 of what a reference holds: a file's bytes, a row's pixels, a video's bytes with the frame's number."""
-    folder = base_folder(root)
+    folder = _inside(root, ref)
     match = CONTAINER.fullmatch(ref)
     if match is None:
         return _file_digest(folder / ref)
@@ -314,6 +321,9 @@ class _Video:
             self.reader = cv2.VideoCapture(str(self.path))
             if not self.reader.isOpened():
                 raise DataError(f"{self.path}: not a readable video")
+            width, height = (int(self.reader.get(n)) for n in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+            if width * height > MAX_PIXELS:
+                raise DataError(f"{self.path}: {width}x{height} pixels, expected at most {MAX_PIXELS}")
             self.position = 0
         while self.position < index:
             if not self.reader.grab():

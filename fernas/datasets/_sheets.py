@@ -17,6 +17,7 @@ from fernas.datasets._tree import read_text
 
 MISSING = {"", "/", "-", "nan", "none", "null", "n/a", "na", "?"}
 SEARCH_ROWS = 60
+MAX_UNPACKED = 512 << 20  # bytes of all members of a workbook; coding tables have a few hundred kilobytes
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,20 @@ def read_grid(path: Path, sheet: int = 0) -> list[list[str]]:
         raise DataError(f"{path}: no such file")
     if suffix == ".xls":
         raise DataError(f"{path}: the old .xls format; save it as .xlsx (or .csv) beside it")
+    if suffix in {".xlsx", ".xlsm"}:
+        _refuse_bomb(path)
     return _read_xlsx(path, sheet) if suffix in {".xlsx", ".xlsm"} else _read_csv(path)
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a workbook that unpacks to more than `MAX_UNPACKED`, before it is unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError):
+        return  # the reader says what is wrong with it
+    if size > MAX_UNPACKED:
+        raise DataError(f"{path}: unpacks to {size >> 20} MiB, expected at most {MAX_UNPACKED >> 20}")
 
 
 def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:

@@ -145,6 +145,10 @@ class Store:
             self._guarded(self._client.set_terminated, run.run_id, status=status, end_time=end_ms)
         run.status = status
 
+    def withdraw(self, run: StoredRun) -> None:
+        """Delete a run (MLflow keeps it in its list of deleted ones)."""
+        self._guarded(self._client.delete_run, run.run_id)
+
     @staticmethod
     def _guarded(call: Any, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -2,7 +2,9 @@
 
 Jobs append `metrics.jsonl` and `status.json`; `follow` mirrors what is new while the study runs, `sync` replays
 everything into any store. Identity of a run is its path (tag `fernas.path`) with its key (tag `fernas.run_key`); a run
-whose key changed is tagged superseded and a new one takes its place. One writer at a time, kept by a lock file.
+whose key changed is tagged superseded and a new one takes its place. A job that was killed and continues repeats the
+epochs since its checkpoint: its run is withdrawn (deleted in the store) and written anew, so that no point stands
+twice. A run whose status file is gone is no longer RUNNING. One writer at a time, kept by a lock file.
 """
 
 import contextlib
@@ -182,6 +184,7 @@ class Mirror:
         self._experiments: dict[str, str] = {}
         self._runs: dict[str, StoredRun] = {}
         self._seen: dict[str, Any] = {}
+        self._visited: set[str] = set()
 
     def pass_once(self, final: bool = False, live: bool = False) -> Report:
         """One pass over all runs; a dead store ends it with `Report.error` set.
@@ -199,8 +202,10 @@ class Mirror:
             with self._writer():
                 self._connect()
                 datasets = task_datasets(self.results)
+                self._visited = set()
                 for job in jobs(self.results, datasets):
                     self._mirror_parent(job, report, final, live)
+                self._end_lost()
                 self._mirror_comparison(report)
         except StoreError as error:
             report.error = str(error)
@@ -264,6 +269,7 @@ class Mirror:
         found = [(child, optional_json(child.folder / "status.json")) for child in job.children]
         known = [(child, status) for child, status in found if status]
         if not known:
+            self._experiment(job.experiment)  # what the store has of it may have to be ended
             return
         keys = {child.path.removeprefix(f"{job.path}/"): str(status.get("run_key", "")) for child, status in known}
         parent = self._current(job, canonical_json(keys), min(_time(s, "started") for _, s in known), None, report)
@@ -271,15 +277,37 @@ class Mirror:
         for child, status in known:
             state = job_state(status, final)
             states.append(state)
-            run = self._current(child, str(status.get("run_key", "")), _time(status, "started"), parent, report)
-            self._update(child, run, status, state, report)
+            key, start = str(status.get("run_key", "")), _time(status, "started")
+            run = self._current(child, key, start, parent, report)
+            signature = _signature(child.folder, ("status.json", "metrics.jsonl", *child.files))
+            if self._seen.get(child.path) == (run.run_id, state, signature):
+                continue
+            rows = optional_jsonl(child.folder / "metrics.jsonl")
+            if _repeats(run, rows):
+                self._store_of().withdraw(run)
+                del self._runs[child.path]
+                run = self._current(child, key, start, parent, report)
+            self._update(child, run, status, state, rows, report)
+            self._seen[child.path] = (run.run_id, state, signature)
         self._update_parent(job, parent, [s for _, s in known], states, live and not final, report)
+
+    def _store_of(self) -> "Store":
+        assert self._store is not None
+        return self._store
+
+    def _end_lost(self) -> None:
+        """End the runs whose status files are gone (Snakemake removes those of a job that failed)."""
+        for path, run in self._runs.items():
+            if path not in self._visited and run.status in ("RUNNING", "SCHEDULED"):
+                self._store_of().end(run, "KILLED", _ms(time.time()))
+                self._seen.pop(path, None)
 
     def _current(self, job: Job, key: str, started: float, parent: "StoredRun | None", report: Report) -> "StoredRun":
         """The run of a job with this key: found, or created after tagging one of another key as superseded."""
         assert self._store is not None
         experiment = self._experiment(job.experiment)
         report.runs += 1
+        self._visited.add(job.path)
         run = self._runs.get(job.path)
         if run is not None and _superseded(run.tags.get("fernas.run_key", ""), key, job.stage):
             self._store.add(run, _change(tags={"fernas.superseded": "true"}))
@@ -298,17 +326,21 @@ class Mirror:
             self._store.add(run, _change(tags=tags))
         return run
 
-    def _update(self, job: Job, run: "StoredRun", status: dict[str, Any], state: str, report: Report) -> None:
-        """Bring the run of a search or a shard up to its files."""
+    def _update(
+        self,
+        job: Job,
+        run: "StoredRun",
+        status: dict[str, Any],
+        state: str,
+        rows: list[dict[str, Any]],
+        report: Report,
+    ) -> None:
+        """Bring the run of a search or a shard up to its files; those of `rows` that it has are the first."""
         assert self._store is not None
-        signature = (run.run_id, state, _signature(job.folder, ("status.json", "metrics.jsonl", *job.files)))
-        if self._seen.get(job.path) == signature:
-            return
-        rows = optional_jsonl(job.folder / "metrics.jsonl")
-        start = int(run.tags.get("fernas.rows", "0"))
-        new = rows[start:] if start <= len(rows) else rows
+        new = rows[int(run.tags.get("fernas.rows", "0")) :]
         tags = {
             "fernas.rows": str(len(rows)),
+            "fernas.rows_digest": _digest_of(rows),
             "fernas.status": str(status.get("status", "")),
             "host": str(status.get("host", "")),
         }
@@ -322,7 +354,6 @@ class Mirror:
         if state != "RUNNING":
             self._upload(run, [(job.folder / name, None) for name in job.files])
         self._store.end(run, state, _ms(_time(status, "ended")))
-        self._seen[job.path] = signature
         report.changed += 1
 
     def _update_parent(
@@ -339,16 +370,22 @@ class Mirror:
         files: list[tuple[Path, str | None]] = []
         figures: list[tuple[Path, str]] = []
         totals: dict[str, list[float]] = {}
+        have = json.loads(run.tags.get("fernas.scores", "{}"))
         for position, (seed, folder, scores) in enumerate(scored):
             when = int((folder / "scores.json").stat().st_mtime * 1000)
+            digest = sha256_file(folder / "scores.json")[:12]
+            is_new = have.get(str(seed)) != digest  # the same scores written again are no second point
+            have[str(seed)] = digest
             for name in ("uar", "uf1", "accuracy"):
                 if (value := number(scores, name)) is not None:
                     totals.setdefault(name, []).append(value)
-                    metrics.append((f"scores/t{seed}/{name}", value, when, 0))
-                    metrics.append((name, sum(totals[name]) / len(totals[name]), when, position))
+                    if is_new:
+                        metrics.append((f"scores/t{seed}/{name}", value, when, 0))
+                        metrics.append((name, sum(totals[name]) / len(totals[name]), when, position))
             files += [(folder / "scores.json", f"t{seed}"), (folder / "predictions.parquet", f"t{seed}")]
             figures.append((folder / "predictions.parquet", f"t{seed}"))
-        self._store.add(run, _change(metrics, {}, {"fernas.status": state.lower(), "fernas.seeds": str(len(scored))}))
+        tags = {"fernas.status": state.lower(), "fernas.seeds": str(len(scored)), "fernas.scores": canonical_json(have)}
+        self._store.add(run, _change(metrics, {}, tags))
         self._upload(run, files)
         self._draw(run, figures)
         self._store.end(run, state, _ms(max((_time(s, "ended") for s in statuses), default=time.time())))
@@ -491,10 +528,10 @@ def job_state(status: dict[str, Any], final: bool = False, now: float | None = N
     if final:
         return "KILLED"
     age = (time.time() if now is None else now) - float(number(status, "heartbeat", "started") or 0.0)
-    if age < 2 * HEARTBEAT_S:
+    if abs(age) < 2 * HEARTBEAT_S:
         return "RUNNING"
     here = status.get("host") == socket.gethostname()
-    alive = _alive(int(number(status, "pid") or 0)) if here else age < STALE_S
+    alive = _alive(int(number(status, "pid") or 0)) if here else abs(age) < STALE_S  # a beat to come: the clock was set
     return "RUNNING" if alive else "KILLED"
 
 
@@ -522,6 +559,16 @@ def _superseded(old: str, new: str, stage: str) -> bool:
     return any(name in after and after[name] != key for name, key in before.items())
 
 
+def _repeats(run: "StoredRun", rows: list[dict[str, Any]]) -> bool:
+    """Whether rows that the run has already were written again (or taken back) by a job that was started anew."""
+    digest = run.tags.get("fernas.rows_digest")
+    return digest is not None and digest != _digest_of(rows[: int(run.tags.get("fernas.rows", "0"))])
+
+
+def _digest_of(rows: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(canonical_json(rows).encode()).hexdigest()[:16]
+
+
 def _metrics(row: dict[str, Any]) -> list[tuple[str, float, int, int]]:
     """A row of metrics.jsonl as metrics; a fold of a shard has curves of its own over its epochs."""
     step, when, prefix = int(row.get("step", 0)), _ms(float(row.get("time", 0.0))), ""
@@ -529,10 +576,16 @@ def _metrics(row: dict[str, Any]) -> list[tuple[str, float, int, int]]:
         phase = f"{row['phase']}/" if isinstance(row.get("phase"), str) else ""
         prefix, step = f"fold{int(row['fold'])}/{phase}", int(row.get("epoch", step))
     return [
-        (prefix + re.sub(r"[^\w\-. /:]", "_", name), float(value), when, step)
+        (prefix + _metric_name(name), float(value), when, step)
         for name, value in row.items()
         if name not in ("step", "time", "fold", "epoch") and _is_number(value)
     ]
+
+
+def _metric_name(name: str) -> str:
+    """A name as MLflow takes it: its characters, and nothing that leads to another folder when it is read as a path."""
+    clean = re.sub(r"[^\w\-. /:]", "_", name)
+    return "/".join(part for part in clean.split("/") if part.strip(" .")) or "_"
 
 
 def _is_number(value: Any) -> bool:

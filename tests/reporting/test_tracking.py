@@ -137,6 +137,71 @@ def test_a_killed_job_becomes_killed_and_comes_back(results: Path) -> None:
     assert runs(results)[path].info.status == "KILLED"
 
 
+def points(results: Path, path: str, name: str) -> list[tuple[int, float, int]]:
+    client = client_of(results)
+    history = client.get_metric_history(runs(results)[path].info.run_id, name)
+    return sorted((m.step, m.value, m.timestamp) for m in history)
+
+
+def test_a_job_that_continues_after_a_kill_has_each_point_once(results: Path) -> None:
+    """Killed after five epochs, continued from a checkpoint after three: two epochs are written again, later."""
+    folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
+    rows = [{"step": k, "time": 100.0 + k, "train_loss": 2.0 - k / 10} for k in range(8)]
+
+    def write(wanted: list[dict[str, Any]]) -> None:
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in wanted))
+
+    set_running(folder, host="elsewhere", heartbeat=time.time())
+    write(rows[:5])
+    tracking.sync(results)
+    before = runs(results)[path].info.run_id
+    later = [row | {"time": row["time"] + 1000} for row in rows]
+    for wanted in (rows[:3], rows[:3] + later[3:4], rows[:3] + later[3:]):  # what a live mirror sees
+        write(wanted)
+        tracking.sync(results)
+        assert points(results, path, "train_loss") == [
+            (row["step"], row["train_loss"], int(row["time"] * 1000)) for row in wanted
+        ]
+    assert runs(results)[path].info.run_id != before
+    assert tracking.sync(results).created == 0
+
+
+def test_a_restart_that_repeats_everything_is_seen_though_no_row_is_fewer(results: Path) -> None:
+    """Between two looks of the mirror the job came back and wrote as many rows as before."""
+    folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
+    for shift in (0.0, 500.0):
+        rows = [{"step": k, "time": 100.0 + k + shift, "train_loss": 1.0} for k in range(4)]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        tracking.sync(results)
+    assert [when for _, _, when in points(results, path, "train_loss")] == [int((600.0 + k) * 1000) for k in range(4)]
+
+
+def test_a_run_whose_status_is_gone_is_not_running(results: Path) -> None:
+    """Snakemake removes the outputs of a job that failed or was told to end, its status among them."""
+    folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
+    set_running(folder, host="elsewhere", heartbeat=time.time())
+    mirror = tracking.Mirror(results, tracking.default_uri(results))
+    mirror.pass_once(live=True)
+    assert runs(results)[path].info.status == "RUNNING"
+    status = read_json(folder / "status.json")
+    (folder / "status.json").unlink()
+    mirror.pass_once(live=True)
+    assert runs(results)[path].info.status == "KILLED"
+    write_json(folder / "status.json", status | {"heartbeat": time.time()})
+    mirror.pass_once(live=True)
+    assert runs(results)[path].info.status == "RUNNING"
+
+
+def test_the_same_scores_written_again_are_one_point(results: Path) -> None:
+    path = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    tracking.sync(results)
+    before = points(results, path, "uar")
+    for scores in (results / "runs" / path).glob("t*/scores.json"):
+        os.utime(scores, (1e9, 1e9))
+    tracking.sync(results)
+    assert points(results, path, "uar") == before
+
+
 @pytest.mark.parametrize(
     ("status", "state"),
     [

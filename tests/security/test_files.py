@@ -1,0 +1,129 @@
+"""Hostile corpora: paths that leave the root, pictures, videos and sheets that unpack to more than they are."""
+
+import io
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from fernas.core.config import parse_config
+from fernas.core.errors import ConfigError, DataError
+from fernas.core.images import MAX_PIXELS, decode_image, write_image
+from fernas.datasets._containers import digest_of, read_ref
+from fernas.datasets._sheets import read_grid
+from fernas.datasets.check import check_data
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """A corpus of one picture, and a picture beside it that is none of its business."""
+    picture = np.zeros((32, 32, 3), np.uint8)
+    write_image(tmp_path / "root" / "a.png", picture)
+    write_image(tmp_path / "secret.png", picture)
+    return tmp_path / "root"
+
+
+@pytest.mark.parametrize("ref", ["../secret.png", "x/../../secret.png", "..\\secret.png", "{secret}"])
+def test_a_reference_that_leaves_the_root_is_refused(corpus, ref):
+    ref = ref.format(secret=corpus.parent / "secret.png")
+    for read in (read_ref, digest_of):
+        with pytest.raises(DataError, match="root"):
+            read(corpus, ref)
+    assert read_ref(corpus, "a.png").shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "a/../../secret.png", "C:\\secret.png", "{secret}"])
+def test_a_table_that_leaves_the_root_is_refused_by_row(corpus, path):
+    (corpus / "t.csv").write_text(f"path,label\na.png,x\n{path.format(secret=corpus.parent / 'secret.png')},y\n")
+    with pytest.raises(DataError, match="row 3.*root"):
+        findings = check_data("custom", corpus, {})
+        raise DataError("; ".join(findings["problems"]))
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG of a few bytes whose header promises width x height."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(100_000, 100_000), (MAX_PIXELS + 1, 1), (2**31 - 1, 2**31 - 1)])
+def test_a_picture_bomb_is_refused_by_its_pixels(size):
+    with pytest.raises(DataError, match=f"{size[0]}x{size[1]} pixels, expected at most"):
+        decode_image(png(*size), "bomb.png")
+
+
+def test_a_sheet_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as member:
+            for _ in range(600):
+                member.write(b"\0" * (1 << 20))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(DataError, match="unpacks to"):
+        read_grid(path)
+
+
+def test_a_sheet_with_outside_entities_reads_no_file(tmp_path):
+    """The xml of a sheet must not pull in files: openpyxl's parser leaves entities of a document type alone."""
+    import openpyxl
+
+    secret = tmp_path / "secret.txt"
+    secret.write_text("TOPSECRET")
+    good = io.BytesIO()
+    book = openpyxl.Workbook()
+    book.active.append(["a"])
+    book.save(good)
+    path = tmp_path / "entity.xlsx"
+    with zipfile.ZipFile(good) as source, zipfile.ZipFile(path, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("sheet1.xml"):
+                data = (
+                    f'<!DOCTYPE x [<!ENTITY e SYSTEM "file://{secret}">]>'
+                    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+                    '<row r="1"><c r="A1" t="inlineStr"><is><t>&e;</t></is></c></row></sheetData></worksheet>'
+                ).encode()
+            target.writestr(name, data)
+    try:
+        cells = read_grid(path)
+    except DataError:
+        return
+    assert "TOPSECRET" not in str(cells)
+
+
+def test_a_checkpoint_with_code_in_it_is_not_run(tmp_path):
+    import pickle
+
+    from fernas.core.checkpoint import CheckpointStore
+
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    store = CheckpointStore(tmp_path, "key")
+    store.folder.mkdir()
+    store.path.write_bytes(pickle.dumps({"x": Evil()}))
+    assert store.load() is None and not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["../../outside", "a/b", "..", "", "Ä", "a\nb", "a b", "-x", "{x}", "t-rendered"])
+@pytest.mark.parametrize("section", ["datasets", "views", "tasks", "protocols", "methods"])
+def test_names_in_a_config_cannot_leave_the_results_folder(section, name):
+    if name == "t-rendered" and section in ("views", "protocols"):
+        return  # a name like another one
+    document = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
+    document[section][name] = next(iter(document[section].values()))
+    with pytest.raises(ConfigError, match=f"{section}: the name"):
+        parse_config(document)
