@@ -209,6 +209,9 @@ class MethodConfig(Strict):
     search_seeds: int = Field(1, ge=1)
     train_seeds: int = Field(1, ge=1)
     budget_from: str | None = Field(None, description="method whose search budget limits this one")
+    params_from: str | None = Field(
+        None, description="method whose found network, of the same group and seed, sets this one's number of parameters"
+    )
     view: str | None = Field(None, description="what its networks see, a name of `views`; none: the task's view")
     combine: tuple[str, ...] = Field(
         (), description="an ensemble: every trained repetition of these methods, by the mean log-probability"
@@ -383,6 +386,8 @@ def _check_references(config: StudyConfig, where: str) -> None:
     for name, method in config.methods.items():
         if method.budget_from is not None and method.budget_from not in config.methods:
             raise unknown(f"{where}: methods.{name}.budget_from", method.budget_from, config.methods)
+        if method.params_from is not None:
+            _check_params_from(config, f"{where}: methods.{name}.params_from", method)
         if method.view is not None and method.view not in config.views:
             raise unknown(f"{where}: methods.{name}.view", method.view, config.views)
         _check_combine(config, f"{where}: methods.{name}", method)
@@ -418,6 +423,15 @@ def _check_combine(config: StudyConfig, place: str, method: MethodConfig) -> Non
             raise unknown(f"{place}.combine", member, config.methods)
         if config.methods[member].combine:
             raise ConfigError(f"{place}.combine: {member} is itself an ensemble; name its members")
+
+
+def _check_params_from(config: StudyConfig, place: str, method: MethodConfig) -> None:
+    """The other method is searched for in the same scopes, and takes its own size from nobody."""
+    other = config.methods.get(method.params_from or "")
+    if other is None:
+        raise unknown(place, str(method.params_from), config.methods)
+    if other.combine or other.params_from is not None or not set(method.scopes) <= set(other.scopes):
+        raise ConfigError(f"{place}: {method.params_from} is not a method with a search in {', '.join(method.scopes)}")
 
 
 def _check_source(config: StudyConfig, place: str, name: str, method: MethodConfig) -> None:

@@ -131,7 +131,8 @@ def scopes_of(method: MethodConfig) -> tuple[str, ...]:
     """The scopes of a method; a method whose search reads no data has one, `no_data`."""
     if method.combine:
         return tuple(method.scopes)
-    return tuple(method.scopes) if plugins.load("search", method.search).uses_data else ("no_data",)
+    from_data = plugins.load("search", method.search).uses_data or method.params_from is not None
+    return tuple(method.scopes) if from_data else ("no_data",)
 
 
 def runs(config: StudyConfig, dataset: str | None = None, named: bool = False) -> Iterator[Run]:

@@ -158,7 +158,11 @@ def statuses(config: StudyConfig, wildcards: Any) -> list[str]:
 
 def source_files(config: StudyConfig, wildcards: Any, kind: str) -> list[str]:
     """What a method takes over from another run: its `architecture`, `models` or `folds`; nothing for the others."""
-    source = config.methods[wildcards.method].init_from
+    source, sized = (getattr(config.methods[wildcards.method], key) for key in ("init_from", "params_from"))
+    if sized is not None and kind == "architecture":
+        w, seeds = wildcards, config.methods[sized].search_seeds
+        folder = f"{config.results}/runs/{w.task}/{w.protocol}/{sized}/{w.scope}"
+        return [f"{folder}/s{int(w.ss) % seeds}/g{w.g}/architecture.json"]
     if source is None:
         return []
     task, protocol = grid.task_name(config, source.task), config.protocols[source.protocol]
@@ -235,7 +239,7 @@ def _method(config: StudyConfig, method: str) -> dict[str, Any]:
     section = config.methods[method].model_dump(mode="json")
     for key in ("scopes", "search_seeds", "train_seeds", "mem_mb", "extra_data", "recipe", "recipe_options", "view"):
         section.pop(key)
-    for key in ("combine", "init_from"):
+    for key in ("combine", "init_from", "params_from"):
         if not section[key]:
             section.pop(key)
     return section

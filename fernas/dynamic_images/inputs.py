@@ -63,7 +63,8 @@ def make_inputs(
         read_frame: (dataset, reference) -> uint8 RGB (H, W, 3).
         out_npy: the array to write.
         out_table: the table to write: row, sample_id, source_id, subject, dataset, label, class_index, face_status,
-            nose_x, nose_y (nose tip, pixels of the aligned picture), excluded.
+            nose_x, nose_y (nose tip, pixels of the aligned picture), nose_source (landmarks, estimated from eyes or
+            mean), excluded.
         progress: called as progress(items, total=, desc=).
         no_face: `centre_crop` keeps samples without a face, `exclude` takes them out.
         threads: samples worked on at the same time; the result is the same.
@@ -122,7 +123,7 @@ def _plan(
         sources.append(source)
         rows.append(_row(number, sample, face, source, view, no_face))
     table = pd.DataFrame(rows)
-    for name in ("source_id", "subject", "label", "face_status", "excluded"):
+    for name in ("source_id", "subject", "label", "face_status", "nose_source", "excluded"):
         table[name] = table[name].astype(object).where(table[name].notna(), None)
     return table, sources
 
@@ -148,6 +149,7 @@ def _row(
         "face_status": face["status"],
         "nose_x": float(nose[0]),
         "nose_y": float(nose[1]),
+        "nose_source": face.get("nose_source"),
         "excluded": _excluded(face, source, view, no_face),
     }
 

@@ -1,6 +1,6 @@
 """A part of a task's samples: pictures in one memory-mapped uint8 array, picked by row."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,8 @@ class ArrayPart:
         labels: int64 (N,), class indices.
         ids: sample ids.
         subjects: subjects, an empty string where none is known.
-        noses: float32 (N, 2), nose tip (x, y) in px of the aligned picture, or None when the table has none.
+        noses: float32 (N, 2), nose tip (x, y) in px of the aligned picture, NaN where no landmark says it (the training
+            side's mean then stands in), or None when the table has none.
     """
 
     source: np.ndarray
@@ -68,6 +69,13 @@ class ArrayPart:
         import torch
 
         return None if self.noses is None else torch.from_numpy(self.noses[indices])
+
+    def with_noses(self, mean: np.ndarray) -> "ArrayPart":
+        """The part with `mean` (2,) in the place of nose tips that are not known; one without noses stays so."""
+        if self.noses is None:
+            return self
+        known = np.isfinite(self.noses).all(1, keepdims=True)
+        return replace(self, noses=np.where(known, self.noses, mean).astype(np.float32))
 
     def join(self, other: "ArrayPart") -> "ArrayPart":
         """Both parts as one; they must share their source array."""
@@ -121,4 +129,6 @@ class Inputs:
         noses = None
         if {"nose_x", "nose_y"} <= set(lines.columns):
             noses = lines[["nose_x", "nose_y"]].to_numpy(np.float32, copy=True)
+            if "nose_source" in lines:  # a mean over the corpus would bring test faces into training
+                noses[(lines["nose_source"] == "mean").to_numpy()] = np.nan
         return ArrayPart(self.images, lines["row"].to_numpy(np.int64, copy=True), labels, list(ids), subjects, noses)

@@ -22,6 +22,9 @@ class AugmentConfig(Options):
     rotation_deg: float = Field(default=10.0, ge=0, le=45, description="largest rotation either way")
     brightness: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
     contrast: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
+    nose_jitter: float = Field(
+        default=0.0, ge=0, description="px by which nose tips move at random, for networks of face patches"
+    )
     fill: Literal["edge", "zero"] = Field(default="edge", description="what lies outside the picture")
     scale: Literal["symmetric", "unit", "standard"] = Field(
         default="symmetric", description="floats in [-1, 1], in [0, 1], or each picture with mean 0 and deviation 1"

@@ -35,8 +35,10 @@ def network_inputs(
     _, height, width, _ = batch.shape
     draw = augment.draw(len(batch), height, width, generator)
     noses = part.noses_of(indices)
-    moved = None if noses is None else augment.move_points(noses, draw, height, width).to(device)
-    return augment.apply(batch.to(device), draw), moved
+    moved = None if noses is None else augment.move_points(noses, draw, height, width)
+    if moved is not None and augment.config.nose_jitter:
+        moved = moved + (2 * torch.rand(moved.shape, generator=generator) - 1) * augment.config.nose_jitter
+    return augment.apply(batch.to(device), draw), None if moved is None else moved.to(device)
 
 
 @torch.no_grad()

@@ -220,6 +220,10 @@ def fit(
         raise ContractError("training: the training part has no samples")
     if config.select == "inner_validation" and not len(inner):
         raise ContractError("training: select is inner_validation, but that part has no samples; use select: last")
+    if getattr(net, "needs_noses", False):
+        net.set_mean_nose(train.noses)  # type: ignore[operator]
+        mean = net.mean_nose.cpu().numpy()  # type: ignore[union-attr]
+        train, inner = train.with_noses(mean), inner.with_noses(mean)
     loop = _Loop(net, train, config, classes, device)
     if resume is not None:
         loop.load(resume)

@@ -78,6 +78,7 @@ class SearchContext:
         log: metrics and status for tracking.
         history_path: search.jsonl, one row per epoch, generation or candidate.
         source: the architecture of another run that this method starts from, or None.
+        reference: the options of the method whose budget limits this one (`budget_from`), or None.
     """
 
     space: str | None
@@ -98,6 +99,7 @@ class SearchContext:
     device: str = "cpu"
     threads: int = 1
     source: Path | None = None
+    reference: Any = None
     _resumed: dict[str, Any] | None = None
     _watch: Any = None
 

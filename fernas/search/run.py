@@ -163,6 +163,8 @@ def run_search(
         context = _context(inputs_npy, inputs_table, folds_train_json, config, options, scope, group, seed)
         context.budget, context.checkpoint, context.log = BudgetMeter(budget_macs), store, log
         context.source = source
+        if isinstance(method, dict) and method.get("budget_method"):
+            context.reference = parse_method(method["budget_method"])[2]
         context.history_path, context.threads, context.device = out / "search.jsonl", threads, device
         with interrupt.graceful():
             architecture = plugin.run(context)

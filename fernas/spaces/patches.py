@@ -122,9 +122,12 @@ class PatchLimits:
 
     def _legal_box(self, box: Box) -> Box:
         dx, dy, w, h = box
-        w, h = (min(self.sizes, key=lambda size, side=side: (abs(size - side), size)) for side in (w, h))
+        w, h = (self._nearest(side) for side in (w, h))
         (x0, x1), (y0, y1) = self.centres(w, 0), self.centres(h, 1)
         return min(max(dx, x0), x1), min(max(dy, y0), y1), w, h
+
+    def _nearest(self, side: int) -> int:
+        return min(self.sizes, key=lambda size: (abs(size - side), size))
 
     def _within_area(self, boxes: list[Box]) -> list[Box]:
         boxes = list(boxes)

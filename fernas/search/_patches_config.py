@@ -1,0 +1,150 @@
+"""Options of the searches among patch networks, and what they will spend; importable without torch."""
+
+import functools
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from fernas.core.architecture import Network, PatchesArchitecture
+from fernas.core.config import NetworkConfig
+from fernas.core.seeds import rng
+from fernas.learn.config import BatchOptions, Options
+from fernas.search.context import PartSizes
+from fernas.spaces.patches import GRID, Genome, PatchLimits, patch_macs, to_architecture
+
+PATCHES_ONLY = "it searches face patches; its space is `patches`"
+DRAWS = 400  # random genomes over which the expected cost of an evaluation is averaged
+
+
+class PatchTrainConfig(BatchOptions):
+    """The short training of a genome before it is scored; nothing else chooses, so that its last epoch counts."""
+
+    epochs: int = Field(default=12, ge=1)
+    batch: int = Field(default=32, ge=1, description="largest batch")
+    lr: float = Field(default=1e-3, gt=0, description="Adam")
+    flip: bool = Field(default=True, description="mirror left and right with probability 1/2")
+    nose_jitter: float = Field(default=0.02, ge=0, lt=0.5, description="nose tips move by up to this, face sides")
+    scale: Literal["symmetric", "unit", "standard"] = Field(
+        default="standard", description="as in augment.scale: of the whole picture, before patches are cut"
+    )
+
+
+class PatchSearchConfig(Options):
+    """Which genomes are legal, how one is trained and what counts as good: shared by evolution and its control.
+
+    Lengths are fractions of the face's side, so that one set serves every view.
+    """
+
+    max_patches: int = Field(default=4, ge=1, le=16, description="most patches of a genome")
+    count: Literal["variable", "fixed"] = Field(default="variable", description="1..max_patches, or exactly as many")
+    min_side: float = Field(default=1 / 12, gt=0, le=1, description="shortest side of a patch (8 of 96 px)")
+    max_side: float = Field(default=1 / 3, gt=0, le=1, description="longest side of a patch (32 of 96 px)")
+    max_share: float = Field(default=0.06, gt=0, le=1, description="largest share of the face that all patches cover")
+    form: Literal["separate", "stacked"] = Field(
+        default="separate", description="stacked: the ablation, patches resized and stacked as channels"
+    )
+    resize_side: float = Field(
+        default=1 / 4, gt=0, le=1, description="form stacked: side of a resized patch (24 of 96)"
+    )
+    score: Literal["accuracy", "uar"] | None = Field(
+        default=None, description="on the selection part; null: accuracy for one objective, UAR for two"
+    )
+    size_penalty: float = Field(
+        default=0.1, ge=0, description="lambda: fitness is the score less lambda x parameters / those of the whole face"
+    )
+    train: PatchTrainConfig = PatchTrainConfig()
+
+    @model_validator(mode="after")
+    def _sides(self) -> "PatchSearchConfig":
+        if self.min_side > self.max_side:
+            raise ValueError(f"min_side must not exceed max_side, got {self.min_side:g} and {self.max_side:g}")
+        return self
+
+    def architecture(self, genome: Genome, face_px: int, network: Network) -> PatchesArchitecture:
+        """The architecture of a genome in this form."""
+        found = to_architecture(genome, face_px, network)
+        if self.form == "separate":
+            return found
+        return found.model_copy(update={"form": "stacked", "resize_px": max(GRID, round(self.resize_side * face_px))})
+
+    def limits(self, face_px: int) -> PatchLimits:
+        """The legal genomes on a face of this side."""
+        return PatchLimits.of(
+            face_px, self.max_patches, self.count == "fixed", self.min_side, self.max_side, self.max_share
+        )
+
+
+class EvolutionConfig(PatchSearchConfig):
+    """The genetic algorithm. None of these values is published; docs/methods/deep_evolution.md has their reasons."""
+
+    objective: Literal["single", "nsga2"] = Field(
+        default="single", description="one fitness, or NSGA-II on (UAR, parameters) of which the knee is taken"
+    )
+    population: int = Field(default=24, ge=2)
+    generations: int = Field(default=25, ge=1, description="the random first one counts")
+    tournament: int = Field(default=3, ge=2, description="genomes that compete to be a parent (NSGA-II: always 2)")
+    elites: int | None = Field(
+        default=2, ge=0, description="best that survive beside the children; null: parents and children compete"
+    )
+    crossover: float = Field(default=0.7, ge=0, le=1, description="probability that two parents share out patches")
+    mutation: float = Field(default=0.2, ge=0, le=1, description="probability that a patch moves and changes size")
+    step: float = Field(default=1 / 24, gt=0, description="standard deviation of a move (4 of 96 px)")
+    replace: float = Field(default=0.05, ge=0, le=1, description="probability that a patch is drawn anew")
+    resample: float = Field(default=0.1, ge=0, le=1, description="count variable: probability to lose or gain a patch")
+    eliminate_duplicates: bool = Field(default=True, description="no child equals another one or a parent")
+    occlusions: int = Field(default=20, ge=0, description="random placements of the occlusion check; 0: no check")
+
+    @model_validator(mode="after")
+    def _elites(self) -> "EvolutionConfig":
+        if self.elites is not None and self.elites >= self.population:
+            raise ValueError(f"elites must be fewer than the population of {self.population}, got {self.elites}")
+        return self
+
+    @property
+    def evaluations(self) -> int:
+        """Genomes that are asked for in all."""
+        return self.population * self.generations
+
+
+class RandomPatchesConfig(PatchSearchConfig):
+    """`budget_from` an evolution takes everything over from it: the number of genomes, the limits, the training."""
+
+    evaluations: int | None = Field(default=None, ge=1, description="genomes that are drawn; null: as budget_from's")
+
+
+def skip(space: str | None) -> str | None:
+    """Why these searches make no sense on a space, or None."""
+    return None if space == "patches" else PATCHES_ONLY
+
+
+@functools.cache
+def mean_macs(limits: PatchLimits, channels: int, classes: int) -> float:
+    """Multiply-adds of a picture's forward pass, the mean over random legal genomes (seeded)."""
+    random = rng(0, "patches budget")
+    return sum(patch_macs(limits.random_genome(random), channels, classes) for _ in range(DRAWS)) / DRAWS
+
+
+def evaluation_macs(per_image: float, train: PatchTrainConfig, sizes: PartSizes) -> float:
+    """What one evaluation spends: training forward and backward, then the selection part forward."""
+    return per_image * (3 * train.epochs * sizes.weights + sizes.selection)
+
+
+def budget(
+    options: EvolutionConfig | RandomPatchesConfig,
+    space: str,
+    network: NetworkConfig,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    sizes: PartSizes,
+) -> float:
+    """Multiply-accumulates that a search is expected to spend: every evaluation as dear as a random genome's.
+
+    A search that finds smaller genomes, or the same ones again, spends less; its own meter counts exactly.
+    """
+    from fernas.core.errors import ConfigError
+
+    if options.evaluations is None:
+        raise ConfigError("random_patches: needs search_options.evaluations, or budget_from an evolution")
+    channels, height, _ = input_shape
+    per_image = mean_macs(options.limits(height), channels, classes)
+    return round(options.evaluations * evaluation_macs(per_image, options.train, sizes))

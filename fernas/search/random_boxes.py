@@ -1,0 +1,42 @@
+"""No search: patches at random places, none selected, with the sizes of those that the run in `params_from` found."""
+
+from fernas.core.architecture import Architecture, Network
+from fernas.search import _patches_config
+from fernas.search._hand_made import ShareConfig, budget, other_boxes
+from fernas.search.context import SearchContext, SearchPlugin
+from fernas.spaces.patches import PatchLimits, canonical_order, to_architecture
+
+
+class RandomBoxesConfig(ShareConfig):
+    """Nothing else to set; `search_seeds` of the method says how often it is drawn."""
+
+
+def run(context: SearchContext) -> Architecture:
+    """Draw once; looks at no sample."""
+    from fernas.core.seeds import rng
+
+    context.open()
+    face_px, random = context.input_shape[1], rng(context.seed, "boxes")
+    sizes = other_boxes(context.source, context)
+    if sizes is None:
+        limits = PatchLimits.of(face_px, 4, False, 1 / 12, 1 / 3, context.options.share)
+        genome = limits.random_genome(random)
+    else:
+        limits = PatchLimits(face_px, len(sizes), True, (1,), face_px**2)
+        boxes = []
+        for _, _, w, h in sizes:
+            (x0, x1), (y0, y1) = limits.centres(w, 0), limits.centres(h, 1)
+            boxes.append((int(random.integers(x0, x1 + 1)), int(random.integers(y0, y1 + 1)), w, h))
+        genome = tuple(sorted(boxes, key=canonical_order))
+    return to_architecture(genome, face_px, Network(classes=len(context.classes), input=context.input_shape))
+
+
+PLUGIN = SearchPlugin(
+    "random_boxes",
+    "random places, not selected",
+    RandomBoxesConfig,
+    run,
+    _patches_config.skip,
+    uses_data=False,
+    budget=budget,
+)
