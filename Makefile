@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-all lint fmt ui report tables bench clean retry-failed lock plan
+.PHONY: help setup demo demo-full test test-all lint fmt ui report tables bench clean retry-failed lock plan
 
 help: ## the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s ':'
@@ -24,6 +24,9 @@ $(VENV)/.done: requirements/torch.txt requirements/lock.txt pyproject.toml tools
 
 demo: setup ## the whole study on rendered faces: tables, report, MLflow store
 	$(SNAKEMAKE)
+
+demo-full: setup ## every method of the tables on one rendered corpus, in results-full (at most 45 minutes on two cores)
+	$(BIN)/snakemake --cores $(CORES) --configfile configs/full.yaml --resources mem_mb=7000
 
 plan: setup ## what the study will cost
 	$(BIN)/fernas plan $(CONFIG)

@@ -32,7 +32,22 @@ def test_the_demo_is_planned_as_counted(demo):
     counted = {rule: n for rule, n in grid.count_jobs(load_config(ROOT / "config.yaml")).items() if n}
     planned = {rule: n for rule, n in demo.rules.items() if rule != "all"}
     assert planned == counted
-    assert sum(planned.values()) < 110
+    assert sum(planned.values()) < 116
+
+
+def test_the_full_demo_holds_every_method_and_is_planned_as_counted(workflow):
+    config = load_config(ROOT / "configs" / "full.yaml")
+    listed = {name for entry in config.study for name in entry.methods}
+    assert {
+        "emonas", "autofernet", "deep_evolution", "random", "random_mean", "random_autofernet", "random_patches",
+        "darts", "darts_second", "pdarts", "pcdarts", "mobilenet_v2", "vgg16", "vgg19", "resnet50", "resnet18",
+        "small_cnn", "lbp_top_svm",
+    } <= listed  # fmt: skip
+    assert set(load_config(ROOT / "config.yaml").methods) >= listed, "the demo has a row for each, if only a skipped one"
+    result = workflow.snakemake("-n", "--configfile", "configs/full.yaml", "--resources", "mem_mb=7000")
+    assert result.status == 0, result.text
+    counted = {rule: n for rule, n in grid.count_jobs(config).items() if n}
+    assert {rule: n for rule, n in result.rules.items() if rule != "all"} == counted
 
 
 def test_only_prediction_and_the_audit_read_test_ids(demo):
