@@ -43,7 +43,9 @@ def test_the_full_demo_holds_every_method_and_is_planned_as_counted(workflow):
         "darts", "darts_second", "pdarts", "pcdarts", "mobilenet_v2", "vgg16", "vgg19", "resnet50", "resnet18",
         "small_cnn", "lbp_top_svm",
     } <= listed  # fmt: skip
-    assert set(load_config(ROOT / "config.yaml").methods) >= listed, "the demo has a row for each, if only a skipped one"
+    assert set(load_config(ROOT / "config.yaml").methods) >= listed, (
+        "the demo has a row for each, if only a skipped one"
+    )
     result = workflow.snakemake("-n", "--configfile", "configs/full.yaml", "--resources", "mem_mb=7000")
     assert result.status == 0, result.text
     counted = {rule: n for rule, n in grid.count_jobs(config).items() if n}
