@@ -48,17 +48,31 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
 
 
 @app.command()
-def plan(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
-    """Estimate jobs, core-hours, disk and memory of a study before it starts."""
+def plan(
+    config: ConfigFile = Path("config.yaml"),
+    nodes: Annotated[int | None, typer.Option(min=1, help="simulate the schedule on so many nodes")] = None,
+    cores: Annotated[int, typer.Option(min=1, help="cores per node of the simulation")] = 1,
+    json: Json = False,
+) -> None:
+    """Estimate jobs, core-hours, disk and memory of a study before it starts; with --nodes also when it will end."""
     from fernas.cli.planning import estimate
+    from fernas.cli.schedule import outlook
     from fernas.core.config import load_config
 
-    document = estimate(load_config(config))
+    study = load_config(config)
+    document = estimate(study)
+    if nodes is not None:
+        document["schedule"] = outlook(study, nodes, cores)
     if json:
         emit(document, True)
         return
     print_table(document["stages"], "what the study will do")
-    emit({key: value for key, value in document.items() if key != "stages"}, False, "in all")
+    emit({key: value for key, value in document.items() if key not in ("stages", "schedule")}, False, "in all")
+    if nodes is not None:
+        schedule = document["schedule"]
+        print_table(schedule["chain"], "the longest chain of jobs")
+        title = f"on {nodes} nodes of {cores} cores"
+        emit({key: value for key, value in schedule.items() if key != "chain"}, False, title)
 
 
 @app.command("check-data")

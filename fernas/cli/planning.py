@@ -6,7 +6,9 @@ Sample counts come from the manifest where the corpus has been read, else from w
 the published counts.
 """
 
+import functools
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,37 @@ class TaskSize:
     frames: int
 
 
+@dataclass(frozen=True)
+class RunCost:
+    """Core-seconds of the jobs of one run, start-up included."""
+
+    run: grid.Run
+    search_s: float
+    train_s: float
+
+
+def run_costs(config: StudyConfig) -> list[RunCost]:
+    """What one search and one shard of each run of the study will cost."""
+    sizes: dict[tuple[str, str], TaskSize] = {}
+    known: dict[str, tuple[float, float]] = {}
+    found = []
+    for run in grid.runs(config):
+        method, task = config.methods[run.method], config.tasks[run.task]
+        size = sizes.setdefault((run.task, run.protocol), task_size(config, run.task, run.protocol))
+        if not run.shards:
+            found.append(RunCost(run, 0.0, 0.0))
+            continue
+        view = config.views[grid.view_of(config, run.task, run.method)]
+        key = repr((run.method, run.scope, run.protocol, size, task.classes, view))  # seeds and names cost the same
+        if key not in known:
+            slower = 1.0 if method.budget_from is None else SEARCH_RATE / CELL_RATE
+            searched = search_macs(config, run, method, size, task, view) / SEARCH_RATE * slower
+            macs, rate = training_macs(config, run, method, size, task, view)
+            known[key] = (TORCH_JOB_S + searched, TORCH_JOB_S + macs / rate / run.shards)
+        found.append(RunCost(run, *known[key]))
+    return found
+
+
 def estimate(config: StudyConfig) -> dict[str, Any]:
     """The cost of a study: one row per kind of job, and sums.
 
@@ -53,15 +86,11 @@ def estimate(config: StudyConfig) -> dict[str, Any]:
         seconds["align_faces"] += size.samples * FACE_S
         seconds["make_inputs"] += size.frames * FRAME_S
         seconds["audit_dataset"] += size.frames * FRAME_S
-    for run in grid.runs(config):
-        method, size = config.methods[run.method], task_size(config, run.task, run.protocol)
-        task = config.tasks[run.task]
-        view = config.views[task.view]
-        searched = search_macs(config, run, method, size, task, view)
-        slower = 1.0 if method.budget_from is None else SEARCH_RATE / CELL_RATE
-        seconds["search"] += searched / SEARCH_RATE * slower * run.groups * run.search_seeds
-        macs, rate = training_macs(config, run, method, size, task, view)
-        seconds["train"] += macs / rate * len(run.seeds)
+    seconds["search"] = seconds["train"] = 0.0
+    for cost in run_costs(config):
+        run = cost.run
+        seconds["search"] += cost.search_s * run.groups * run.search_seeds
+        seconds["train"] += cost.train_s * run.shards * len(run.seeds)
     total = sum(seconds.values())
     return {
         "stages": [{"stage": n, "jobs": counts[n], "core_s": round(s, 1)} for n, s in seconds.items() if counts[n]],
@@ -163,7 +192,6 @@ def training_macs(
     config: StudyConfig, run: grid.Run, method: MethodConfig, size: TaskSize, task: TaskConfig, view: ViewConfig
 ) -> tuple[float, float]:
     """(multiply-accumulates of all folds of one repetition, multiply-accumulates per core-second)."""
-    from fernas.spaces.complexity import macs
     from fernas.spaces.sampling import random_architecture
 
     _, pictures = _parts(config, run, size)
@@ -179,7 +207,16 @@ def training_macs(
         name = str(method.search_options.get("name", "small_cnn"))
         architecture = NamedArchitecture(name=name, network=Network(classes=len(task.classes), input=shape))
         rate = NAMED_RATE
-    return float(macs(architecture)) * 3 * pictures * epochs * size.folds, rate
+    return _macs(architecture.model_dump_json()) * 3 * pictures * epochs * size.folds, rate
+
+
+@functools.cache
+def _macs(architecture: str) -> float:
+    """Multiply-accumulates of a network on one picture, from its json; the same networks recur in a study."""
+    from fernas.core.architecture import parse_architecture
+    from fernas.spaces.complexity import macs
+
+    return float(macs(parse_architecture(json.loads(architecture))))
 
 
 def _disk_mb(config: StudyConfig, sizes: dict[str, TaskSize]) -> float:
