@@ -2,8 +2,11 @@
 
 import contextlib
 import logging
+import os
 import signal
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
 logger = logging.getLogger(__name__)
@@ -19,11 +22,53 @@ class Interrupted(BaseException):
 
 
 _received: list[int] = []
+_watched: list[tuple[int, str]] = []  # process number and start time of the Snakemake that started this job
+_looked = [0.0]
+LOOK_EVERY_S = 1.0
 
 
 def requested() -> bool:
-    """Whether a signal has asked this job to end."""
+    """Whether a signal has asked this job to end, or the Snakemake that started it is gone (as if by SIGHUP)."""
+    if _watched and not _received and time.monotonic() - _looked[0] >= LOOK_EVERY_S:
+        _looked[0] = time.monotonic()
+        if _started(_watched[0][0]) != _watched[0][1]:
+            logger.warning("the Snakemake that started this job is gone: saving and ending")
+            _received.append(signal.SIGHUP)
     return bool(_received)
+
+
+def watch_snakemake() -> None:
+    """Remember the Snakemake above this process; when it is gone nobody takes the results, and a new one may come.
+
+    Without /proc nothing is watched.
+    """
+    number = os.getppid()
+    for _ in range(3):  # a shell stands between
+        words = _read(number, "cmdline").split("\0")
+        if "python" in Path(words[0]).name and any(
+            word.endswith(("snakemake", "snakemake/__main__.py")) for word in words
+        ):
+            _watched[:] = [(number, _started(number))]
+            return
+        number = int(_stat(number, 1) or 0)
+
+
+def _started(number: int) -> str:
+    """When a process started, in ticks since the machine did; empty where there is none."""
+    return _stat(number, 19) if _stat(number, 0) != "Z" else ""
+
+
+def _stat(number: int, field: int) -> str:
+    """A field of /proc/N/stat behind the name in brackets: 0 state, 1 parent, 19 start time."""
+    words = _read(number, "stat").rpartition(")")[2].split()
+    return words[field] if len(words) > field else ""
+
+
+def _read(number: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{number}/{name}").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def check() -> None:

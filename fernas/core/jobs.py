@@ -39,6 +39,7 @@ def run_rule(job: Any, main: Callable[..., None]) -> None:
     for name in THREAD_VARIABLES:
         os.environ[name] = str(job.threads)
     log.to_file(str(job.log[0]))
+    interrupt.watch_snakemake()
     arguments = {**dict(job.input.items()), **dict(job.output.items()), **dict(job.params.items())}
     arguments.pop("code", None)
     if "threads" in inspect.signature(main).parameters:

@@ -413,7 +413,9 @@ class Mirror:
             if _is_number(row["uar"])
         ]
         counts = {f"rows_{status}": str(int(n)) for status, n in frame["status"].value_counts().items()}
-        self._store.add(run, _change(metrics, {}, counts))
+        if run.tags.get("fernas.scores") == key:  # the same table with another date (Snakemake touches its outputs)
+            metrics = []
+        self._store.add(run, _change(metrics, {}, {**counts, "fernas.scores": key}))
         tables = sorted((folder / "tables").glob("*.*")) if (folder / "tables").is_dir() else []
         self._upload(run, [(folder / name, None) for name in job.files] + [(table, "tables") for table in tables])
         self._store.end(run, "FINISHED", when)

@@ -202,6 +202,16 @@ def test_the_same_scores_written_again_are_one_point(results: Path) -> None:
     assert points(results, path, "uar") == before
 
 
+def test_the_same_comparison_with_another_date_is_one_point(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
+    comparison(results, own_tree[1])
+    tracking.sync(results)
+    name = "uar/ckplus-7n/kfold4/emonas/per_group"
+    before = points(results, "comparison", name)
+    os.utime(results / "comparison.csv", (1e9, 1e9))
+    tracking.sync(results)
+    assert points(results, "comparison", name) == before and len(before) == 1
+
+
 @pytest.mark.parametrize(
     ("status", "state"),
     [
