@@ -19,7 +19,7 @@ wildcard_constraints:
     view="[a-z0-9_-]+",
     protocol="[a-z0-9_-]+",
     method="[a-z0-9_]+",
-    scope="per_group|per_fold|whole_dataset|published|no_data",
+    scope="per_group|per_fold|whole_dataset|whole_matched|published|no_data",
     ss="[0-9]+",
     ts="[0-9]+",
     g="[0-9]+",

@@ -7,6 +7,7 @@ rule compare:
     output:
         comparison=f"{RESULTS}/comparison.csv",
         markdown=f"{RESULTS}/comparison.md",
+        paired=f"{RESULTS}/tables/paired.csv",
     log:
         f"{RESULTS}/logs/compare.log",
     conda:
@@ -16,7 +17,7 @@ rule compare:
         runtime=60,
     params:
         config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.tables"),
+        digest=code("fernas.reporting.tables", *steps.metric_modules()),
     message:
         "compare all methods"
     script:

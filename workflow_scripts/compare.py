@@ -6,8 +6,10 @@ from typing import Any
 from fernas.core.jobs import run_rule
 
 
-def main(scores: list[str], comparison: str, markdown: str, config: dict[str, Any], digest: str) -> None:
-    """Write comparison.csv and comparison.md from what is under the results folder."""
+def main(
+    scores: list[str], comparison: str, markdown: str, paired: str, config: dict[str, Any], digest: str
+) -> None:
+    """Write comparison.csv, comparison.md and tables/ (`paired` among them) from what is under the results folder."""
     from fernas.core.config import StudyConfig
     from fernas.reporting.tables import write_comparison
 

@@ -192,7 +192,7 @@ class InitFrom(Strict):
     task: str
     protocol: str
     method: str
-    scope: Literal["per_group", "per_fold", "whole_dataset", "published", "no_data"] = "per_group"
+    scope: Literal["per_group", "per_fold", "whole_dataset", "whole_matched", "published", "no_data"] = "per_group"
     fold: int = Field(0, ge=0, description="the fold whose weights are taken; an official split has fold 0 alone")
 
 
@@ -205,7 +205,7 @@ class MethodConfig(Strict):
     search_options: dict[str, Any] = Field(default_factory=dict)
     recipe_options: dict[str, Any] = Field(default_factory=dict)
     network: NetworkConfig = NetworkConfig()
-    scopes: tuple[Literal["per_group", "per_fold", "whole_dataset", "published"], ...] = ("per_group",)
+    scopes: tuple[Literal["per_group", "per_fold", "whole_dataset", "whole_matched", "published"], ...] = ("per_group",)
     search_seeds: int = Field(1, ge=1)
     train_seeds: int = Field(1, ge=1)
     budget_from: str | None = Field(None, description="method whose search budget limits this one")

@@ -87,7 +87,7 @@ def missing_roots(config: StudyConfig, dataset: str) -> list[str]:
 
 def groups_of(method: MethodConfig, protocol: ProtocolConfig, scope: str, name: str = "") -> int:
     """How many searches a scope needs."""
-    if scope == "no_data" or scope in ("whole_dataset", "published"):
+    if scope in ("no_data", "whole_dataset", "whole_matched", "published"):
         return 1
     if scope == "per_group":
         return protocol.groups

@@ -331,6 +331,11 @@ def space_modules(config: StudyConfig, method: str) -> list[str]:
     return [plugins.module_name("spaces", space)] if space else []
 
 
+def metric_modules() -> list[str]:
+    """The modules of all scores: a changed one, or a new one, changes every table."""
+    return [plugins.module_name("metrics", name) for name in plugins.available("metrics")]
+
+
 def gpus(config: StudyConfig) -> int:
     """GPUs that a search or training job asks for."""
     return 1 if config.device == "cuda" else 0

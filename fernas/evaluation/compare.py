@@ -240,7 +240,8 @@ def compare_family(
         seed: of resamples and permutations.
 
     Returns:
-        One dict per pair: `method_a`, `method_b` and what `compare_runs` gives, with `p_holm` in `swap` and `wilcoxon`.
+        One dict per pair: `method_a`, `method_b` and what `compare_runs` gives, with `p_holm` in `swap`, `wilcoxon` and
+        (where it has a p) `mcnemar`.
     """
     if reference is not None and reference not in runs:
         raise ConfigError(f"comparison: no method {reference!r} among {', '.join(runs)}")
@@ -256,8 +257,9 @@ def compare_family(
         {"method_a": a, "method_b": b, **compare_runs(list(runs[a]), list(runs[b]), classes, resamples, level, seed)}
         for a, b in pairs
     ]
-    for test in ("swap", "wilcoxon"):
-        for entry, adjusted in zip(found, holm([entry[test]["p"] for entry in found]), strict=True):
+    for test in ("swap", "wilcoxon", "mcnemar"):
+        known = [entry for entry in found if entry[test]["p"] is not None]
+        for entry, adjusted in zip(known, holm([entry[test]["p"] for entry in known]), strict=True):
             entry[test]["p_holm"] = adjusted
     return found
 

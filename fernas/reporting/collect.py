@@ -17,9 +17,21 @@ from fernas.metrics import confusion, uar
 from fernas.reporting import figures
 from fernas.reporting.groups import group_gaps
 from fernas.reporting.relabelled import swap_log, swap_panels
-from fernas.reporting.tables import captions, missing, notes, percent, records_of, score_text, short_count, task_groups
+from fernas.reporting.statistics import (
+    SIGNIFICANT,
+    Statistics,
+    entropy_text,
+    gap_text,
+    p_text,
+    pair_cells,
+    run_name,
+    skips_pair,
+)
+from fernas.reporting.tables import captions, notes
+from fernas.reporting.texts import missing, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
 
+ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 MAX_CONFUSIONS = 6
 MAX_CELLS = 6
 FACES_PER_CLASS = 3
@@ -103,6 +115,10 @@ class TaskBlock:
     rows: list[Row]
     lead: str
     facts: list[tuple[str, str]] = field(default_factory=list)
+    pairs: list[tuple[Cell, ...]] = field(default_factory=list)
+    pairs_note: str = ""
+    optimism: list[str] = field(default_factory=list)
+    untried: list[tuple[str, str, str]] = field(default_factory=list)
     forest: Picture | None = None
     subjects: Picture | None = None
     costs: Picture | None = None
@@ -136,23 +152,32 @@ def png_address(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def task_blocks(results: Path, frame: pd.DataFrame, config: StudyConfig | None) -> list[TaskBlock]:
+def task_blocks(
+    results: Path, frame: pd.DataFrame, config: StudyConfig | None, statistics: Statistics | None = None
+) -> list[TaskBlock]:
     """One block per task and protocol of the comparison, in its order."""
     texts = captions(results, frame)
     return [
-        _block(results, task, protocol, rows, texts[(task, protocol)], config)
+        _block(results, task, protocol, rows, texts[(task, protocol)], config, statistics or Statistics())
         for task, protocol, rows in task_groups(frame)
     ]
 
 
 def _block(
-    results: Path, task: str, protocol: str, frame: pd.DataFrame, caption: str, config: StudyConfig | None
+    results: Path,
+    task: str,
+    protocol: str,
+    frame: pd.DataFrame,
+    caption: str,
+    config: StudyConfig | None,
+    statistics: Statistics,
 ) -> TaskBlock:
     rendered = bool(frame["rendered"].any())
     task_dir = task + (RENDERED_SUFFIX if rendered else "")
     folds = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json")
     ordered = frame.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
-    records = records_of(ordered)
+    records = sorted(records_of(ordered), key=lambda record: ORDER[str(record["status"])])
+    against = statistics.against_best(records)
     classes = list(folds.get("classes") or _classes(config, task))
     chance = 1 / len(classes) if classes else float("nan")
     block = TaskBlock(
@@ -163,9 +188,19 @@ def _block(
         caption=caption,
         rendered=rendered,
         chance=chance,
-        rows=[_row(record, chance) for record in records],
-        lead=lead(records, chance),
+        rows=[
+            _row(record, chance, against.get(run_name(record, records)), statistics.health_of(record))
+            for record in records
+            if record["status"] != "skipped"
+        ],
+        lead=lead(records, chance, against),
+        untried=[
+            (str(record["method"]), str(record["search_scope"] or ""), notes(record))
+            for record in records
+            if record["status"] == "skipped"
+        ],
     )
+    _add_statistics(block, statistics)
     block.facts = _facts(results, block, task_dir, folds, classes, config)
     runs = {
         _label(record, records): _run(results, task_dir, protocol, record)
@@ -174,6 +209,13 @@ def _block(
     }
     good = [record for record in records if record["status"] == "ok"]
     _add_scores(block, good, records, {name: run for name, run in runs.items() if run is not None})
+    seeds = {
+        f"{row['method']} {row['search_scope']}": row for row in statistics.of(statistics.variance, task, protocol)
+    }
+    block.details = [
+        (name, [*cells, *_seed_cells(seeds.get(f"{record['method']} {record['search_scope']}"))])
+        for (name, cells), record in zip(block.details, good, strict=True)
+    ]
     if rendered or (config is not None and config.tracking.real_faces):
         view = config.tasks[task].view if config is not None and task in config.tasks else "*"
         block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""), view)
@@ -225,7 +267,7 @@ def _run(results: Path, task_dir: str, protocol: str, record: dict[str, Any]) ->
     return MethodRun(task_dir, protocol, method, scope, folder) if folder.is_dir() else None
 
 
-def _row(record: dict[str, Any], chance: float) -> Row:
+def _row(record: dict[str, Any], chance: float, against: dict[str, Any] | None, health: dict[str, Any] | None) -> Row:
     def amount(name: str, text: str) -> Cell:
         value = record[name]
         return Cell(text, None if missing(value) else float(value))
@@ -238,9 +280,10 @@ def _row(record: dict[str, Any], chance: float) -> Row:
         method=str(record["method"]),
         scope=str(record["search_scope"] or ""),
         status=str(record["status"]),
-        note=notes(record),
+        note="; ".join(filter(None, [notes(record), health["warnings"] if health else ""])),
         cells=(
             amount("uar", score_text(record)),
+            _against_cell(against, record),
             amount("uf1", percent(record["uf1"])),
             amount("accuracy", percent(record["accuracy"])),
             amount("params", short_count(record["params"])),
@@ -248,13 +291,46 @@ def _row(record: dict[str, Any], chance: float) -> Row:
             amount("search_macs", short_count(record["search_macs"])),
             amount("core_s", short_count(record["core_s"])),
             amount("seed_count", str(record["seed_count"])),
+            _search_cell(health),
         ),  # fmt: skip
         bar=bar,
     )
 
 
-def lead(records: list[dict[str, Any]], chance: float) -> str:
-    """One sentence on who leads, and whether the intervals settle it."""
+def _against_cell(pair: dict[str, Any] | None, record: dict[str, Any]) -> Cell:
+    """The distance to the best in points and whether it is more than chance; the first row's own cell is empty."""
+    if pair is None:
+        return Cell("best" if record["status"] == "ok" else "-", 0.0 if record["status"] == "ok" else None, "text")
+    sure = pair["swap_p_holm"] < SIGNIFICANT
+    return Cell(
+        f"{gap_text(-pair['difference'])} (p {p_text(pair['swap_p_holm'])})",
+        -float(pair["difference"]),
+        "sure" if sure else "open",
+    )
+
+
+def _search_cell(health: dict[str, Any] | None) -> Cell:
+    if health is None:
+        return Cell("-", None, "text")
+    parts = []
+    if not missing(health["entropy_end"]):
+        parts.append(f"entropy {entropy_text(health)}")
+    if not missing(health["skips_normal"]):
+        parts.append(f"skips {skips_pair(health)}")
+    if not missing(health["curvature"]):
+        parts.append(f"eigenvalue {health['curvature']:.3g}")
+    order = health["entropy_end"] if health["skips_normal"] is None else health["skips_normal"]
+    return Cell("; ".join(parts), order, "text")
+
+
+def lead(records: list[dict[str, Any]], chance: float, against: dict[str, dict[str, Any]] | None = None) -> str:
+    """Who leads, by how much, whether that is more than chance, and which method costs least among the equals.
+
+    Args:
+        records: the rows of one task.
+        chance: the UAR of a constant answer.
+        against: name -> paired tests of the best against it; without them the intervals speak.
+    """
     good = [record for record in records if record["status"] == "ok"]
     if not good:
         return "No method has finished."
@@ -264,12 +340,80 @@ def lead(records: list[dict[str, Any]], chance: float) -> str:
         text += f" (chance {percent(chance)} %)"
     if not missing(first["uar_low"]) and first["uar_low"] <= chance:
         return f"{text}; its interval includes chance."
+    if against:
+        return f"{text}. {_tested(against)}{_cheapest(good, records, against)}"
     near = [str(r["method"]) for r in good[1:] if not missing(r["uar_high"]) and r["uar_high"] >= first["uar_low"]]
     if len(good) == 1 or missing(first["uar_low"]):
         return f"{text}."
     if near:
         return f"{text}. Its interval overlaps that of {_listed(near)}, so the order among them is not settled."
     return f"{text}, and its interval overlaps no other."
+
+
+def _tested(against: dict[str, dict[str, Any]]) -> str:
+    """What the paired tests of the best against all others say."""
+    sure = [name for name, pair in against.items() if pair["swap_p_holm"] < SIGNIFICANT]
+    open_ = [name for name in against if name not in sure]
+    second, pair = next(iter(against.items()))
+    how = f"swap test over {pair['units']} {pair['unit']}s, Holm-adjusted"
+    ahead = f"It is {100 * pair['difference']:.1f} points ahead of {second} ({how} p {p_text(pair['swap_p_holm'])})"
+    least = min(found["swap_smallest_p"] * found["family"] for found in against.values())
+    if not open_:
+        return f"{ahead} and beats every other method beyond chance."
+    if least >= SIGNIFICANT:
+        return f"{ahead}. So few {pair['unit']}s cannot settle an order among {pair['family']} pairs."
+    if not sure:
+        return f"{ahead}; none of the others is told apart from it."
+    return f"{ahead}. Beyond chance it beats {_listed(sure)}; {_listed(open_)} cannot be told apart from it."
+
+
+def _cheapest(good: list[dict[str, Any]], records: list[dict[str, Any]], against: dict[str, dict[str, Any]]) -> str:
+    """The cheapest method that is not told apart from the best, where it is another one."""
+    equal = [good[0]] + [
+        record
+        for record in good[1:]
+        if (pair := against.get(run_name(record, records))) is not None and pair["swap_p_holm"] >= SIGNIFICANT
+    ]
+    priced = [record for record in equal if not missing(record["core_s"])]
+    if len(priced) < 2 or missing(good[0]["core_s"]):
+        return ""
+    least = min(priced, key=lambda record: float(record["core_s"]))
+    if least is good[0]:
+        return " It is also the cheapest of those."
+    prices = [short_count(record["core_s"]) for record in (least, good[0])]
+    return f" Cheapest of those: {run_name(least, records)}, {prices[0]} core-seconds against {prices[1]}."
+
+
+def _add_statistics(block: TaskBlock, statistics: Statistics) -> None:
+    pairs = statistics.of(statistics.paired, block.task, block.protocol)
+    for row in pairs:
+        texts = pair_cells(row)[1:]
+        sorts = (
+            None, None, row["difference"], row["swap_p"], row["swap_p_holm"], row["swap_smallest_p"],
+            row["wilcoxon_p"], row["mcnemar_p"], row["d_z"], row["better"],
+        )  # fmt: skip
+        sure = "sure" if row["swap_p_holm"] < SIGNIFICANT else "num"
+        block.pairs.append(
+            tuple(
+                Cell(text, sort, sure if place == 4 else "num")
+                for place, (text, sort) in enumerate(zip(texts, sorts, strict=True))
+            )
+        )
+    if pairs:
+        first = pairs[0]
+        block.pairs_note = (
+            f"{len(pairs)} pairs over {first['units']} {first['unit']}s. The swap test exchanges the answers of whole "
+            f"{first['unit']}s and recomputes the pooled UAR; Holm adjusts over the {len(pairs)} pairs; the least p is "
+            "the smallest that data of this size can give. Wilcoxon: accuracy of each "
+            f"{first['unit']}; McNemar: {first['mcnemar_reason'] or 'single samples'}. d_z: mean over standard "
+            f"deviation of the {first['unit']}s' shares of the difference."
+        )
+    for row in statistics.of(statistics.optimism, block.task, block.protocol):
+        block.optimism.append(
+            f"{row['method']}: {gap_text(row['gap'], row['low'], row['high'])} points (UAR "
+            f"{percent(row['uar_whole_matched'])} when the search saw test subjects, {percent(row['uar_per_group'])} "
+            f"when it did not; p {p_text(row['p'])})"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -407,6 +551,12 @@ def detail_cells(run: MethodRun) -> list[Cell]:
         _share(_mean([number(found, "uar") for found in without])),
         Cell("-" if left_out is None else f"{left_out:g}", left_out),
     ]
+
+
+def _seed_cells(row: dict[str, Any] | None) -> list[Cell]:
+    """Standard deviations that come of search seeds and of training seeds."""
+    names = ("search_sd", "training_sd")
+    return [_share(None if row is None or missing(row[name]) else float(row[name])) for name in names]
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

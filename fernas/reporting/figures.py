@@ -320,6 +320,38 @@ def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seco
     return _svg(figure)
 
 
+@matplotlib.rc_context(RC)
+def ranks_svg(found: Mapping[str, Any]) -> str:
+    """A critical-difference picture (Demsar 2006): mean ranks, 1 is best; a bar joins methods that are not told apart.
+
+    Args:
+        found: what `fernas.evaluation.studies.critical_difference` gives, available.
+    """
+    ranks: Mapping[str, float] = found["ranks"]
+    names = sorted(ranks, key=lambda name: (ranks[name], name))
+    figure, (axis,) = _figure(0.95 + 0.23 * len(names))
+    for position, name in enumerate(names):
+        colour = SERIES[position % len(SERIES)]
+        axis.plot([0.5, ranks[name]], [position] * 2, color=LINE, linewidth=0.8, zorder=1)
+        axis.plot([ranks[name]], [position], "o", color=colour, markersize=5.5, zorder=3)
+        axis.text(ranks[name] + 0.12, position, f"{ranks[name]:.2f}", fontsize=6.5, color=MUTED, va="center")
+    for number, group in enumerate(found["groups"]):
+        first, last = names.index(group[0]), names.index(group[-1])
+        x = len(names) + 0.75 + 0.22 * number
+        axis.plot([x, x], [first - 0.25, last + 0.25], color=INK, linewidth=3, solid_capstyle="butt", zorder=2)
+    distance = float(found["critical_difference"])
+    axis.plot([1, 1 + distance], [-1.0, -1.0], color=INK, linewidth=1.4)
+    axis.text(1 + distance / 2, -1.25, f"critical difference {distance:.2f}", fontsize=6.5, color=MUTED, ha="center")
+    right = max(len(names) + 1.0 + 0.22 * len(found["groups"]), 1.2 + distance)
+    axis.set(
+        yticks=range(len(names)), ylim=(len(names) - 0.5, -1.9), xlim=(0.5, right), xticks=range(1, len(names) + 1)
+    )
+    axis.set_yticklabels([_short(name, 24) for name in names], color=INK, fontsize=7.5)
+    axis.set_xlabel(f"mean rank over {found['corpora']} corpora, 1 is best", fontsize=7.5)
+    axis.spines["left"].set_visible(False)
+    return _svg(figure)
+
+
 def _short(text: str, length: int) -> str:
     plain = str(text).replace("$", "＄")  # a dollar sign would start a formula
     return plain if len(plain) <= length else plain[: length - 1] + "…"

@@ -13,7 +13,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError
 from fernas.core.io import read_parquet, sha256_file
 from fernas.reporting._markdown import to_html
-from fernas.reporting.tables import short_count
+from fernas.reporting.texts import short_count
 from fernas.reporting.tree import RENDERED_SUFFIX, folders, method_runs, number, optional_json
 
 PACKAGES = (

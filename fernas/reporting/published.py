@@ -9,15 +9,14 @@ from typing import Any
 import pandas as pd
 
 from fernas.core.config import StudyConfig
-from fernas.reporting.tables import (
+from fernas.reporting.tables import official_subjects, subject_count
+from fernas.reporting.texts import (
     display_dash,
     missing,
-    official_subjects,
     percent,
     records_of,
     rendered_folder,
     short_count,
-    subject_count,
     write_forms,
 )
 from fernas.reporting.tree import optional_json

@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,24 @@ from markupsafe import Markup, escape
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import write_text
-from fernas.reporting.collect import TaskBlock, task_blocks
+from fernas.reporting.collect import Picture, TaskBlock, svg_address, task_blocks
 from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.published import beside_ours, write_published
-from fernas.reporting.tables import comparison, percent, short_count, write_tables
+from fernas.reporting.statistics import (
+    SIGNIFICANT,
+    Statistics,
+    kept_statistics,
+    p_text,
+    run_name,
+    write_statistics,
+)
+from fernas.reporting.tables import comparison, write_tables
+from fernas.reporting.texts import percent, records_of, short_count
 from fernas.reporting.tree import RENDERED_NOTE
 
 COLUMNS = (  # heading, explanation
     ("UAR, %", "unweighted average recall with its 95 % interval, pooled over all test samples, mean over seeds"),
+    ("to the best", "UAR minus that of the best in points; p of the swap test over whole subjects, Holm-adjusted"),
     ("UF1, %", "unweighted F1: the mean of the classes' F1 scores"),
     ("acc., %", "accuracy, the share of correct answers"),
     ("params", "parameters of the trained network"),
@@ -27,9 +38,25 @@ COLUMNS = (  # heading, explanation
     ("search MACs", "what the search spent per search seed, backward passes counted twice"),
     ("core-s", "measured core-seconds of search and training per seed"),
     ("seeds", "repetitions that were scored"),
+    ("search", "entropy of alpha in nats from the first to the last epoch; skips of the normal + reduction cell"),
 )
 
-DETAILS = ("UAR, mean of folds", "SD over seeds", "UAR without faceless", "faceless samples")
+DETAILS = (
+    "UAR, mean of folds", "SD over seeds", "UAR without faceless", "faceless samples", "SD of search seeds",
+    "SD of training seeds",
+)  # fmt: skip
+PAIRS = (  # heading, explanation
+    ("method a", ""),
+    ("method b", ""),
+    ("UAR a - b", "in points, with its 95 % interval over resampled subjects"),
+    ("p swap", "swap test"),
+    ("p Holm", "swap test, adjusted over all pairs of the task"),
+    ("least p", "the smallest p that data of this size can give"),
+    ("p Wilcoxon", "signed ranks of the subjects' accuracies"),
+    ("p McNemar", "where samples are independent"),
+    ("d_z", "effect size: mean over standard deviation of the subjects' shares of the difference"),
+    ("better / equal / worse", "subjects"),
+)
 
 
 def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path | str) -> Path:
@@ -42,9 +69,11 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     """
     root, page = Path(results), Path(out_dir) / "index.html"
     frame = comparison(root, config, write=False)
-    blocks = task_blocks(root, frame, config)
+    statistics = kept_statistics(root, frame, config)
+    blocks = task_blocks(root, frame, config, statistics)
     rows = beside_ours(root, frame, config)
-    write_tables(root, frame)
+    write_tables(root, frame, statistics)
+    write_statistics(root, statistics)
     write_published(root, rows)
     origin = provenance(root, config)
     html = (
@@ -57,7 +86,11 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
             any_rendered=any(block.rendered for block in blocks),
             columns=COLUMNS,
             blocks=blocks,
-            matrix=score_matrix(frame, blocks),
+            matrix=score_matrix(frame, blocks, statistics),
+            pairs=PAIRS,
+            ranks=ranks_picture(statistics),
+            ranks_reason=str(statistics.ranks.get("reason", "")),
+            left_out=statistics.left_out,
             counts={status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
             datasets=data_blocks(root),
             origin=origin,
@@ -71,22 +104,53 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     return page
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A method on a task: the text, the number that sorts, and `best`, `equal` (not told apart), `worse` or nothing."""
+
+    text: str
+    value: float | None = None
+    kind: str = ""
+
+
 def score_matrix(
-    frame: pd.DataFrame, blocks: list[TaskBlock]
-) -> list[tuple[str, list[tuple[str, float | None, bool]]]]:
-    """Method -> (UAR in percent, the number, whether it is the task's best) per task, of finished methods."""
+    frame: pd.DataFrame, blocks: list[TaskBlock], statistics: Statistics | None = None
+) -> list[tuple[str, list[Standing]]]:
+    """Method -> its standing per task, of finished methods; the scope of highest UAR where there are several."""
     good = frame[frame["status"] == "ok"]
     rows = []
     for name in dict.fromkeys(good.sort_values("uar", ascending=False)["method"]):
-        cells: list[tuple[str, float | None, bool]] = []
+        cells = []
         for block in blocks:
             here = good[(good["task"] == block.task) & (good["protocol"] == block.protocol)]
-            values = [float(value) for value in here.loc[here["method"] == name, "uar"]]
-            value = max(values, default=None)
-            best = value is not None and value == float(here["uar"].max())
-            cells.append((percent(value), value, best))
+            records = records_of(here.sort_values(["uar", "method"], ascending=[False, True], kind="stable"))
+            own = next((record for record in records if record["method"] == name), None)
+            cells.append(Standing("-") if own is None else _standing(own, records, statistics or Statistics()))
         rows.append((str(name), cells))
     return rows
+
+
+def _standing(own: dict[str, Any], records: list[dict[str, Any]], statistics: Statistics) -> Standing:
+    value = float(own["uar"])
+    if value == float(records[0]["uar"]):
+        return Standing(percent(value), value, "best")
+    pair = statistics.against_best(records).get(run_name(own, records))
+    if pair is None:
+        return Standing(percent(value), value)
+    return Standing(percent(value), value, "worse" if pair["swap_p_holm"] < SIGNIFICANT else "equal")
+
+
+def ranks_picture(statistics: Statistics) -> Picture | None:
+    """The critical-difference picture, where there are corpora enough."""
+    found = statistics.ranks
+    if not found.get("available"):
+        return None
+    from fernas.reporting.figures import ranks_svg
+
+    ranked = sorted(found["ranks"].items(), key=lambda item: item[1])
+    words = ", ".join(f"{name} {rank:.2f}" for name, rank in ranked)
+    told = f"Friedman's p {p_text(found['p'])}, critical difference {found['critical_difference']:.2f}"
+    return Picture(svg_address(ranks_svg(found)), f"Mean ranks over {found['corpora']} corpora: {words}. {told}", told)
 
 
 def _total(frame: pd.DataFrame) -> float | None:

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,27 @@ from fernas.core import corpora, grid, plugins
 from fernas.core.config import MethodConfig, StudyConfig, unfit
 from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
+from fernas.reporting.statistics import (
+    Statistics,
+    entropy_text,
+    gap_text,
+    kept_statistics,
+    p_text,
+    run_name,
+    skips_pair,
+    write_statistics,
+)
+from fernas.reporting.texts import (
+    escape_markdown,
+    markdown_table,
+    missing,
+    percent,
+    records_of,
+    score_text,
+    short_count,
+    task_groups,
+    write_forms,
+)
 from fernas.reporting.tree import (
     RENDERED_NOTE,
     RENDERED_SUFFIX,
@@ -32,6 +53,7 @@ COLUMNS = (
 )  # fmt: skip
 SCORES = ("accuracy", "uf1", "uar")
 SCOPE_LEAKS = {
+    "whole_matched": "search saw test subjects (as many subjects as the pool of a group)",
     "whole_dataset": "search saw the test subjects",
     "published": "search pools as published, by position",
 }
@@ -52,24 +74,35 @@ def comparison(results: Path | str, config: StudyConfig | None = None, write: bo
         _sum_members(config, rows)
         rows += _skipped_rows(config, rows)
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {"seed_count": "Int64", "folds": "Int64", "params": "Int64", **dict.fromkeys((*SCORES, "oracle_uar"), "float64")}
+        {
+            "seed_count": "Int64",
+            "folds": "Int64",
+            "params": "Int64",
+            **dict.fromkeys((*SCORES, "oracle_uar"), "float64"),
+        }
     )
     if write:
-        _write(root, frame, root / "comparison.csv", root / "comparison.md")
+        _write(root, frame, config, root / "comparison.csv", root / "comparison.md")
     return frame
 
 
 def write_comparison(results: Path, config: StudyConfig | None, csv: Path, markdown: Path) -> pd.DataFrame:
-    """The comparison, written as csv and as markdown."""
+    """The comparison, written as csv and as markdown, and every table in `results/tables`."""
     frame = comparison(results, config, write=False)
-    _write(Path(results), frame, csv, markdown)
+    found = _write(Path(results), frame, config, csv, markdown)
+    write_tables(Path(results), frame, found)
+    write_statistics(Path(results), found)
     return frame
 
 
-def _write(results: Path, frame: pd.DataFrame, csv: Path, markdown: Path) -> None:
+def _write(
+    results: Path, frame: pd.DataFrame, config: StudyConfig | None, csv: Path, markdown: Path
+) -> Statistics:
     with atomic_path(csv) as path:
         frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-    write_text(markdown, comparison_markdown(frame, captions(results, frame)))
+    found = kept_statistics(results, frame, config)
+    write_text(markdown, comparison_markdown(frame, captions(results, frame), found))
+    return found
 
 
 def _expected(results: Path, config: StudyConfig | None) -> list[MethodRun]:
@@ -333,17 +366,6 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
     return found
 
 
-def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as dictionaries."""
-    return [{str(key): value for key, value in record.items()} for record in frame.to_dict("records")]
-
-
-def task_groups(frame: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """(task, protocol, its rows) in the order of the frame."""
-    for (task, protocol), block in frame.groupby(["task", "protocol"], sort=False):  # type: ignore[misc]
-        yield str(task), str(protocol), block
-
-
 def captions(results: Path, frame: pd.DataFrame) -> dict[tuple[str, str], str]:
     """(task, protocol) -> caption: how many subjects of how many, and whether the faces are rendered."""
     found = {}
@@ -394,36 +416,6 @@ def official_subjects(dataset: str) -> int | None:
         return None
 
 
-MARKDOWN_COLUMNS = (
-    "method", "scope", "status", "UAR [95 %]", "UF1", "accuracy", "params", "MACs", "search MACs", "core-s",
-    "seeds", "notes",
-)  # fmt: skip
-
-
-def display_rows(block: pd.DataFrame) -> list[tuple[str, ...]]:
-    """The rows of one task as short texts, in the order of `MARKDOWN_COLUMNS`, best UAR first."""
-    ordered = block.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
-    rows: list[tuple[str, ...]] = []
-    for record in records_of(ordered):
-        rows.append(
-            (
-                str(record["method"]),
-                str(record["search_scope"] or "-"),
-                str(record["status"]),
-                score_text(record),
-                percent(record["uf1"]),
-                percent(record["accuracy"]),
-                short_count(record["params"]),
-                short_count(record["macs"]),
-                short_count(record["search_macs"]),
-                short_count(record["core_s"]),
-                str(record["seed_count"]),
-                notes(record),
-            )  # fmt: skip
-        )
-    return rows
-
-
 def notes(record: dict[str, Any]) -> str:
     """The flags and the reason of a row in words."""
     parts = [str(record["reason"])] if record.get("reason") else []
@@ -437,49 +429,45 @@ def notes(record: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def score_text(record: dict[str, Any]) -> str:
-    """UAR with its interval in percent, for example `64.1 [55.0, 72.3]`."""
-    if missing(record["uar"]):
-        return "-"
-    if missing(record["uar_low"]):
-        return percent(record["uar"])
-    return f"{percent(record['uar'])} [{percent(record['uar_low'])}, {percent(record['uar_high'])}]"
+MARKDOWN_COLUMNS = (
+    "method", "scope", "status", "UAR [95 %]", "to the best", "p Holm", "UF1", "accuracy", "params", "MACs",
+    "search MACs", "core-s", "seeds", "entropy", "skips", "notes",
+)  # fmt: skip
 
 
-def display_dash(value: Any) -> str:
-    """A cell as text, a dash for nothing."""
-    return "-" if missing(value) else str(value)
+def display_rows(block: pd.DataFrame, found: Statistics | None = None) -> list[tuple[str, ...]]:
+    """The rows of one task as short texts, in the order of `MARKDOWN_COLUMNS`, best UAR first."""
+    statistics = found or Statistics()
+    ordered = block.sort_values(["uar", "method"], ascending=[False, True], na_position="last", kind="stable")
+    records = records_of(ordered)
+    against = statistics.against_best(records)
+    rows: list[tuple[str, ...]] = []
+    for record in records:
+        pair, health = against.get(run_name(record, records)), statistics.health_of(record)
+        rows.append(
+            (
+                str(record["method"]),
+                str(record["search_scope"] or "-"),
+                str(record["status"]),
+                score_text(record),
+                "-" if pair is None else gap_text(-pair["difference"]),
+                "-" if pair is None else p_text(pair["swap_p_holm"]),
+                percent(record["uf1"]),
+                percent(record["accuracy"]),
+                short_count(record["params"]),
+                short_count(record["macs"]),
+                short_count(record["search_macs"]),
+                short_count(record["core_s"]),
+                str(record["seed_count"]),
+                "-" if health is None else entropy_text(health),
+                "-" if health is None else skips_pair(health),
+                "; ".join(filter(None, [notes(record), health["warnings"] if health is not None else ""])),
+            )  # fmt: skip
+        )
+    return rows
 
 
-def rendered_folder(task: str, rendered: bool) -> str:
-    """The folder name of a task under results/tasks and results/runs."""
-    return task + (RENDERED_SUFFIX if rendered else "")
-
-
-def missing(value: Any) -> bool:
-    """Whether a cell holds nothing."""
-    return value is None or bool(pd.isna(value))
-
-
-def percent(value: Any) -> str:
-    """A fraction as percent with one decimal, or a dash."""
-    return "-" if missing(value) else f"{100 * float(value):.1f}"
-
-
-def short_count(value: Any) -> str:
-    """A large number with three digits and a unit letter: 541k, 3.35M, 1.2G, 4.1T, 6.0P."""
-    if missing(value):
-        return "-"
-    size = float(value)
-    for unit in ("", "k", "M", "G", "T", "P"):
-        if abs(size) < 999.5 or unit == "P":
-            digits = 0 if unit == "" and size == int(size) else max(0, 2 - len(str(int(abs(size)))) + 1)
-            return f"{size:.{digits}f}{unit}"
-        size /= 1000
-    raise AssertionError("unreachable")
-
-
-def comparison_markdown(frame: pd.DataFrame, texts: dict[tuple[str, str], str]) -> str:
+def comparison_markdown(frame: pd.DataFrame, texts: dict[tuple[str, str], str], found: Statistics | None = None) -> str:
     """The comparison as markdown: one table per task and protocol under its caption."""
     parts = ["# Comparison\n"]
     if frame.empty:
@@ -490,90 +478,21 @@ def comparison_markdown(frame: pd.DataFrame, texts: dict[tuple[str, str], str]) 
         parts.append(f"## {escape_markdown(task)} · {escape_markdown(protocol)}\n")
         if texts.get((task, protocol)):
             parts.append(f"{texts[(task, protocol)]}\n")
-        parts.append(markdown_table(MARKDOWN_COLUMNS, display_rows(block)))
-    parts.append("Scores in percent, pooled over all test samples, mean over seeds; best UAR first.\n")
+        parts.append(markdown_table(MARKDOWN_COLUMNS, display_rows(block, found)))
+    parts.append(
+        "Scores in percent, pooled over all test samples, mean over seeds; best UAR first. p Holm: swap test of whole "
+        "subjects against the best, adjusted over all pairs of the task (tables/paired.csv). Entropy of alpha in nats, "
+        "first to last epoch; skips of the found normal and reduction cell.\n"
+    )
     return "\n".join(parts)
 
 
-def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A markdown table of texts."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(escape_markdown(cell) for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def escape_markdown(text: object) -> str:
-    """A text that cannot break a markdown table or become a tag."""
-    return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
-LONG, WRAP_AFTER, WRAPPED_CM = 40, 30, 3.2
-LATEX_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "[": "{[}", "]": "{]}",
-}  # fmt: skip
-
-
-def escape_latex(text: object) -> str:
-    """A text with LaTeX's special characters escaped."""
-    return "".join(LATEX_SPECIAL.get(character, character) for character in str(text)).replace("\n", " ")
-
-
-def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str) -> str:
-    r"""A booktabs table; needs `\usepackage{booktabs,longtable,array}`.
-
-    Columns of long texts wrap, and a table of more than `LONG` rows may break over pages.
-    """
-    longest = [max([len(str(row[i])) for row in rows], default=0) for i in range(len(columns))]
-    widths = [rf">{{\raggedright\arraybackslash}}p{{{WRAPPED_CM}cm}}" if n > WRAP_AFTER else "l" for n in longest]
-    head = " & ".join(escape_latex(column) for column in columns) + r" \\"
-    body = [" & ".join(escape_latex(cell) for cell in row) + r" \\" for row in rows]
-    name = "".join(c if c.isalnum() or c in ":-" else "-" for c in label)
-    titles = rf"\caption{{{escape_latex(caption)}}}\label{{{name}}}"
-    inner = "".join(widths)
-    if len(rows) > LONG:
-        begin = [
-            r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\begin{{longtable}}{{{inner}}}",
-            titles + r" \\",
-        ]
-        lines = [
-            *begin,
-            r"\toprule",
-            head,
-            r"\midrule",
-            r"\endhead",
-            *body,
-            r"\bottomrule",
-            r"\end{longtable}",
-            r"\endgroup",
-        ]
-    else:
-        begin = [r"\begin{table}[t]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}", titles]
-        lines = [*begin, rf"\begin{{tabular}}{{{inner}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
-        lines += [r"\end{tabular}", r"\end{table}"]
-    return "\n".join([*lines, ""])
-
-
-def write_tables(results: Path, frame: pd.DataFrame) -> list[Path]:
+def write_tables(results: Path, frame: pd.DataFrame, found: Statistics | None = None) -> list[Path]:
     """Each task's table as csv, markdown and LaTeX in `results/tables`; the paths written."""
     written = []
     texts = captions(results, frame)
     for task, protocol, block in task_groups(frame):
         caption = f"{task}, {protocol}" + (f": {texts[(task, protocol)]}" if texts[(task, protocol)] else "")
         stem = results / "tables" / f"{task}-{protocol}"
-        written += write_forms(stem, block, MARKDOWN_COLUMNS, display_rows(block), caption)
+        written += write_forms(stem, block, MARKDOWN_COLUMNS, display_rows(block, found), caption)
     return written
-
-
-def write_forms(
-    stem: Path, frame: pd.DataFrame, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str
-) -> list[Path]:
-    """One table in three forms: the frame as csv, the display rows as markdown and LaTeX."""
-    forms = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("csv", "md", "tex")]
-    with atomic_path(forms[0]) as path:
-        frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
-    write_text(forms[1], f"{escape_markdown(caption)}\n\n{markdown_table(columns, rows)}")
-    write_text(forms[2], latex_table(columns, rows, caption, f"tab:{stem.name}"))
-    return forms

@@ -35,6 +35,7 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
     """The parts of the training side on which a search of this scope and group works.
 
     `per_group`: the group's; `per_fold`: those of the fold `group`; `whole_dataset`: everything (leaks, labelled);
+    `whole_matched`: a subsample of everything, by subject, of the size of the groups' pools (for the optimism gap);
     `published`: a corpus with an official split, halved by position as Auto-FERNet did (leaks, labelled);
     `no_data`: the first group's, for shapes only (the plug-in says that it reads no data).
 
@@ -43,6 +44,8 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
     """
     if scope == "whole_dataset":
         entry = document["whole"]
+    elif scope == "whole_matched":
+        entry = document["whole_matched"]
     elif scope == "published":
         if "published" not in document:
             raise ContractError("search scope 'published' halves a corpus by position; only the official split has it")
@@ -57,7 +60,8 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
         entry = matching[0]
     else:
         raise ContractError(
-            f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset, published or no_data"
+            f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset, whole_matched, "
+            "published or no_data"
         )
     return {name: list(entry[name]) for name in ("weights", "selection", "inner_validation")}
 

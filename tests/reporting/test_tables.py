@@ -10,7 +10,7 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json
-from fernas.reporting import tables
+from fernas.reporting import tables, texts
 from tests.reporting.fabricate import study_document
 
 
@@ -108,7 +108,7 @@ def test_an_ensemble_costs_what_its_members_cost(own_tree: tuple[Path, StudyConf
 
 def comparison_of_members(results: Path, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = tables.comparison(results, StudyConfig.model_validate(document), write=False)
-    return {row["method"]: row for row in tables.records_of(found[found["task"] == "ckplus-7n"])}
+    return {row["method"]: row for row in texts.records_of(found[found["task"] == "ckplus-7n"])}
 
 
 def test_without_a_config_the_folder_decides(tree: tuple[Path, StudyConfig]) -> None:
@@ -129,10 +129,10 @@ def test_without_a_config_the_folder_decides(tree: tuple[Path, StudyConfig]) -> 
     ],
 )
 def test_short_counts(value: float | None, text: str) -> None:
-    assert tables.short_count(value) == text
+    assert texts.short_count(value) == text
 
 
 def test_names_cannot_break_markdown_or_latex() -> None:
-    assert tables.markdown_table(["a"], [["x|y\n<b>"]]).splitlines()[2] == "| x\\|y &lt;b> |"
-    latex = tables.latex_table(["a_b", "c"], [["50 %", "x & y"]], "cap_tion", "tab:x_y")
+    assert texts.markdown_table(["a"], [["x|y\n<b>"]]).splitlines()[2] == "| x\\|y &lt;b> |"
+    latex = texts.latex_table(["a_b", "c"], [["50 %", "x & y"]], "cap_tion", "tab:x_y")
     assert r"a\_b & c \\" in latex and r"50 \% & x \& y \\" in latex and r"\label{tab:x-y}" in latex

@@ -1,0 +1,161 @@
+"""Whether a search went well, from its history and what it found: entropy, skip counts, curvature, and warnings.
+
+A differentiable search may collapse into skip connections (Zela et al. 2020), or hardly move its alphas at all; a score
+alone does not show it. The warnings stand in the table beside the score.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SKIP = "skip_connect"
+WITHOUT_WEIGHTS = frozenset({SKIP, "none", "max_pool_3x3", "avg_pool_3x3", "max_pool", "avg_pool", "identity"})
+COLLAPSED_SHARE = 0.5
+"""A normal cell with more than this share of skip connections counts as collapsed."""
+
+UNMOVED = 0.01
+"""Alphas whose mean entropy fell by less than this share of its largest value count as undecided."""
+
+CURVATURE_RISE = 4 / 3
+"""Growth of the dominant eigenvalue that Zela et al. (2020, section 5.1) take for the sign of a bad minimum."""
+
+CURVATURE_WINDOW = 5
+"""Over how many epochs that growth is looked at, on means of as many epochs."""
+
+
+@dataclass(frozen=True)
+class Health:
+    """The health of one search.
+
+    Attributes:
+        entropy_start, entropy_end: mean entropy of softmax(alpha) over edges and both cells, in nats.
+        skips_normal, skips_reduce: skip connections among the operations of the found cells.
+        operations: operations of one found cell (two per node).
+        curvature: the last dominant eigenvalue of the selection loss in the alphas, where the search computed it.
+        warnings: what is wrong, in words.
+    """
+
+    entropy_start: float | None = None
+    entropy_end: float | None = None
+    skips_normal: int | None = None
+    skips_reduce: int | None = None
+    operations: int | None = None
+    curvature: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[str, Any]) -> Health:
+    """The health of one search.
+
+    Args:
+        history: rows of search.jsonl in order.
+        architecture: the found architecture's json object; one that holds no cells has no skips.
+    """
+    entropies = [value for row in history if (value := _entropy(row)) is not None]
+    curvatures = [float(row["eig_max"]) for row in history if _is_number(row.get("eig_max"))]
+    normal, reduce = _names(architecture, "normal"), _names(architecture, "reduce")
+    found = Health(
+        entropy_start=entropies[0] if entropies else None,
+        entropy_end=entropies[-1] if entropies else None,
+        skips_normal=normal.count(SKIP) if normal else None,
+        skips_reduce=reduce.count(SKIP) if reduce else None,
+        operations=len(normal) or None,
+        curvature=curvatures[-1] if curvatures else None,
+    )
+    greedy = any("undecided_normal" in row for row in history)
+    warnings = [*_cell_warnings(normal), *([] if greedy else _entropy_warnings(found)), *_curvature_warning(curvatures)]
+    return Health(**{**found.__dict__, "warnings": tuple(warnings)})
+
+
+def _names(architecture: Mapping[str, Any], cell: str) -> list[str]:
+    return [str(pair[0]) for pair in architecture.get(cell) or ()] if architecture.get("kind") == "cells" else []
+
+
+def _entropy(row: Mapping[str, Any]) -> float | None:
+    values = [float(row[name]) for name in ("entropy_normal", "entropy_reduce") if _is_number(row.get(name))]
+    return sum(values) / len(values) if values else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _cell_warnings(normal: Sequence[str]) -> list[str]:
+    if not normal:
+        return []
+    skips = list(normal).count(SKIP)
+    if skips > COLLAPSED_SHARE * len(normal):
+        return [f"collapse: {skips} of {len(normal)} operations of the normal cell are skip connections"]
+    if all(name in WITHOUT_WEIGHTS for name in normal):
+        return ["collapse: no operation of the normal cell has weights"]
+    return []
+
+
+def _entropy_warnings(found: Health) -> list[str]:
+    start, end = found.entropy_start, found.entropy_end
+    if start is None or end is None or start <= 0 or (start - end) / start >= UNMOVED:
+        return []
+    return [f"alphas hardly decided: entropy {end:.3f} of {start:.3f} nats"]
+
+
+def _curvature_warning(values: Sequence[float]) -> list[str]:
+    """Zela et al.: the mean of the last epochs against that of some epochs before."""
+    if len(values) <= CURVATURE_WINDOW:
+        return []
+    smooth = np.convolve(values, np.ones(CURVATURE_WINDOW) / CURVATURE_WINDOW, mode="valid")
+    before, last = float(smooth[max(0, len(smooth) - 1 - CURVATURE_WINDOW)]), float(smooth[-1])
+    if before <= 0 or last <= CURVATURE_RISE * before:
+        return []
+    return [f"curvature rises: dominant eigenvalue {last:.3g} after {before:.3g}"]
+
+
+def mean_health(found: Sequence[Health]) -> Health:
+    """The mean over the searches of a method; warnings once each, with how many searches they are about."""
+
+    def mean(name: str) -> Any:
+        values = [getattr(health, name) for health in found if getattr(health, name) is not None]
+        return sum(values) / len(values) if values else None
+
+    kinds: dict[str, list[str]] = {}
+    for health in found:
+        for warning in health.warnings:
+            kinds.setdefault(warning.split(":")[0], []).append(warning)
+    texts = []
+    for kind, warnings in kinds.items():
+        if len(found) == 1:
+            texts.append(warnings[0])
+        else:
+            texts.append(f"{kind} in {len(warnings)} of {len(found)} searches")
+    names = ("entropy_start", "entropy_end", "skips_normal", "skips_reduce", "operations", "curvature")
+    return Health(**{name: mean(name) for name in names}, warnings=tuple(texts))
+
+
+def rank_agreement(inherited: Sequence[float], trained: Sequence[float]) -> dict[str, Any]:
+    """How well scores with inherited weights rank architectures that were then trained from scratch.
+
+    Args:
+        inherited: a score per architecture with the weights of the supernet.
+        trained: a score per architecture after training, in the same order.
+
+    Returns:
+        `kendall`, `spearman` (null where one side is constant), `p` (of Kendall's tau, two-sided), `count`.
+
+    Raises:
+        ValueError: the two differ in length, or there are fewer than three.
+    """
+    from scipy import stats
+
+    if len(inherited) != len(trained) or len(trained) < 3:
+        raise ValueError(f"rank agreement: got {len(inherited)} and {len(trained)} scores, expected three or more each")
+    if len(set(inherited)) < 2 or len(set(trained)) < 2:
+        return {"kendall": None, "spearman": None, "p": None, "count": len(trained)}
+    tau, rho = stats.kendalltau(inherited, trained), stats.spearmanr(inherited, trained)
+    return {
+        "kendall": float(tau.statistic),
+        "spearman": float(rho.statistic),
+        "p": float(tau.pvalue),
+        "count": len(trained),
+    }

@@ -1,0 +1,62 @@
+"""Search health: collapse, undecided alphas, rising curvature; ranks of inherited scores."""
+
+import math
+
+import pytest
+
+from fernas.evaluation.health import mean_health, rank_agreement, search_health
+
+
+def cells(*names):
+    pairs = [[name, 0] for name in names]
+    return {"kind": "cells", "normal": pairs, "reduce": [["sep_conv_3x3", 0]] * 8}
+
+
+def rows(start=1.9, end=0.9, **more):
+    return [{"entropy_normal": start, "entropy_reduce": start}, {"entropy_normal": end, "entropy_reduce": end, **more}]
+
+
+def test_a_normal_cell_of_skips_is_a_collapse():
+    found = search_health(rows(), cells(*["skip_connect"] * 5, *["sep_conv_3x3"] * 3))
+    assert found.warnings == ("collapse: 5 of 8 operations of the normal cell are skip connections",)
+    assert (found.skips_normal, found.skips_reduce, found.operations) == (5, 0, 8)
+    assert search_health(rows(), cells(*["skip_connect"] * 4, *["sep_conv_3x3"] * 4)).warnings == ()
+    pools = search_health(rows(), cells(*["skip_connect"] * 4, *["max_pool_3x3"] * 4))
+    assert pools.warnings == ("collapse: no operation of the normal cell has weights",)
+
+
+def test_alphas_that_hardly_moved_are_said_and_greedy_searches_are_judged_otherwise():
+    found = search_health(rows(math.log(7), 0.995 * math.log(7)), cells(*["sep_conv_3x3"] * 8))
+    assert len(found.warnings) == 1 and found.warnings[0].startswith("alphas hardly decided")
+    assert found.entropy_start == pytest.approx(math.log(7))
+    greedy = rows(math.log(11), math.log(11), undecided_normal=0)
+    assert search_health(greedy, cells(*["sep_conv_3x3"] * 8)).warnings == ()
+
+
+def test_curvature_warns_when_it_grows_by_a_third_over_five_epochs():
+    good = cells(*["sep_conv_3x3"] * 8)
+    flat = [{"eig_max": 0.3} for _ in range(12)]
+    assert search_health(flat, good).warnings == () and search_health(flat, good).curvature == 0.3
+    steep = [{"eig_max": 0.3} for _ in range(6)] + [{"eig_max": 0.9} for _ in range(6)]
+    assert search_health(steep, good).warnings[0].startswith("curvature rises")
+    assert search_health(steep[:5], good).warnings == ()
+
+
+def test_other_architectures_and_histories_have_no_health():
+    found = search_health([{"fitness": 1.0}], {"kind": "patches", "patches": []})
+    assert found.entropy_end is None and found.skips_normal is None and found.warnings == ()
+
+
+def test_the_mean_counts_the_searches_that_warn():
+    bad, good = (search_health(rows(), cells(*["skip_connect"] * n, *["sep_conv_3x3"] * (8 - n))) for n in (6, 1))
+    found = mean_health([bad, good])
+    assert found.skips_normal == 3.5 and found.warnings == ("collapse in 1 of 2 searches",)
+
+
+def test_rank_agreement_by_hand():
+    found = rank_agreement([1, 2, 3, 4], [1, 2, 4, 3])  # five of six pairs agree
+    assert found["kendall"] == pytest.approx((5 - 1) / 6) and found["spearman"] == pytest.approx(0.8)
+    assert found["count"] == 4 and 0 < found["p"] <= 1
+    assert rank_agreement([1, 1, 1], [1, 2, 3])["kendall"] is None
+    with pytest.raises(ValueError, match="three or more"):
+        rank_agreement([1, 2], [1, 2])
