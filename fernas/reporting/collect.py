@@ -712,6 +712,8 @@ def _faces(results: Path, task_dir: str, data_dir: str, view: str) -> list[Face]
         previews, faces = read_npy(data / "previews.npy", mmap=True), read_parquet(data / "faces.parquet")
     except DataError:
         return []
+    if inputs.dtype != np.uint8:
+        return []  # features: nothing to look at
     position = {sample: index for index, sample in enumerate(faces["sample_id"])}
     found: list[Face] = []
     usable = table[table["source_id"].isin(position) & (table["face_status"] != "no_face")]
