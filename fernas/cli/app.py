@@ -80,17 +80,22 @@ def check_data(
     dataset: Annotated[str, typer.Argument(help="name of the dataset, for example casme2")],
     root: Annotated[Path, typer.Argument(help="folder (or file) of your copy")],
     option: Annotated[list[str] | None, typer.Option(help="adapter option as key=value, repeatable")] = None,
+    per_subject: Annotated[bool, typer.Option("--per-subject", help="also a table of each subject's samples")] = False,
     json: Json = False,
 ) -> None:
     """Read a real copy of a corpus: counts beside the published ones, first missing or odd file named."""
     from fernas.datasets.check import check_data as read_copy
+    from fernas.datasets.check import found_and_expected
 
     findings = read_copy(dataset, root, _options(option))
     keys = ("dataset", "samples", "subjects", "classes", "splits", "problems")
     if json:
         emit({key: findings[key] for key in keys}, True)
     else:
-        emit({key: findings[key] for key in keys[:-1]}, False, f"{dataset} in {root}")
+        print_table(found_and_expected(findings), f"{dataset} in {root}")
+        if per_subject:
+            rows = [{"subject": name, "samples": sum(c.values()), **c} for name, c in findings["per_subject"].items()]
+            print_table([{key: row.get(key, 0) for key in ("subject", "samples", *findings["classes"])} for row in rows])
         for problem in findings["problems"]:
             typer.echo(f"problem: {problem}")
         typer.echo("not usable" if findings["fatal"] else "usable")

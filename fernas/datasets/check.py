@@ -39,6 +39,29 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
     return audit_dataset(adapter.spec, table, FrameReader(roots))
 
 
+def found_and_expected(findings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was found beside what is published, or beside what was rendered: one row per count, for a table."""
+    expected = findings["expected"]
+    word = "rendered" if findings["rendered"] else "published"
+    classes, splits = expected.get("classes") or {}, expected.get("splits") or {}
+    all_samples = expected.get("samples") or sum(classes.values()) or None
+    rows = [("samples", findings["samples"], all_samples), ("subjects", findings["subjects"], expected.get("subjects"))]
+    for what, word_of, published in (("classes", "class", classes), ("splits", "split", splits)):
+        names = dict.fromkeys([*findings[what], *published])
+        rows += [(f"{word_of} {name}", findings[what].get(name, 0), published.get(name)) for name in names]
+    sizes = sorted(sum(counts.values()) for counts in findings["per_subject"].values())
+    table: list[dict[str, Any]] = [
+        {"": name, "found": found, word: "-" if number is None else number,
+         "differs": "" if number in (None, found) else f"{found - number:+d}"}
+        for name, found, number in rows
+    ]  # fmt: skip
+    if sizes:
+        table.append({"": "samples per subject", "found": f"{sizes[0]} to {sizes[-1]}", word: "-", "differs": ""})
+    if findings["excluded"]:
+        table.append({"": "excluded", "found": len(findings["excluded"]), word: "-", "differs": ""})
+    return table
+
+
 def unusable(name: str, reason: str) -> dict[str, Any]:
     """The findings about a copy that cannot be read."""
     return {
