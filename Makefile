@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-full test test-all lint fmt ui report tables bench clean retry-failed lock plan
+.PHONY: help setup demo demo-full ablation complexity final test test-all lint fmt ui report tables bench clean retry-failed lock plan
 
 help: ## the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s ':'
@@ -27,6 +27,15 @@ demo: setup ## the whole study on rendered faces: tables, report, MLflow store
 
 demo-full: setup ## every method of the tables on one rendered corpus, in results-full (at most 45 minutes on two cores)
 	$(BIN)/snakemake --cores $(CORES) --configfile configs/full.yaml --resources mem_mb=7000
+
+ablation: setup ## what each part of EmoNAS is worth: variants against EmoNAS itself, in results-ablation
+	$(BIN)/snakemake --cores $(CORES) ablation --configfile configs/ablation.yaml
+
+complexity: setup ## what the found networks cost, measured alone on the machine
+	$(SNAKEMAKE) complexity
+
+final: setup ## the models on all subjects that the config lists under `final`
+	$(SNAKEMAKE) final
 
 plan: setup ## what the study will cost
 	$(BIN)/fernas plan $(CONFIG)

@@ -20,6 +20,9 @@ include: "rules/tasks.smk"
 include: "rules/search.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
+include: "rules/complexity.smk"
+include: "rules/ablation.smk"
+include: "rules/final.smk"
 include: "rules/targets.smk"
 
 

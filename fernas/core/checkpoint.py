@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fernas.core.io import write_bytes
+from fernas.core.io import atomic_path
 
 logger = logging.getLogger(__name__)
 HEAD = b"fernas checkpoint sha256 "
@@ -40,8 +40,10 @@ class CheckpointStore:
 
         buffer = io.BytesIO()  # a full disk is an OSError of ours then, not an error of torch's writer
         torch.save(state, buffer)
-        data = buffer.getvalue()
-        write_bytes(self.path, HEAD + hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+        data = buffer.getbuffer()  # not copied: the state of a large network takes gigabytes
+        with atomic_path(self.path) as temporary, open(temporary, "wb") as file:
+            file.write(HEAD + hashlib.sha256(data).hexdigest().encode() + b"\n")
+            file.write(data)
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:

@@ -230,6 +230,14 @@ class StudyEntry(Strict):
     when: Literal["all", "named"] = Field("all", description="named: only when the dataset's own target is asked for")
 
 
+class FinalEntry(Strict):
+    """A model to train on all subjects of a task, for use; its accuracy is that of the cross-validation."""
+
+    task: str
+    protocol: str
+    method: str
+
+
 class TrackingConfig(Strict):
     """The MLflow mirror."""
 
@@ -272,6 +280,7 @@ class StudyConfig(Strict):
     protocols: dict[str, ProtocolConfig]
     methods: dict[str, MethodConfig]
     study: tuple[StudyEntry, ...]
+    final: tuple[FinalEntry, ...] = Field((), description="models on all subjects, trained when `final` is asked for")
 
 
 def load_config(path: Path | str) -> StudyConfig:
@@ -296,6 +305,14 @@ def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
     _check_datasets(config, where)
     _check_references(config, where)
     _check_plugins(config, where)
+    listed = {(entry.task, entry.protocol, name) for entry in config.study for name in entry.methods}
+    for number, model in enumerate(config.final):
+        if (model.task, model.protocol, model.method) not in listed:
+            raise ConfigError(
+                f"{where}: final.{number}: {model.method} on {model.task} under {model.protocol} is not in the study"
+            )
+        if config.methods[model.method].combine or config.methods[model.method].init_from:
+            raise ConfigError(f"{where}: final.{number}: {model.method} rests on other runs; expected one that doesn't")
     for entry in config.study:
         for name in entry.methods:
             if reason := unfit(config, entry.task, name):

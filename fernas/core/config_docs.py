@@ -25,6 +25,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("methods.&lt;name&gt;.network", config.NetworkConfig),
     ("methods.&lt;name&gt;.init_from", config.InitFrom),
     ("study[]", config.StudyEntry),
+    ("final[]", config.FinalEntry),
 ]
 HEAD = """# Every key of config.yaml
 

@@ -194,6 +194,22 @@ def more_targets(config: StudyConfig) -> list[str]:
     return [name for name in config.datasets if name not in DATASET_TARGETS]
 
 
+def search_files(config: StudyConfig, name: str) -> list[str]:
+    """A file of every search of the study."""
+    found = []
+    for run in runs(config):
+        found += [str(run.search_folder(s, g) / name) for s in range(run.search_seeds) for g in range(run.groups)]
+    return found
+
+
+def shard_files(config: StudyConfig, name: str) -> list[str]:
+    """A file of every shard of every trained repetition of the study."""
+    found = []
+    for run in runs(config):
+        found += [str(run.shard_folder(s, t, j) / name) for s, t in run.seeds for j in range(run.shards)]
+    return found
+
+
 def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
     """What a dataset's own target asks for; a ConfigError when it cannot run."""
     if dataset not in config.datasets:

@@ -60,6 +60,54 @@ def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
         os._exit(2)  # Snakemake would wrap any exception of an input function into its own message and status 1
 
 
+def ablation_scores(config: StudyConfig) -> list[str]:
+    """The scores that the ablation table needs; without variants one message and exit status 2."""
+    listed = {name for entry in config.study for name in entry.methods}
+    if not any(name.startswith("emonas_") for name in listed):
+        _refuse(
+            "ConfigError: ablation: no method of this study is a variant of emonas (named emonas_...); some are in "
+            "configs/ablation.yaml: snakemake --cores all ablation --configfile configs/ablation.yaml"
+        )
+    return grid.score_files(config)
+
+
+def final_models(config: StudyConfig) -> list[str]:
+    """The models on all subjects that the config asks for; without any one message and exit status 2."""
+    if not config.final:
+        _refuse("ConfigError: final: no model is asked for; list {task, protocol, method} under the key `final`")
+    return [
+        f"{config.results}/final/{grid.task_name(config, entry.task)}/{entry.protocol}/{entry.method}/model.safetensors"
+        for entry in config.final
+    ]
+
+
+def final_architecture(config: StudyConfig, wildcards: Any) -> str:
+    """The architecture of a model on all subjects: of a search on all of them, or of one that reads no data."""
+    scope = "no_data" if grid.scopes_of(config.methods[wildcards.method]) == ("no_data",) else "whole_dataset"
+    w = wildcards
+    return f"{config.results}/runs/{w.task}/{w.protocol}/{w.method}/{scope}/s0/g0/architecture.json"
+
+
+def final_scores(config: StudyConfig, wildcards: Any) -> list[str]:
+    """The scores in cross-validation that a model on all subjects quotes."""
+    w, method = wildcards, config.methods[wildcards.method]
+    folder = f"{config.results}/runs/{w.task}/{w.protocol}/{w.method}/{grid.scopes_of(method)[0]}"
+    seeds = [(s, t) for s in range(method.search_seeds) for t in range(method.train_seeds)]
+    return [f"{folder}/s{s}/t{t}/scores.json" for s, t in seeds]
+
+
+def final_section(config: StudyConfig, wildcards: Any) -> dict[str, Any]:
+    """What a picture goes through before a model sees it: view and faces, for params."""
+    view = grid.view_of(config, grid.plain_name(wildcards.task), wildcards.method)
+    return {"view": view_section(config, view), "faces": config.faces.model_dump(mode="json")}
+
+
+def _refuse(message: str) -> None:
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+    os._exit(2)  # as in `dataset_target`
+
+
 def target_of(config: StudyConfig, dataset: str) -> Callable[[Any], list[str]]:
     """The input function of a dataset's target."""
 

@@ -24,7 +24,7 @@ from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
 from fernas.learn.runtime import load_random_state, random_state
 from fernas.learn.schedules import cosine
-from fernas.search._darts_config import DartsConfig, seen, supernet_cost
+from fernas.search._darts_config import DartsConfig, remaining, seen, supernet_cost
 from fernas.search.context import SearchContext
 from fernas.spaces.cell_space import space_of
 from fernas.spaces.complexity import macs as network_macs
@@ -45,6 +45,8 @@ class FirstOrder:
         options: DartsConfig = context.options
         self.context, self.options, self.device, self.cells = context, options, device, cells
         self.channels = channels or context.network.channels
+        self.nodes: int | None = getattr(options, "nodes", None)
+        self.without: tuple[str, ...] = getattr(options, "without", ())
         self.seed = derive_seed(context.seed, "supernet", cells)
         torch.manual_seed(derive_seed(self.seed, "init"))
         self.net = self.make_net().to(device)
@@ -69,20 +71,25 @@ class FirstOrder:
     def make_net(self) -> Network:
         """The supernet with fresh weights and alphas."""
         context = self.context
-        return make_supernet(
+        net = make_supernet(
             context.space_name,
             self.cells,
             self.channels,
             context.input_shape[0],
             len(context.classes),
             self.options.form,
+            nodes=self.nodes,
             stem=context.network.stem,
         )
+        for kind, kept in remaining(context.space_name, self.nodes, self.without).items():
+            net.keep_operations(kind, kept)
+        return net
 
     def cost(self, shape: tuple[int, int, int]) -> float:
         """Multiply-accumulates of the supernet on one picture (C, H, W), forward."""
         context = self.context
-        return supernet_cost(context.space_name, self.cells, context.network, shape, len(context.classes))
+        sizes = (context.space_name, self.cells, context.network, shape, len(context.classes))
+        return supernet_cost(*sizes, self.nodes, self.without)
 
     def _cycle(self, part: str, samples: int) -> CyclingBatches:
         batch = effective_batch(self.options, samples)
@@ -305,7 +312,8 @@ def search(context: SearchContext, method: type[FirstOrder]) -> Architecture:
         for cap in options.skip_choices()
     ]
     chosen = found[0] if len(found) == 1 else choose(context, found, history, device)
-    return chosen.architecture.model_copy(update={"network": context.network_block(chosen.cells)})
+    block = context.network_block(options.final_cells(chosen.cells))
+    return chosen.architecture.model_copy(update={"network": block})
 
 
 def note_kernels(context: SearchContext) -> None:
@@ -373,7 +381,7 @@ def choose(context: SearchContext, found: list[Candidate], history: History, dev
     best, best_score = found[0], -math.inf
     seen: dict[str, float] = {}
     for candidate in found:
-        block = context.network_block(candidate.cells)
+        block = context.network_block(options.final_cells(candidate.cells))
         architecture = candidate.architecture.model_copy(update={"network": block})
         key = architecture.model_dump_json()
         if key not in seen:

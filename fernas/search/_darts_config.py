@@ -3,9 +3,10 @@
 import functools
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from fernas.core.config import NetworkConfig
+from fernas.core.errors import ConfigError
 from fernas.learn.config import AugmentConfig, BatchOptions, FitConfig, batches_per_epoch, crop_size
 from fernas.search.context import PartSizes
 
@@ -42,6 +43,11 @@ class DartsConfig(SupernetConfig):
         default=None,
         description="largest number of skip connections in the normal cell; a list: chosen by inner validation",
     )
+    search_cells: int | None = Field(
+        default=None, ge=1, description="cells of the supernet where they differ from the final network's (an ablation)"
+    )
+    nodes: int | None = Field(default=None, ge=1, le=6, description="inner nodes of a cell; null: the space's own")
+    without: tuple[str, ...] = Field(default=(), description="operations of the space that are left out (an ablation)")
     choice: FitConfig = Field(
         default=FitConfig(epochs=20, batch=32, drop_path=0.0),
         description="short training of each candidate where `cells` or `max_skips` is a list",
@@ -59,11 +65,23 @@ class DartsConfig(SupernetConfig):
             raise ValueError("a list to choose from must not repeat a value")
         return value
 
+    @model_validator(mode="after")
+    def _one_depth(self) -> "DartsConfig":
+        if self.cells is not None and self.search_cells is not None:
+            raise ValueError("give cells (searched and final) or search_cells (searched only), not both")
+        return self
+
     def cell_choices(self, network: NetworkConfig) -> tuple[int, ...]:
         """The numbers of cells to search with."""
+        if self.search_cells is not None:
+            return (self.search_cells,)
         if self.cells is None:
             return (network.cells,)
         return self.cells if isinstance(self.cells, tuple) else (self.cells,)
+
+    def final_cells(self, searched: int) -> int | None:
+        """The cells of the final network after a search with so many: as many, or None for network.cells."""
+        return None if self.search_cells is not None else searched
 
     def skip_choices(self) -> tuple[int | None, ...]:
         """The caps on skip connections to discretise with."""
@@ -106,8 +124,10 @@ def budget(
     """
     total = 0.0
     for cells in options.cell_choices(network):
-        train = supernet_cost(space, cells, network, seen(options.augment, input_shape), classes)
-        full = supernet_cost(space, cells, network, input_shape, classes)
+        train, full = (
+            supernet_cost(space, cells, network, shape, classes, options.nodes, options.without)
+            for shape in (seen(options.augment, input_shape), input_shape)
+        )
         total += spend(options, train, full, sizes, look_ahead_passes)
     return total
 
@@ -121,12 +141,40 @@ def spend(options: SupernetConfig, train: float, full: float, sizes: PartSizes, 
 
 @functools.cache
 def supernet_cost(
-    space: str, cells: int, network: NetworkConfig, input_shape: tuple[int, int, int], classes: int
+    space: str,
+    cells: int,
+    network: NetworkConfig,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    nodes: int | None = None,
+    without: tuple[str, ...] = (),
 ) -> int:
     """Multiply-accumulates of the supernet on one picture, forward; counting takes a second, so it is kept."""
     from fernas.spaces.complexity import supernet_macs
 
-    return supernet_macs(space, cells, network.channels, input_shape, classes, stem=network.stem)
+    kept = remaining(space, nodes, without)
+    sizes = (space, cells, network.channels, input_shape, classes)
+    return supernet_macs(*sizes, nodes=nodes, stem=network.stem, kept=kept)
+
+
+def remaining(space: str, nodes: int | None, without: tuple[str, ...]) -> dict[str, dict[int, tuple[str, ...]]]:
+    """The operations that stay on each edge of each kind of cell when some are left out everywhere.
+
+    Raises:
+        ConfigError: the space does not have one of them, or none is left.
+    """
+    from fernas.spaces.cell_space import edge_list, space_of
+
+    found = space_of(space)
+    for name in without:
+        found.require(name, "search_options.without")
+    left = tuple(name for name in found.operations if name not in without)
+    if not set(left) - {"none"}:
+        raise ConfigError("search_options.without: no operation is left")
+    if not without:
+        return {}
+    edges = range(len(edge_list(nodes or found.nodes)))
+    return {kind: dict.fromkeys(edges, left) for kind in ("normal", "reduce")}
 
 
 def seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:

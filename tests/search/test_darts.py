@@ -255,3 +255,27 @@ def test_fixed_names_a_known_network():
 
 def test_toy_parts_do_not_share_noise():
     assert not (part(6, seed=1).images == part(6, seed=2).images).all()
+
+
+def test_parts_of_the_space_can_be_left_out(tmp_path):
+    """Ablations: operations left out, other numbers of nodes, other depths of search and final network."""
+    options = {"epochs": 1, "batch": 8, "batch_share": 1.0, "nodes": 3, "search_cells": 4}
+    without = ["dil_conv_3x3", "dil_conv_5x5", "skip_connect"]
+    run = context("darts_first", "emonas", tmp_path, options=FIRST.Config(**options, without=without))
+    found = FIRST.run(run)
+    row = read_jsonl(tmp_path / "search.jsonl")[0]
+    assert row["cells"] == 4 and found.network.cells == 3
+    assert len(found.normal) == 6 and found.normal_concat == (2, 3, 4) and len(row["alpha_normal"]) == 9
+    assert not {name for name, _ in (*found.normal, *found.reduce)} & set(without)
+    assert run.budget.spent == pytest.approx(
+        FIRST.budget(run.options, "emonas", run.network, 3, (3, 16, 16), PartSizes(8, 6, 6))
+    )
+
+
+def test_nonsense_about_what_is_left_out_is_refused(tmp_path):
+    from fernas.core.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="did you mean 'sep_conv_3x3'"):
+        FIRST.run(context("darts_first", "emonas", tmp_path, options=FIRST.Config(epochs=1, without=["sep_conv_3"])))
+    with pytest.raises(ValueError, match="not both"):
+        DartsConfig(cells=4, search_cells=3)

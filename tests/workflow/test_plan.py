@@ -85,6 +85,54 @@ def test_targets(workflow, target):
     assert workflow.snakemake("-n", target).status == 0
 
 
+def test_complexity_asks_for_networks_and_costs_alone(workflow):
+    result = workflow.snakemake("-n", "complexity")
+    assert result.status == 0, result.text
+    assert result.rules["complexity"] == 1 and "predict" not in result.rules
+
+
+def test_final_trains_what_the_config_lists_and_never_reads_test_ids(workflow):
+    result = workflow.snakemake("-n", "final")
+    assert result.status == 0, result.text
+    assert result.rules["final_model"] == len(load_config(ROOT / "config.yaml").final)
+    readers = {job.rule for job in result.jobs if any("folds.test" in path for path in job.inputs)}
+    assert readers == {"predict", "audit_folds"}
+    searches = [path for job in result.jobs if job.rule == "final_model" for path in job.inputs if "/g0/" in path]
+    assert searches and all("/whole_dataset/" in path for path in searches)
+
+
+def test_ablation_plans_its_config_and_says_what_it_lacks_in_others(workflow):
+    result = workflow.snakemake("-n", "ablation")
+    assert result.status == 2 and "configs/ablation.yaml" in result.text and "Traceback" not in result.text
+    result = workflow.snakemake("-n", "ablation", "--configfile", "configs/ablation.yaml")
+    assert result.status == 0 and result.rules["ablation"] == 1, result.text
+
+
+def test_a_final_model_must_be_in_the_study(workflow):
+    entry = {"task": "ckplus-7n", "protocol": "subject4", "method": "vgg16"}
+    edit(workflow.folder, lambda d: d.update(final=[entry]))
+    result = workflow.snakemake("-n")
+    assert result.status == 2 and "final.0: vgg16 on ckplus-7n" in result.text
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "message"),
+    [
+        ("ckplus-7n", "lbp_top_svm", "is made of clips"),
+        ("megc2019-3", "small_cnn", "works on pictures"),
+    ],
+)
+def test_views_and_recipes_must_fit(workflow, task, method, message):
+    def change(document):
+        document["methods"]["small_cnn"]["view"] = "lbp-top64"
+        document["study"] = [{"task": task, "protocol": "subject4", "methods": [method]}]
+        document["final"] = []
+
+    edit(workflow.folder, change)
+    result = workflow.snakemake("-n")
+    assert result.status == 2 and message in result.text, result.text
+
+
 @pytest.mark.parametrize("target", grid.DATASET_TARGETS)
 def test_every_dataset_target_plans_or_says_what_is_missing(workflow, target):
     result = workflow.snakemake("-n", target)

@@ -1,0 +1,19 @@
+"""Compare variants of a method with the method itself."""
+
+from pathlib import Path
+from typing import Any
+
+from fernas.core.jobs import run_rule
+
+
+def main(scores: list[str], csv: str, markdown: str, latex: str, config: dict[str, Any], digest: str) -> None:
+    """Write the ablation table as csv, markdown and LaTeX."""
+    from fernas.core.config import StudyConfig
+    from fernas.reporting.ablation import write_ablation
+
+    study = StudyConfig(**config)
+    write_ablation(Path(study.results), Path(csv).with_suffix(""), study)
+
+
+if "snakemake" in globals():
+    run_rule(snakemake, main)  # noqa: F821
