@@ -108,6 +108,44 @@ def test_ablation_plans_its_config_and_says_what_it_lacks_in_others(workflow):
     assert result.status == 0 and result.rules["ablation"] == 1, result.text
 
 
+METHOD = '''"""The first network of the space that comes to mind."""
+
+from fernas.core.seeds import rng
+from fernas.learn.config import Options
+from fernas.search import _darts_config
+from fernas.search.context import SearchPlugin
+
+
+def run(context):
+    from fernas.spaces.sampling import random_architecture
+
+    context.open()
+    return random_architecture(context.space_name, rng(context.seed), context.network_block())
+
+
+PLUGIN = SearchPlugin("first_idea", "first idea", Options, run, _darts_config.skip)
+'''
+
+
+def test_a_new_method_is_one_file_and_one_section(tmp_path):
+    workflow = copy_workflow(tmp_path, package=True)
+    (tmp_path / "fernas" / "search" / "first_idea.py").write_text(METHOD)
+
+    def change(document):
+        document["methods"]["idea"] = {
+            "search": "first_idea",
+            "space": "emonas",
+            "network": {"cells": 3, "channels": 8},
+        }
+        document["study"] = [{"task": "ckplus-7n", "protocol": "subject4", "methods": ["idea"]}]
+        document["final"] = []
+
+    edit(tmp_path, change)
+    result = workflow.snakemake("-n")
+    assert result.status == 0, result.text
+    assert (result.rules["search"], result.rules["train"]) == (2, 2)
+
+
 def test_a_final_model_must_be_in_the_study(workflow):
     entry = {"task": "ckplus-7n", "protocol": "subject4", "method": "vgg16"}
     edit(workflow.folder, lambda d: d.update(final=[entry]))
