@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fernas.core import corpora, grid, plugins
-from fernas.core.architecture import CellsArchitecture, NamedArchitecture, Network
+from fernas.core.architecture import Architecture, NamedArchitecture, Network, Patch, PatchesArchitecture
 from fernas.core.config import MethodConfig, StudyConfig, TaskConfig, ViewConfig
 from fernas.core.seeds import rng
 
@@ -199,8 +199,13 @@ def training_macs(
     epochs = int(getattr(recipe, "epochs", 100))
     shape = _shape(view)
     network = Network(**method.network.model_dump(), classes=len(task.classes), input=shape)
-    architecture: CellsArchitecture | NamedArchitecture
-    if method.space is not None and method.space in plugins.available("spaces"):
+    architecture: Architecture
+    if method.space == "patches":  # patches on a twentieth of the face; what a search finds is about as large
+        side = max(4, round(0.22 * shape[1]))
+        patch = Patch(dx=0, dy=0, w=side, h=side)
+        architecture = PatchesArchitecture(face_px=shape[1], patches=(patch,), network=network)
+        rate = CELL_RATE
+    elif method.space is not None and method.space in plugins.available("spaces"):
         architecture = random_architecture(method.space, rng(0, "plan", method.space), network)
         rate = CELL_RATE
     else:
