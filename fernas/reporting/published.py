@@ -35,11 +35,18 @@ METHODS = {
 }  # fmt: skip
 SYSTEMS = {"EmoNAS": "emonas", "Auto-FERNet": "autofernet", "Deep Evolution": "deep_evolution"}
 SAME_SIZE = 0.05  # parameter counts that differ by more are of another network
+EMONAS_TABLES = {  # number -> what it is about, and its datasets here: a report about the paper says so
+    "1": ("CK+", ("ckplus",)), "2": ("ISED, DISFA, MUG", ("ised", "disfa", "mug")), "3": ("Oulu-CASIA", ("oulu",)),
+    "4": ("FER2013", ("fer2013",)), "5": ("RAF-DB", ("rafdb",)), "6": ("CASME I and II", ("casme", "casme2")),
+    "7": ("CAS(ME)^2 and SAMM", ("casme_sq", "samm")), "8": ("SMIC and the composite", ("smic", "megc2019")),
+    "9": ("complexity per dataset", ()), "10": ("complexity beside other methods", ()),
+}  # fmt: skip
+ORDER = [f"EmoNAS {n}" for n in EMONAS_TABLES] + [f"Auto-FERNet {n}" for n in ("I", "II", "III")]
 COLUMNS = (
-    "dataset", "setting", "method", "metric", "published", "unit", "ours", "our_row", "not_comparable_because",
+    "table", "dataset", "setting", "method", "metric", "published", "unit", "ours", "our_row", "not_comparable_because",
     "confidence", "source",
 )  # fmt: skip
-SHORT = ("dataset", "setting", "method", "metric", "published", "ours", "not_comparable_because", "confidence")
+SHORT = ("table", "dataset", "setting", "method", "metric", "published", "ours", "not_comparable_because", "confidence")
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Comparison:
     confidence: str
     source: str
     number: float | None = None
+    table: str = ""
 
 
 def published_results() -> pd.DataFrame:
@@ -91,10 +99,19 @@ def beside_ours(results: Path, frame: pd.DataFrame, config: StudyConfig | None) 
 def write_published(results: Path, rows: list[Comparison]) -> list[Path]:
     """The published numbers beside ours as csv, markdown and LaTeX in `results/tables`."""
     records = [{name: asdict(row)[name] for name in COLUMNS} for row in rows]
+    caption = "Published numbers beside ours; a number is comparable only where no reason against it is given"
+    written = _write(results / "tables" / "published", records, caption)
+    of_papers = sorted((r for r in records if r["table"]), key=lambda record: ORDER.index(record["table"]))
+    caption = "Tables 1-10 of EmoNAS and I-III of Auto-FERNet, as far as their numbers are known here: " + "; ".join(
+        f"EmoNAS {number}: {what}" for number, (what, _) in EMONAS_TABLES.items()
+    )
+    return [*written, *_write(results / "tables" / "papers", of_papers, caption)]
+
+
+def _write(stem: Path, records: list[dict[str, Any]], caption: str) -> list[Path]:
     frame = pd.DataFrame(records, columns=list(COLUMNS))
     cells = [tuple(str(record[name]) for name in SHORT) for record in records]
-    caption = "Published numbers beside ours; a number is comparable only where no reason against it is given"
-    return write_forms(results / "tables" / "published", frame, SHORT, cells, caption)
+    return write_forms(stem, frame, tuple(name.replace("_", " ") for name in SHORT), cells, caption)
 
 
 def _compared(
@@ -122,7 +139,17 @@ def _compared(
         confidence=record["confidence"],
         source=f"{record['source_paper']}, {record['source_table']}",
         number=_number(record["value"]),
+        table=table_of(record["source_paper"], record["source_table"]),
     )
+
+
+def table_of(paper: str, table: str) -> str:
+    """The table of a paper that a published number stands in, for example `EmoNAS 9`; empty for other sources."""
+    if paper.startswith("Auto-FERNet") and (found := re.match(r"Table (I{1,3})\b", table)):
+        return f"Auto-FERNet {found.group(1)}"
+    if paper.startswith("EmoNAS") and (found := re.search(r"Table (\d+)", table)):
+        return f"EmoNAS {found.group(1)}"
+    return ""
 
 
 def _our_row(
@@ -257,13 +284,14 @@ def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
 
 
 def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison]:
-    """A row for each system and dataset of the study of which no published accuracy is known."""
+    """A row for each system and dataset, of the study or of EmoNAS' tables, of which no accuracy is known."""
     have = {(METHODS.get(r.method), DATASETS.get(r.dataset)) for r in rows if "accuracy" in r.metric}
     titles = {name: title for title, name in DATASETS.items()}
+    tables = {dataset: number for number, (_, datasets) in EMONAS_TABLES.items() for dataset in datasets}
     found = []
-    for dataset in dict.fromkeys(frame["dataset"]):
+    for dataset in dict.fromkeys([*frame["dataset"], *tables]):
         for title, method in SYSTEMS.items():
-            if (method, dataset) in have:
+            if (method, dataset) in have or (dataset not in set(frame["dataset"]) and method != "emonas"):
                 continue
             own = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
             ours = records_of(own.head(1))
@@ -280,6 +308,7 @@ def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison
                     not_comparable_because="the published number is not known here",
                     confidence="",
                     source="",
+                    table=f"EmoNAS {tables[dataset]}" if method == "emonas" and dataset in tables else "",
                 )
             )
     return found

@@ -95,9 +95,7 @@ def write_comparison(results: Path, config: StudyConfig | None, csv: Path, markd
     return frame
 
 
-def _write(
-    results: Path, frame: pd.DataFrame, config: StudyConfig | None, csv: Path, markdown: Path
-) -> Statistics:
+def _write(results: Path, frame: pd.DataFrame, config: StudyConfig | None, csv: Path, markdown: Path) -> Statistics:
     with atomic_path(csv) as path:
         frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     found = kept_statistics(results, frame, config)
@@ -494,5 +492,6 @@ def write_tables(results: Path, frame: pd.DataFrame, found: Statistics | None = 
     for task, protocol, block in task_groups(frame):
         caption = f"{task}, {protocol}" + (f": {texts[(task, protocol)]}" if texts[(task, protocol)] else "")
         stem = results / "tables" / f"{task}-{protocol}"
-        written += write_forms(stem, block, MARKDOWN_COLUMNS, display_rows(block, found), caption)
+        printed = display_rows(block[block["status"] != "skipped"], found)
+        written += write_forms(stem, block, MARKDOWN_COLUMNS, display_rows(block, found), caption, printed)
     return written

@@ -125,12 +125,17 @@ def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: 
 
 
 def write_forms(
-    stem: Path, frame: pd.DataFrame, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str
+    stem: Path,
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str,
+    printed: Sequence[Sequence[str]] | None = None,
 ) -> list[Path]:
-    """One table in three forms: the frame as csv, the display rows as markdown and LaTeX."""
+    """One table in three forms: the frame as csv, the display rows as markdown and (or `printed` ones) as LaTeX."""
     forms = [stem.with_name(f"{stem.name}.{suffix}") for suffix in ("csv", "md", "tex")]
     with atomic_path(forms[0]) as path:
         frame.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     write_text(forms[1], f"{escape_markdown(caption)}\n\n{markdown_table(columns, rows)}")
-    write_text(forms[2], latex_table(columns, rows, caption, f"tab:{stem.name}"))
+    write_text(forms[2], latex_table(columns, rows if printed is None else printed, caption, f"tab:{stem.name}"))
     return forms

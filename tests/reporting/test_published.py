@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fernas.core.config import StudyConfig
@@ -80,6 +81,16 @@ def test_a_comparable_row_has_no_reason(tree: tuple[Path, StudyConfig]) -> None:
 
 
 def test_published_tables_are_written(tmp_path: Path, rows: list[published.Comparison]) -> None:
-    csv, markdown, latex = published.write_published(tmp_path, rows)
-    assert csv.read_text().splitlines()[0].split(",")[:3] == ["dataset", "setting", "method"]
+    csv, markdown, latex = published.write_published(tmp_path, rows)[:3]
+    assert csv.read_text().splitlines()[0].split(",")[:4] == ["table", "dataset", "setting", "method"]
     assert "VGG-16" in markdown.read_text() and r"\begin{longtable}" in latex.read_text()
+
+
+def test_every_table_of_the_papers_is_there(tmp_path: Path, rows: list[published.Comparison]) -> None:
+    published.write_published(tmp_path, rows)
+    table = pd.read_csv(tmp_path / "tables/papers.csv", keep_default_na=False)
+    assert list(dict.fromkeys(table["table"])) == published.ORDER
+    rafdb = table[table["table"] == "EmoNAS 5"]
+    assert list(rafdb["published"]) == ["87.28"]
+    assert set(table.loc[table["table"] == "EmoNAS 2", "published"]) == {published.NOT_AVAILABLE}
+    assert len(table[table["table"] == "Auto-FERNet I"]) > 20
