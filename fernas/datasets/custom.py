@@ -21,7 +21,14 @@ COLUMNS = {
     "apex": ("apex", "apex frame", "apexf", "peak"),
     "offset": ("offset", "offset frame", "offsetf"),
     "group": ("group", "sequence", "session", "video"),
+    "sex": ("sex", "gender"),
+    "race": ("race", "ethnicity"),
+    "age": ("age", "age group"),
+    "skin_tone": ("skin_tone", "skin tone"),
+    "spectacles": ("spectacles", "glasses"),
+    "beard": ("beard",),
 }
+ATTRIBUTES = ("sex", "race", "age", "skin_tone", "spectacles", "beard")
 
 
 class CustomOptions(Options):
@@ -50,6 +57,7 @@ class Custom(Adapter):
         homepage="-",
         layout=(
             "a csv, parquet or xlsx with the columns path, label, subject[, split, onset, apex, offset, group]",
+            "optional columns sex, race, age, skin_tone, spectacles, beard (recall is compared between groups)",
             "path: a picture, a folder of frames or a video, relative to the root",
         ),
         frame_rule="onset, apex, offset are numbers in the file names (videos: from 1); blank: first, middle, last",
@@ -161,6 +169,7 @@ def _sample(row: Row, ref: str | None, options: CustomOptions, with_subjects: bo
         subject=subject or None,
         group=row["group"] or None,
         split=row["split"] or None,
+        attributes={name: row[name] for name in ATTRIBUTES if row[name]},
     )
 
 

@@ -17,7 +17,9 @@ def pages() -> dict[str, str]:
     """File name -> markdown of all pages: one per adapter and the overview."""
     adapters = {name: plugins.load("datasets", name) for name in plugins.available("datasets")}
     found = {f"{name}.md": page(adapter) for name, adapter in adapters.items()}
-    found["README.md"] = overview({name: adapter.spec for name, adapter in adapters.items()})
+    specs = {name: adapter.spec for name, adapter in adapters.items()}
+    found["README.md"] = overview(specs)
+    found["unsure.md"] = unsure(specs)
     return found
 
 
@@ -88,7 +90,29 @@ def overview(specs: Mapping[str, DatasetSpec]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def unsure(specs: Mapping[str, DatasetSpec]) -> str:
+    """The page of what nobody could check without the licensed copies."""
+    lines = [HEAD.format(name="*.py"), "# What stays unsure without the real copies", ""]
+    lines += [
+        "The adapters were written from public descriptions, other people's loaders and annotation files, not from"
+    ]
+    lines += [
+        "the corpora. These facts could not be checked; if your copy differs, `fernas check-data` names the file.",
+        "",
+    ]
+    for name, spec in specs.items():
+        if spec.notes:
+            lines += [f"## [{spec.title}]({name}.md)", "", *[f"- {_sentence(note)}" for note in spec.notes], ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
 OWN = """
+[What stays unsure](unsure.md) without the real copies stands on one page; [corpora.md](../corpora.md) says what each
+target costs, how protocols across corpora are written down, and how fast large copies are read. Frames of the rendered
+corpora as they lie on disk (onset and apex side by side):
+
+![frames of the rendered corpora](../images/corpora.jpg)
+
 ## A corpus of your own
 
 Write a table (csv, parquet or xlsx) with one row per sample and name the folder that its paths begin at:
@@ -102,10 +126,19 @@ stills/bob 3.jpg,anger,bob,test,,,,
 `path` is a picture, a folder of frames or a video. `label` and `path` are needed; `subject` makes subject-independent
 protocols possible, `split` the official one. Frame numbers are those in the file names (of a video: counted from 1).
 
+Columns `sex`, `race`, `age`, `skin_tone`, `spectacles` and `beard` are optional; where they are, the report
+says how far recall differs between the groups.
+
 ```yaml
 datasets:
-  custom: {source: real, root: /data/mine, options: {file: list.csv}}
+  lab: {adapter: custom, source: real, root: /data/lab, options: {file: list.csv}}
+  street: {adapter: custom, source: real, root: /data/street}
+  both: {parts: [lab, street]}        # several datasets as one, for protocols across corpora
 ```
+
+The names are yours (`snakemake --cores all lab` runs its tasks), and any adapter can be named so: two cameras of SMIC
+are two datasets with `adapter: smic`. Corpora that show the same people are refused on two sides; adapters know the
+published overlaps, `same_people_as: [other]` adds yours.
 
 ## Own boxes or landmarks
 

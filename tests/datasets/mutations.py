@@ -118,6 +118,26 @@ def nested_left_over(root: Path, rng: random.Random) -> str:
     return f"{top.name} unpacked into itself"
 
 
+def archive_left_over(root: Path, rng: random.Random) -> str:
+    """The archive beside what was unpacked from it, and the second tree that macOS packs: `__MACOSX/.../._name`."""
+    files = _files(root, PICTURES | TABLES | {".xlsx"})
+    with zipfile.ZipFile(root / f"{root.name}.zip", "w") as archive:
+        for path in files[:5]:
+            archive.write(path, path.relative_to(root))
+    for path in files:
+        shadow = root / "__MACOSX" / path.relative_to(root)
+        shadow.parent.mkdir(parents=True, exist_ok=True)
+        shadow.with_name(f"._{shadow.name}").write_bytes(b"\x00\x05\x16\x07")
+        shadow.write_bytes(path.read_bytes()[:9])
+    return "an archive and __MACOSX"
+
+
+def windows_paths(root: Path, rng: random.Random) -> str:
+    for path in _files(root, TABLES):
+        path.write_bytes(path.read_bytes().replace(b"/", b"\\"))
+    return "backslashes in tables"
+
+
 def copies(root: Path, rng: random.Random) -> str:
     path = _pick(root, rng, PICTURES)
     if path:
@@ -242,6 +262,8 @@ HARMLESS: list[Mutation] = [
     file_managers,
     link_loop,
     nested_left_over,
+    archive_left_over,
+    windows_paths,
     copies,
     other_mode,
 ]
