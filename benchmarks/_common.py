@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,21 @@ def run_pair(
     rounds: int = 5,
     threads: int = 1,
     path: Path = RESULTS,
-    warm_up: bool = True,
     clock: str = "wall",
 ) -> dict[str, Any]:
-    """Times both sides in turn, `rounds` times, after one round that is not counted, and records the ratio.
+    """Times both sides in turn; the record of `run_sides`."""
+    return run_sides({name: ours}, other, rounds, threads, path, clock)[0]
+
+
+def run_sides(
+    ours: Mapping[str, Side],
+    other: Side,
+    rounds: int = 5,
+    threads: int = 1,
+    path: Path = RESULTS,
+    clock: str = "wall",
+) -> list[dict[str, Any]]:
+    """Times all sides in turn, `rounds` times, after one round that is not counted, and records a ratio for each name.
 
     The ratio is the median over rounds of other / ours within a round, since a machine that slows down slows both; the
     spread is its smallest and largest value. Seconds are medians. `threads` is recorded, not set. `clock="cpu"` counts
@@ -39,9 +50,18 @@ def run_pair(
     machine, also where others work beside it.
     """
     tick = {"wall": time.perf_counter, "cpu": time.process_time}[clock]
-    if warm_up:
-        ours(), other()
-    pairs = [(seconds(ours, tick), seconds(other, tick)) for _ in range(rounds)]
+    for side in (*ours.values(), other):
+        side()
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ours}
+    for _ in range(rounds):
+        own = {name: seconds(side, tick) for name, side in ours.items()}
+        reference = seconds(other, tick)
+        for name, value in own.items():
+            times[name].append((value, reference))
+    return [_record(name, pairs, threads, path) for name, pairs in times.items()]
+
+
+def _record(name: str, pairs: list[tuple[float, float]], threads: int, path: Path) -> dict[str, Any]:
     ratios = [b / a for a, b in pairs]
     record = {
         "name": name,
@@ -54,7 +74,7 @@ def run_pair(
     add_record(record, path)
     print(
         f"{name}: {record['ratio']:.2f}x [{min(ratios):.2f}, {max(ratios):.2f}]  ours {record['ours_s']:.4f} s, "
-        f"other {record['other_s']:.4f} s, {threads} thread(s), {rounds} round(s)",
+        f"other {record['other_s']:.4f} s, {threads} thread(s), {len(pairs)} round(s)",
         flush=True,
     )
     return record

@@ -16,7 +16,7 @@ import math
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from benchmarks._common import run_pair
+from benchmarks._common import run_sides
 from fernas.spaces.supernet import kernels, kernels_status, make_optimizers, make_supernet, search_step
 from fernas.spaces.supernet.plain import Network
 
@@ -67,17 +67,16 @@ class Form:
 
 
 def run(work: str, rounds: int, threads: int, batch: int | None) -> None:
-    """Both paths against the plain form. The plain form needs no warm-up round of its own."""
+    """Both paths against the plain form."""
     torch.set_num_threads(threads)
     full = WORKS[work][3]
     name = f"supernet_step_{work}" + ("" if batch in (None, full) else f"_batch{batch}")
-    for kind in ("kernels", "pure"):
-        if kind == "kernels" and kernels.load() is None:
-            print(f"{name}_kernels: left out, {kernels_status()}")
-            continue
-        ours, other = (Form(k, work, batch or full) for k in (kind, "plain"))
-        ours()
-        run_pair(f"{name}_{kind}", ours, other, rounds, threads, warm_up=False, clock="cpu" if threads == 1 else "wall")
+    kinds = ["kernels", "pure"]
+    if kernels.load() is None:
+        print(f"{name}_kernels: left out, {kernels_status()}")
+        kinds.remove("kernels")
+    ours = {f"{name}_{kind}": Form(kind, work, batch or full) for kind in kinds}
+    run_sides(ours, Form("plain", work, batch or full), rounds, threads, clock="cpu" if threads == 1 else "wall")
 
 
 def main(argv: list[str] | None = None) -> None:

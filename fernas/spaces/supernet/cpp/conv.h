@@ -191,9 +191,13 @@ void conv_backward_s(const Shape& s, const T* x, const T* scale, const T* shift,
                             store<T, V>(dy + c * um + m * V,
                                         A * load<T, V>(g[o] + at + m * V) + (B * load<T, V>(y[o] + at + m * V) + D));
                     }
+                    const int next = std::min(M, (s.Ho - oy - rows) * s.Wo);  // pixels of the next tile
+                    const long ahead = n * s.cbo * cn + long(oy + rows) * s.Wo * V;
+                    for (int c = 0; c < s.cbo; ++c) fetch<T, V>(y[o] + ahead + c * cn, next);
                     if (op.type == DEPTH_POINT) {
                         for (int c = 0; c < s.cbo; ++c) seg[c] = dy + c * um;
                         gemm<T, V, V, 1>(M, p.blocks, s.cbo, seg.data(), V, pwt[o], Ci, V, dv, V, um, false);
+                        for (int c = 0; c < s.cbo; ++c) fetch<T, V>(g[o] + ahead + c * cn, next);
                         for (int b = 0; b < p.blocks; ++b)
                             for (int r = 0; r < rows; ++r) {
                                 const T* in = pad + b * p.plane + ((oy + r) * S + d) * p.rs + d * V;

@@ -26,6 +26,7 @@ void combine(int N, int cb, long pixels, int count, const T* const* in, const T*
                     if (factor) w[j] *= factor[long(i) * N + n];
                     if (k + j >= count) w[j] = vec<T, V>{};
                     q[j] = in[i] + base + p0 * V;
+                    if (k + j + 4 < count) fetch<T, V>(in[k + j + 4] + base + p0 * V, std::min(m, 16));
                 }
                 for (int i = 0; i < m; ++i) {
                     vec<T, V> a = k ? load<T, V>(o + i * V) : bv;
@@ -56,6 +57,7 @@ void products(int N, int cb, long pixels, int count, const T* const* g, const T*
                 for (int k = 0; k < count; ++k) {
                     const T* gp = g[k] + at;
                     const T* bp = b[k];
+                    if (k + 1 < count && b[k + 1]) fetch<T, V>(b[k + 1] + at, m);
                     vec<T, V> a[4] = {};
                     int i = 0;
                     if (bp) {
