@@ -240,19 +240,40 @@ def score(
 
 @app.command()
 def compare(
-    run_a: Annotated[str, typer.Argument(help="a folder with predictions.parquet, or the beginning of a key")],
+    run_a: Annotated[str, typer.Argument(help="folder with predictions.parquet, beginning of a key, or a file")],
     run_b: Annotated[str, typer.Argument(help="another one")],
     results: Annotated[Path, typer.Option(help="where keys are looked up")] = Path("results"),
     json: Json = False,
 ) -> None:
     """Paired tests between two runs at subject level."""
-    from fernas.core.io import read_parquet
     from fernas.evaluation.compare import compare_runs
-    from fernas.evaluation.runs import find_run
+    from fernas.evaluation.read import read_predictions
+    from fernas.evaluation.runs import find_predictions
 
-    folders = [find_run(run, results) for run in (run_a, run_b)]
-    tables = [read_parquet(folder / "predictions.parquet") for folder in folders]
-    emit(compare_runs(tables[0], tables[1]), json, f"{folders[0]} against {folders[1]}")
+    files = [find_predictions(run, results) for run in (run_a, run_b)]
+    found = compare_runs(*(read_predictions(file) for file in files))
+    if json:
+        emit(found, True)
+        return
+    rows = []
+    for name in ("uar", "uf1", "accuracy"):
+        low, high = found["interval"][name]
+        scores = {side: found[side][name] for side in ("a", "b", "difference")}
+        rows.append({"score": name, **scores, "95 % low": low, "95 % high": high})
+    typer.echo(f"a: {files[0]}\nb: {files[1]}")
+    print_table(rows, f"a minus b on {found['samples']} samples of {found['units']} {found['unit']}s")
+    tests = []
+    for name, what in (
+        ("swap", "UAR, whole subjects swapped"),
+        ("wilcoxon", "accuracy of each subject"),
+        ("mcnemar", "single samples"),
+    ):
+        test = found[name]
+        tests.append({"test": name, "on": what, "p": test["p"], "least p": test["smallest_p"]})
+    print_table(tests, "more than chance? (least p: the smallest there is)")
+    effect = found["effect"]
+    note = {"mcnemar": found["mcnemar"]["reason"]} if found["mcnemar"].get("reason") else {}
+    emit({**{f"effect {key}": value for key, value in effect.items()}, **note}, False)
 
 
 @app.command()

@@ -40,3 +40,13 @@ def find_run(run: str, results: Path | str = "results") -> Path:
     raise DataError(
         f"{run}: no such run below {root}{did_you_mean(wanted, known)}; there are {len(known)}: {names} ..."
     )
+
+
+def find_predictions(run: str, results: Path | str = "results") -> Path:
+    """The predictions file that `run` names: itself (parquet or csv), or that of the run that `find_run` finds.
+
+    Raises:
+        DataError: there is none, or more than one.
+    """
+    path = Path(run)
+    return path if path.is_file() else find_run(run, results) / PREDICTIONS

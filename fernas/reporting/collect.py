@@ -1,6 +1,7 @@
 """Gathers what the report shows of each task from the results folder; no HTML here."""
 
 import base64
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fernas.core import plugins
 from fernas.core.config import StudyConfig
-from fernas.core.errors import DataError
+from fernas.core.errors import DataError, FernasError
 from fernas.core.io import read_npy, read_parquet
 from fernas.metrics import confusion, uar
 from fernas.reporting import figures
@@ -30,7 +32,9 @@ from fernas.reporting.statistics import (
 from fernas.reporting.tables import captions, notes
 from fernas.reporting.texts import missing, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
+from fernas.training.fes import admitted, read_fes
 
+logger = logging.getLogger(__name__)
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 MAX_CONFUSIONS = 6
 MAX_CELLS = 6
@@ -39,6 +43,7 @@ CURVES = {  # panel -> names of the columns of search.jsonl, each with its legen
     "loss": {"weight_loss": "weights", "alpha_loss": "alphas", "train_loss": "training"},
     "entropy of alpha, nats": {"entropy_normal": "normal", "entropy_reduce": "reduction"},
     "skips in the cell": {"skips_normal": "normal", "skips_reduce": "reduction"},
+    "dominant eigenvalue of the alphas": {"eig_max": "selection loss"},
     "UAR on parts of the training side": {
         "inner_uar": "inner validation", "selection_uar": "selection", "best_selection_uar": "best so far",
         "best_fitness": "best fitness", "mean_fitness": "mean fitness",
@@ -147,6 +152,11 @@ def svg_address(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
+def svg_of(picture: Picture) -> bytes:
+    """The SVG of a picture that `svg_address` made."""
+    return base64.b64decode(picture.source.partition(",")[2])
+
+
 def png_address(data: bytes) -> str:
     """PNG bytes as a data address."""
     return "data:image/png;base64," + base64.b64encode(data).decode()
@@ -216,6 +226,7 @@ def _block(
         (name, [*cells, *_seed_cells(seeds.get(f"{record['method']} {record['search_scope']}"))])
         for (name, cells), record in zip(block.details, good, strict=True)
     ]
+    block.curves += similarity_pictures(config, good, classes)
     if rendered or (config is not None and config.tracking.real_faces):
         view = config.tasks[task].view if config is not None and task in config.tasks else "*"
         block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""), view)
@@ -249,6 +260,34 @@ def _add_scores(
     training = training_curves({name: runs[name] for name in labels})
     if training is not None:
         block.curves.append(training)
+
+
+def similarity_pictures(
+    config: StudyConfig | None, records: Sequence[dict[str, Any]], classes: list[str]
+) -> list[Picture]:
+    """The similarity of expressions (FES) by which finished methods relabelled, each matrix once."""
+    found: dict[str, tuple[np.ndarray, float, list[str]]] = {}
+    for record in records:
+        method = config.methods.get(str(record["method"])) if config is not None else None
+        if method is None or method.recipe != "relabel" or not classes:
+            continue
+        options = plugins.load("training", "relabel").Config.model_validate(method.recipe_options)
+        if options.strategy != 2:
+            continue
+        try:
+            matrix = read_fes(options.fes, classes)
+        except FernasError as error:
+            logger.warning("no picture of FES: %s", error)
+            continue
+        found.setdefault(options.fes, (matrix, options.fes_threshold, []))[2].append(str(record["method"]))
+    pictures = []
+    for matrix, threshold, names in found.values():
+        pairs = admitted(matrix, classes, threshold)
+        words = ", ".join(f"{a} and {b}" for a, b in pairs) or "none"
+        caption = f"similarity of expressions (FES) in the relabelling of {', '.join(dict.fromkeys(names))}"
+        svg = figures.similarity_svg(matrix, classes)
+        pictures.append(Picture(svg_address(svg), f"{caption}. Pairs above {threshold:g}: {words}", caption))
+    return pictures
 
 
 def _classes(config: StudyConfig | None, task: str) -> list[str]:

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fernas.core.config import StudyConfig
-from fernas.core.io import write_text
-from fernas.reporting.collect import Picture, TaskBlock, svg_address, task_blocks
+from fernas.core.io import write_bytes, write_text
+from fernas.reporting.collect import Picture, TaskBlock, svg_address, svg_of, task_blocks
 from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.published import beside_ours, write_published
 from fernas.reporting.statistics import (
@@ -74,6 +74,9 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     rows = beside_ours(root, frame, config)
     write_tables(root, frame, statistics)
     write_statistics(root, statistics)
+    for block in blocks:
+        if block.forest is not None:
+            write_bytes(root / "tables" / f"{block.anchor}.svg", svg_of(block.forest))
     write_published(root, rows)
     origin = provenance(root, config)
     html = (

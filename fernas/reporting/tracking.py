@@ -30,7 +30,8 @@ import pandas as pd
 from fernas.core.errors import ConfigError
 from fernas.core.io import canonical_json, sha256_file
 from fernas.core.tracking_files import HEARTBEAT_S
-from fernas.reporting.tables import records_of
+from fernas.reporting.best import best_runs
+from fernas.reporting.texts import records_of
 from fernas.reporting.tree import MethodRun, method_runs, number, optional_json, optional_jsonl
 
 if TYPE_CHECKING:
@@ -416,6 +417,9 @@ class Mirror:
         if run.tags.get("fernas.scores") == key:  # the same table with another date (Snakemake touches its outputs)
             metrics = []
         self._store.add(run, _change(metrics, {}, {**counts, "fernas.scores": key}))
+        for path, is_best in best_runs(self.results, frame).items():
+            if path in self._runs:
+                self._store.add(self._runs[path], _change(tags={"best": is_best}))
         tables = sorted((folder / "tables").glob("*.*")) if (folder / "tables").is_dir() else []
         self._upload(run, [(folder / name, None) for name in job.files] + [(table, "tables") for table in tables])
         self._store.end(run, "FINISHED", when)

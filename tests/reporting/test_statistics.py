@@ -13,11 +13,11 @@ from fernas.core.io import read_json, write_json, write_parquet
 from fernas.evaluation.compare import compare_runs, holm
 from fernas.evaluation.scores import score_predictions
 from fernas.reporting import statistics
-from fernas.reporting.collect import lead
+from fernas.reporting.collect import lead, similarity_pictures
 from fernas.reporting.figures import ranks_svg
 from fernas.reporting.report import build_report
 from fernas.reporting.tables import comparison
-from tests.reporting.fabricate import EMOTIONS, fabricate, predictions
+from tests.reporting.fabricate import EMOTIONS, fabricate, predictions, study_document
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +188,14 @@ def test_one_method_made_to_fail_leaves_the_tables_with_its_reason(tmp_path: Pat
     text = (results / "tables/megc2019-3-megc.md").read_text()
     assert "the search loss is not finite in epoch 3" in text and "small_cnn" in text
     assert "random" not in (results / "tables/paired.csv").read_text().split("megc2019-3", 1)[1]
+
+
+def test_the_similarity_of_expressions_is_drawn_where_relabelling_ran() -> None:
+    document = study_document()
+    document["methods"]["autofernet"] = {"search": "sgas", "space": "autofernet", "recipe": "relabel"}
+    config = StudyConfig.model_validate(document)
+    (picture,) = similarity_pictures(config, [{"method": "autofernet"}, {"method": "emonas"}], EMOTIONS)
+    assert "anger" in picture.alt and "autofernet" in picture.caption and picture.source.startswith("data:image/svg")
+    document["methods"]["autofernet"]["recipe_options"] = {"strategy": 1}
+    assert similarity_pictures(StudyConfig.model_validate(document), [{"method": "autofernet"}], EMOTIONS) == []
+    assert similarity_pictures(None, [{"method": "autofernet"}], EMOTIONS) == []

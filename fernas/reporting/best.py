@@ -1,0 +1,34 @@
+"""Which run of a method is its best on a dataset: what the tag `best` says in the store."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fernas.reporting.texts import records_of, rendered_folder
+from fernas.reporting.tree import MethodRun, number, optional_json
+
+
+def best_runs(results: Path, frame: pd.DataFrame) -> dict[str, str]:
+    """Path of a search seed's run (`<task>/<protocol>/<method>/<scope>/s<seed>`) -> `true` or `false`.
+
+    The best one of each dataset and method has the highest UAR, averaged over its training seeds. Rendered and real
+    faces are apart.
+    """
+    found: dict[tuple[str, bool, str], dict[str, float]] = {}
+    for record in records_of(frame[frame["status"] == "ok"]):
+        rendered = str(record["rendered"]).lower() == "true"
+        task_dir = rendered_folder(str(record["task"]), rendered)
+        parts = (task_dir, str(record["protocol"]), str(record["method"]), str(record["search_scope"]))
+        run = MethodRun(*parts, results.joinpath("runs", *parts))
+        seeds: dict[int, list[float]] = {}
+        for training in run.trainings:
+            if (value := number(optional_json(training.folder / "scores.json"), "uar")) is not None:
+                seeds.setdefault(training.search_seed, []).append(value)
+        scores = found.setdefault((str(record["dataset"]), rendered, parts[2]), {})
+        scores.update({f"{run.key}/s{seed}": float(np.mean(values)) for seed, values in seeds.items()})
+    tags = {}
+    for scores in found.values():
+        first = max(scores, key=lambda path: scores[path], default=None)
+        tags.update({path: "true" if path == first else "false" for path in scores})
+    return tags
