@@ -45,4 +45,4 @@ onsuccess:
 
 
 onerror:
-    workflow_ended("failed")
+    workflow_ended("failed", log)

@@ -41,6 +41,6 @@ def workflow_started():
     steps.started(CONFIG, workflow.config_settings.configfiles or ["config.yaml"])
 
 
-def workflow_ended(status):
+def workflow_ended(status, log=None):
     """Let the mirror finish and say where the results are."""
-    steps.ended(CONFIG, status)
+    steps.ended(CONFIG, status, log)

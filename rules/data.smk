@@ -56,7 +56,6 @@ rule audit_dataset:
         truth=lambda w: steps.truth_files(CONFIG, w.data),
     output:
         audit=f"{RESULTS}/data/{{data}}/audit.json",
-        card=f"{RESULTS}/data/{{data}}/card.md",
         groups=f"{RESULTS}/data/{{data}}/groups.parquet",
     log:
         f"{RESULTS}/logs/audit_dataset/{{data}}.log",
@@ -74,7 +73,6 @@ rule audit_dataset:
         options=lambda w: CONFIG.audit.model_dump(mode="json"),
         code=lambda w: code(
             "fernas.datasets.audit",
-            "fernas.datasets.card",
             "fernas.datasets.groups",
             *steps.data_adapters(CONFIG, w.data),
         ),
@@ -93,6 +91,7 @@ rule align_faces:
     output:
         faces=f"{RESULTS}/data/{{data}}/faces.parquet",
         previews=f"{RESULTS}/data/{{data}}/previews.npy",
+        card=f"{RESULTS}/data/{{data}}/card.md",
     log:
         f"{RESULTS}/logs/align_faces/{{data}}.log",
     benchmark:
@@ -109,6 +108,7 @@ rule align_faces:
         config=CONFIG.faces.model_dump(mode="json"),
         code=lambda w: code(
             "fernas.faces.align",
+            "fernas.datasets.card",
             *steps.data_adapters(CONFIG, w.data),
         ),
     message:

@@ -13,15 +13,18 @@ def main(
     previews_of_parts: list[str],
     faces: str,
     previews: str,
+    card: str,
     dataset: str,
     roots: dict[str, str],
     adapters: dict[str, str],
     config: dict[str, Any],
 ) -> None:
-    """Write faces.parquet and previews.npy; a composite takes those of its parts. `audit` must have passed."""
+    """Write faces.parquet, previews.npy and card.md; a composite takes the faces of its parts. `audit` has passed."""
     from fernas.core.config import FacesConfig
-    from fernas.core.io import read_npy, read_parquet, write_npy, write_parquet
+    from fernas.core.io import read_json, read_npy, read_parquet, write_npy, write_parquet, write_text
+    from fernas.datasets.card import data_card
     from fernas.datasets.frames import FrameReader
+    from fernas.datasets.named import adapter_of
     from fernas.faces.align import align_manifest, merge_faces
 
     table = read_parquet(manifest)
@@ -33,6 +36,8 @@ def main(
         reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
         ships = {dataset: bool(table.attrs.get("ships_crops", reader.ships_crops(dataset)))}  # options may decide
         found, pictures = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
+    spec = adapter_of(dataset, adapters, list(roots)).spec
+    write_text(card, data_card(spec, table, read_json(audit), found))
     write_npy(previews, pictures)
     write_parquet(faces, found)
 

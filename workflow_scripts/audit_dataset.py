@@ -1,4 +1,4 @@
-"""Audit a copy of a corpus and write its data card."""
+"""Audit a copy of a corpus."""
 
 from pathlib import Path
 from typing import Any
@@ -10,19 +10,17 @@ def main(
     manifest: str,
     truth: list[str],
     audit: str,
-    card: str,
     groups: str,
     dataset: str,
     roots: dict[str, str],
     adapters: dict[str, str],
     options: dict[str, Any],
 ) -> None:
-    """Write audit.json, card.md and groups.parquet; a DataError when the copy cannot be used."""
+    """Write audit.json and groups.parquet; a DataError when the copy cannot be used."""
     from fernas.core.config import AuditConfig
     from fernas.core.errors import DataError
-    from fernas.core.io import read_json, read_parquet, write_json, write_parquet, write_text
+    from fernas.core.io import read_json, read_parquet, write_json, write_parquet
     from fernas.datasets.audit import audit_dataset, rendered_truths
-    from fernas.datasets.card import data_card
     from fernas.datasets.frames import FrameReader
     from fernas.datasets.groups import sample_groups
     from fernas.datasets.named import adapter_of
@@ -34,8 +32,10 @@ def main(
     findings = audit_dataset(spec, table, reader, expected, config=AuditConfig(**options))
     if findings["fatal"]:
         raise DataError(f"{dataset}: the copy cannot be used: " + "; ".join(findings["problems"][:5]))
+    if options["excluded"] == "fail" and findings["excluded"]:
+        named = [f"{name}: {why}" for name, why in list(findings["excluded"].items())[:5]]
+        raise DataError(f"{dataset}: {len(findings['excluded'])} samples cannot be used: {'; '.join(named)}")
     write_parquet(groups, sample_groups(table, [expected] if expected else rendered_truths(reader.roots)))
-    write_text(card, data_card(spec, table, findings))
     write_json(audit, findings)
 
 

@@ -81,9 +81,13 @@ def check_data(
     root: Annotated[Path, typer.Argument(help="folder (or file) of your copy")],
     option: Annotated[list[str] | None, typer.Option(help="adapter option as key=value, repeatable")] = None,
     per_subject: Annotated[bool, typer.Option("--per-subject", help="also a table of each subject's samples")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="not usable with any sample that has to be left out")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Read a real copy of a corpus: counts beside the published ones, first missing or odd file named."""
+    from fernas.core.errors import DataError
     from fernas.datasets.check import check_data as read_copy
     from fernas.datasets.check import found_and_expected
 
@@ -95,13 +99,16 @@ def check_data(
         print_table(found_and_expected(findings), f"{dataset} in {root}")
         if per_subject:
             rows = [{"subject": name, "samples": sum(c.values()), **c} for name, c in findings["per_subject"].items()]
-            print_table([{key: row.get(key, 0) for key in ("subject", "samples", *findings["classes"])} for row in rows])
+            print_table(
+                [{key: row.get(key, 0) for key in ("subject", "samples", *findings["classes"])} for row in rows]
+            )
         for problem in findings["problems"]:
             typer.echo(f"problem: {problem}")
-        typer.echo("not usable" if findings["fatal"] else "usable")
+        typer.echo("not usable" if findings["fatal"] or (strict and findings["excluded"]) else "usable")
+    if strict and findings["excluded"] and not findings["fatal"]:
+        name, why = next(iter(findings["excluded"].items()))
+        raise DataError(f"{dataset} in {root}: {len(findings['excluded'])} samples cannot be used, first {name}: {why}")
     if findings["fatal"]:
-        from fernas.core.errors import DataError
-
         raise DataError(f"{dataset} in {root}: not usable: {(findings['problems'] or ['no samples'])[0]}")
 
 

@@ -70,8 +70,12 @@ class FacesConfig(Strict):
 
 
 class AuditConfig(Strict):
-    """Duplicate search of the audit."""
+    """What stops a run at the audit of a corpus, and its duplicate search."""
 
+    excluded: Literal["report", "fail"] = Field(
+        "report",
+        description="samples that cannot be used (broken pictures, frames that do not exist): fail stops the run",
+    )
     hash_distance: int = Field(4, ge=0, le=16, description="largest perceptual-hash distance of a near-duplicate")
     correlation: float = Field(0.98, gt=0, le=1, description="pixel correlation that confirms a near-duplicate")
 
@@ -500,6 +504,10 @@ def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, s
         if (task, protocol) != (source.task, source.protocol) and shared:
             raise ConfigError(
                 f"{where}: study: {name} on {task} starts from {other}, which shows the same people as {own}"
+            )
+        if own != other and not method.extra_data:
+            raise ConfigError(
+                f"{where}: methods.{name}: on {task} it takes over what was learned from {other}; say extra_data: true"
             )
 
 

@@ -1,6 +1,9 @@
 """What the Snakefile asks: config sections of rules, inputs of rules, seeds, the start and end of the mirror."""
 
+import atexit
+import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -393,7 +396,7 @@ def gpus(config: StudyConfig) -> int:
 
 
 def started(config: StudyConfig, files: list[Any]) -> None:
-    """Record who owns the working folder and start the mirror into MLflow."""
+    """Record who owns the working folder, end what a killed one has left in a queue, start the mirror into MLflow."""
     results = Path(config.results)
     if dead_owner(results) is not None:
         cancel_slurm_jobs()
@@ -414,8 +417,13 @@ def started(config: StudyConfig, files: list[Any]) -> None:
     write_text(results / ".work" / "track.pid", f"{process.pid}\n")
 
 
-def ended(config: StudyConfig, status: str) -> None:
-    """Tell the mirror to take what is new and stop; wait for it at most a minute."""
+def ended(config: StudyConfig, status: str, log: str | None = None) -> None:
+    """Tell the mirror to take what is new and stop; wait for it at most a minute.
+
+    Where jobs failed, and all of them for what the user can mend, Snakemake's exit status becomes 2 instead of 1.
+    """
+    if log is not None and users_fault(log):
+        atexit.register(_leave, 2)
     results = Path(config.results)
     if config.tracking.enabled:
         write_text(results / STOP, f"{status}\n")
@@ -423,6 +431,23 @@ def ended(config: StudyConfig, status: str) -> None:
     (results / OWNER).unlink(missing_ok=True)
     if status == "ok" and (results / "comparison.md").exists():
         sys.stderr.write(f"tables: {results}/comparison.csv   report: {results}/report/index.html   runs: make ui\n")
+
+
+def users_fault(log: str) -> bool:
+    """Whether the jobs that failed in a run, by its log, all ended with status 2: bad data or a bad config."""
+    try:
+        text = Path(log).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return set(re.findall(r"returned non-zero exit status (\d+)", text)) == {"2"}
+
+
+def _leave(status: int) -> None:
+    """End this process with a status whatever Snakemake made of it; everything else has been done by now."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _wait_for(pid_file: Path, seconds: float) -> None:

@@ -71,7 +71,9 @@ def test_fewer_subjects_than_folds(copy):
     document = yaml.safe_load(path.read_text())
     document["protocols"]["subject2"]["options"]["folds"] = 20
     path.write_text(yaml.safe_dump(document))
-    refused(copy.snakemake(AUDIT, *TINY), "20", "8")
+    result = copy.snakemake(AUDIT, *TINY)
+    refused(result, "20", "8")
+    assert result.status == 2  # the user's to mend: not Snakemake's 1
 
 
 def test_a_truncated_picture_is_named(copy):
