@@ -106,6 +106,6 @@ for _dataset in grid.more_targets(CONFIG):
     rule:
         name:
             _dataset
-        localrule: True
         input:
             steps.target_of(CONFIG, _dataset),
+        localrule: True
