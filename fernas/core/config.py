@@ -321,6 +321,7 @@ def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
         for name in entry.methods:
             if reason := unfit(config, entry.task, name):
                 raise ConfigError(f"{where}: study: {name} on {entry.task}: {reason}")
+    _check_classes(config, where)
     _check_corpora(config, where)
     return config
 
@@ -533,6 +534,17 @@ def _check_datasets(config: StudyConfig, where: str) -> None:
         elif dataset.source == "rendered":
             layout = _load(place, "synth/layouts", dataset.adapter or name)
             validate_section(layout.Config, dataset.rendered, f"{place}.rendered")
+
+
+def _check_classes(config: StudyConfig, where: str) -> None:
+    """A class that only resembles one of the corpus is a slip; other unknown ones may be raw labels of the copy."""
+    for name, task in config.tasks.items():
+        known = {"neutral", *task.label_map.values()}
+        for part in config.datasets[task.dataset].parts or (task.dataset,):
+            known |= set(plugins.load("datasets", config.datasets[part].adapter or part).spec.classes)
+        for label in task.classes:
+            if label not in known and did_you_mean(label, known):
+                raise unknown(f"{where}: tasks.{name}.classes", label, known)
 
 
 def _check_own_composite(config: StudyConfig, place: str, name: str, dataset: DatasetConfig) -> None:

@@ -33,6 +33,7 @@ def test_shipped_configs_are_valid(path):
         (["methods", "emonas", "search_options", "epoch"], 3, r"epoch: unknown key \(did you mean 'epochs'\?\)"),
         (["methods", "emonas", "network", "cells"], "many", r"network.cells: .*got 'many'"),
         (["tasks", "ckplus-7n", "dataset"], "ckpls", r"did you mean 'ckplus'"),
+        (["tasks", "megc2019-3", "classes"], ["negatve", "positive"], r"'negatve' \(did you mean 'negative'\?\)"),
         (["tasks", "ckplus-7n", "view"], "still", r"tasks.ckplus-7n.view: unknown name 'still'"),
         (["protocols", "subject4", "kind"], "kfold", r"protocols.subject4.kind: unknown name 'kfold'"),
         (["protocols", "subject4", "parts"], {"weights": 0.9}, r"must be 1"),
