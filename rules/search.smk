@@ -18,7 +18,7 @@ rule search:
         f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.log",
     benchmark:
         f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.tsv"
-    retries: 3  # a job that was told to end, or killed, continues where it was
+    retries: 2  # a job that was told to end, or killed, continues where it was
     conda:
         "../envs/fernas.yaml"
     threads: CONFIG.threads

@@ -4,6 +4,7 @@
 rule compare:
     input:
         scores=grid.score_files(CONFIG),
+        records=grid.record_files(CONFIG),
     output:
         comparison=f"{RESULTS}/comparison.csv",
         markdown=f"{RESULTS}/comparison.md",

@@ -23,7 +23,7 @@ rule train:
         f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.log",
     benchmark:
         f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.tsv"
-    retries: 3  # a job that was told to end, or killed, continues where it was
+    retries: 2  # a job that was told to end, or killed, continues where it was
     conda:
         "../envs/fernas.yaml"
     threads: CONFIG.threads

@@ -7,12 +7,22 @@ from fernas.core.jobs import run_rule
 
 
 def main(
-    scores: list[str], comparison: str, markdown: str, paired: str, config: dict[str, Any], digest: str
+    scores: list[str],
+    records: list[str],
+    comparison: str,
+    markdown: str,
+    paired: str,
+    config: dict[str, Any],
+    digest: str,
 ) -> None:
     """Write comparison.csv, comparison.md and tables/ (`paired` among them) from what is under the results folder."""
     from fernas.core.config import StudyConfig
+    from fernas.core.io import read_json
     from fernas.reporting.tables import write_comparison
 
+    for path in (*scores, *records):  # tables pass over what is not there yet; what is declared must be whole
+        if Path(path).stat().st_size:
+            read_json(path)
     write_comparison(Path(config["results"]), StudyConfig(**config), Path(comparison), Path(markdown))
 
 

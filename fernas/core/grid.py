@@ -210,6 +210,16 @@ def shard_files(config: StudyConfig, name: str) -> list[str]:
     return found
 
 
+def record_files(config: StudyConfig) -> list[str]:
+    """What tables read beside scores: the architecture of every search and the status of every shard of the study."""
+    found = []
+    for run in runs(config):
+        for s in range(run.search_seeds):
+            found += [str(run.search_folder(s, g) / "architecture.json") for g in range(run.groups)]
+        found += [str(run.shard_folder(s, t, k) / "status.json") for s, t in run.seeds for k in range(run.shards)]
+    return found
+
+
 def dataset_target(config: StudyConfig, dataset: str) -> list[str]:
     """What a dataset's own target asks for; a ConfigError when it cannot run."""
     if dataset not in config.datasets:

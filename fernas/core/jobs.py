@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import logging
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,23 @@ def run_rule(job: Any, main: Callable[..., None]) -> None:
     except FernasError as error:
         logger.error("%s", error)
         raise SystemExit(2) from error
-    except OSError as error:
-        if error.errno not in NO_ROOM:
+    except Exception as error:  # noqa: BLE001 - only those are kept that say that there is no room
+        number = no_room(error)
+        if number is None:
             raise
-        logger.error("%s: %s; what is finished is kept: make room and run again", NO_ROOM[error.errno], error)
+        logger.error("%s: %s; what is finished is kept: make room and run again", NO_ROOM[number], error)
         raise SystemExit(2) from error
+
+
+def no_room(error: BaseException) -> int | None:
+    """The error number when an error says that nothing can be written; libraries say it in words of their own."""
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return error.errno
+    text = str(error)
+    if isinstance(error, OSError) and re.search(r"\d+ requested and \d+ written", text):  # numpy
+        return errno.ENOSPC
+    match = re.search(r"(?:os error|errno) (\d+)", text, re.IGNORECASE)  # safetensors, Arrow
+    return int(match[1]) if match and int(match[1]) in NO_ROOM else None
 
 
 def input_digests(paths: dict[str, str]) -> dict[str, str]:

@@ -284,7 +284,7 @@ class Mirror:
             if self._seen.get(child.path) == (run.run_id, state, signature):
                 continue
             rows = optional_jsonl(child.folder / "metrics.jsonl")
-            if _repeats(run, rows):
+            if _repeats(run, rows, child.folder / "cost.json"):
                 self._store_of().withdraw(run)
                 del self._runs[child.path]
                 run = self._current(child, key, start, parent, report)
@@ -350,7 +350,9 @@ class Mirror:
         metrics = [metric for row in new for metric in _metrics(row)]
         cost = optional_json(job.folder / "cost.json")
         when = _ms(_time(status, "ended"))
-        metrics += [(f"cost/{k}", float(v), when, 0) for k, v in cost.items() if _is_number(v) and state != "RUNNING"]
+        if cost and state != "RUNNING" and "fernas.cost" not in run.tags:
+            metrics += [(f"cost/{k}", float(v), when, 0) for k, v in cost.items() if _is_number(v)]
+            tags["fernas.cost"] = sha256_file(job.folder / "cost.json")[:12]
         self._store.add(run, _change(metrics, _params(status), tags))
         if state != "RUNNING":
             self._upload(run, [(job.folder / name, None) for name in job.files])
@@ -565,10 +567,12 @@ def _superseded(old: str, new: str, stage: str) -> bool:
     return any(name in after and after[name] != key for name, key in before.items())
 
 
-def _repeats(run: "StoredRun", rows: list[dict[str, Any]]) -> bool:
-    """Whether rows that the run has already were written again (or taken back) by a job that was started anew."""
-    digest = run.tags.get("fernas.rows_digest")
-    return digest is not None and digest != _digest_of(rows[: int(run.tags.get("fernas.rows", "0"))])
+def _repeats(run: "StoredRun", rows: list[dict[str, Any]], cost: Path) -> bool:
+    """Whether rows or costs that the run has already were written again, or taken back, by a job that started anew."""
+    digest, spent = run.tags.get("fernas.rows_digest"), run.tags.get("fernas.cost")
+    if digest is not None and digest != _digest_of(rows[: int(run.tags.get("fernas.rows", "0"))]):
+        return True
+    return spent is not None and (not cost.is_file() or spent != sha256_file(cost)[:12])
 
 
 def _digest_of(rows: list[dict[str, Any]]) -> str:

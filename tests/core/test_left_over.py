@@ -150,6 +150,22 @@ jobs.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], 
     assert len(text.splitlines()) == 1 and jobs.NO_ROOM[number] in text and "results/x" in text
 
 
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), errno.ENOSPC),
+        (OSError("4096 requested and 512 written"), errno.ENOSPC),
+        (RuntimeError("Error while serializing: I/O error: File too large (os error 27)"), errno.EFBIG),
+        (OSError("Error writing bytes to file. Detail: [errno 28] No space left on device"), errno.ENOSPC),
+        (FileNotFoundError(errno.ENOENT, "No such file"), None),
+        (RuntimeError("CUDA error 28"), None),
+        (ValueError("os error 2"), None),
+    ],
+)
+def test_who_says_that_there_is_no_room(error, number):
+    assert jobs.no_room(error) == number
+
+
 def test_heartbeats_go_on_when_the_clock_is_set_back(tmp_path, monkeypatch):
     from fernas.core import tracking_files
 

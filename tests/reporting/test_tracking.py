@@ -176,6 +176,19 @@ def test_a_restart_that_repeats_everything_is_seen_though_no_row_is_fewer(result
     assert [when for _, _, when in points(results, path, "train_loss")] == [int((600.0 + k) * 1000) for k in range(4)]
 
 
+def test_a_job_without_curves_that_runs_again_has_its_cost_once(results: Path) -> None:
+    folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
+    write_json(folder / "cost.json", {"core_s": 1.0})
+    (folder / "metrics.jsonl").unlink()
+    tracking.sync(results)
+    status = read_json(folder / "status.json")
+    write_json(folder / "cost.json", {"core_s": 2.0})
+    write_json(folder / "status.json", status | {"started": time.time(), "ended": time.time() + 5})
+    tracking.sync(results)
+    assert [value for _, value, _ in points(results, path, "cost/core_s")] == [2.0]
+    assert tracking.sync(results).created == 0
+
+
 def test_a_run_whose_status_is_gone_is_not_running(results: Path) -> None:
     """Snakemake removes the outputs of a job that failed or was told to end, its status among them."""
     folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
@@ -258,6 +271,7 @@ def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: tuple[Path
     query = "tags.method = 'emonas' and tags.dataset = 'ckplus' and tags.stage = 'method'"
     found = client.search_runs([experiment.experiment_id], query, order_by=["metrics.uar DESC"])
     assert len(found) == 1 and found[0].data.metrics["uar"] == pytest.approx(uar)
+    assert found[0].data.tags["best"] == "true"
 
 
 def test_a_dead_server_warns_and_nothing_else(results: Path, caplog: pytest.LogCaptureFixture) -> None:

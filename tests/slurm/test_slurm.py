@@ -3,6 +3,7 @@
 Needs Debian's slurm-wlm and munge (`tools/slurm_node.sh install` as root); never part of `make test`.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -75,8 +77,6 @@ def through_slurm(workflow: Workflow, *targets: str, timeout: int = 1500) -> str
 
 
 def test_only_local_ports_are_open(node):
-    import psutil
-
     names = {"slurmctld", "slurmd", "munged"}
     ours = [p for p in psutil.process_iter(["name"]) if p.info["name"] in names]
     ports = [c.laddr.ip for p in ours for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN]
@@ -169,16 +169,29 @@ def test_a_cancelled_job_is_continued_by_the_retry(node, long):
 
 
 def test_a_time_limit_is_continued_by_the_retry(node, long):
+    """The shortest limit of Slurm is a minute: the search is made to sleep, so that it reaches it."""
     workflow, expected = long
     process = head(workflow)
     search_is_under_way(workflow, process)
     (job,) = squeue("-t", "R", "-o", "%i")
-    # the shortest limit of Slurm is a minute; what follows at its end is brought forward
     subprocess.run(["scontrol", "update", f"JobId={job}", "TimeLimit=1"], check=True)
+    scripts = [p for p in psutil.process_iter(["cmdline"]) if _is_search_of(p, workflow.folder)]
+    assert scripts
+    for script in scripts:
+        script.suspend()  # Slurm wakes it before it tells it to end
     ends_the_same(workflow, expected, process)
     state = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=False).stdout
-    if "JobState=TIMEOUT" in state:  # else the search was faster than the minute
-        assert "continuing from" in continued(workflow)
+    assert "JobState=TIMEOUT" in state
+    assert "SIGTERM: saving and ending" in continued(workflow) and "continuing from" in continued(workflow)
+
+
+def _is_search_of(process: psutil.Process, folder: Path) -> bool:
+    with contextlib.suppress(psutil.Error):
+        words = process.info["cmdline"] or []
+        return (
+            any(word.endswith(".search.py") for word in words) and "python" in words[0] and process.cwd() == str(folder)
+        )
+    return False
 
 
 def test_a_node_that_is_drained_and_resumed_only_waits(node, long):
