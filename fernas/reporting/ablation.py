@@ -16,6 +16,10 @@ COLUMNS = (
     "task", "protocol", "method", "differs_in", "status", "reason", "uar", "uar_low", "uar_high", "params", "macs",
     "search_macs", "difference", "difference_low", "difference_high", "p", "smallest_p", "unit", "rendered",
 )  # fmt: skip
+NUMBERS = (
+    "uar", "uar_low", "uar_high", "params", "macs", "search_macs", "difference", "difference_low", "difference_high",
+    "p", "smallest_p",
+)  # fmt: skip
 SHOWN = (
     "task", "variant", "differs in", "UAR [95 %]", "difference", "p", "smallest p", "params", "MACs", "search MACs",
     "note",
@@ -59,6 +63,8 @@ def ablation_table(results: Path, config: StudyConfig, base: str = BASE) -> pd.D
         rows.append(row)
     order = [base, *names]
     found = pd.DataFrame(rows, columns=list(COLUMNS))
+    for name in NUMBERS:
+        found[name] = [float("nan") if missing(value) else float(value) for value in found[name]]
     found["_at"] = found["method"].map(order.index)
     return found.sort_values(["task", "protocol", "_at"], kind="stable").drop(columns="_at").reset_index(drop=True)
 

@@ -99,7 +99,7 @@ class PartialNetwork(plain.Network):
 
 def edge_weights(beta: Tensor) -> Tensor:
     """Softmax of beta (edges,) over the edges that enter the same node (PC-DARTS, equation 3)."""
-    sizes = []
+    sizes: list[int] = []
     while sum(sizes) < len(beta):
         sizes.append(2 + len(sizes))
     return torch.cat([F.softmax(part, 0) for part in beta.split(sizes)])
