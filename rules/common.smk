@@ -6,7 +6,9 @@ from fernas.core.errors import FernasError
 CONFIG = steps.checked(config, workflow.config_settings.configfiles or ["config.yaml"])
 RESULTS = CONFIG.results
 steps.check_writable(CONFIG)
-left_over.clear_stale_lock(RESULTS)
+if workflow.is_main_process:
+    left_over.clear_stale_lock(RESULTS)
+    left_over.date_future_files(RESULTS)
 
 
 container: None

@@ -13,6 +13,7 @@ from fernas.core.errors import DataError
 from fernas.core.io import read_json
 
 OWNER = ".work/snakemake.json"
+SKEW_S = 60.0
 SAVING_S = 120.0  # longest time that cancelled jobs are waited for; they save their state first
 
 
@@ -61,6 +62,27 @@ def clear_stale_lock(results: str) -> None:
     for lock in locks.iterdir():
         lock.unlink(missing_ok=True)
     sys.stderr.write(f"cleared the lock of a Snakemake that is gone (process {owner['pid']})\n")
+
+
+def date_future_files(results: str) -> int:
+    """Date results that lie in the future now: the clock was set back since, and Snakemake would refuse to go on.
+
+    Less than `SKEW_S` is left alone, since clocks of file servers differ; files of the same date are not newer.
+    """
+    now, count = time.time(), 0
+    for top in ("rendered", "data", "tasks", "runs"):
+        for folder, folders, names in os.walk(Path(results) / top):
+            if top == "rendered" and Path(folder).name == "corpus":
+                folders.clear()  # pictures are no outputs of a rule
+                continue
+            for name in names:
+                path = os.path.join(folder, name)
+                if os.stat(path, follow_symlinks=False).st_mtime > now + SKEW_S:
+                    os.utime(path, (now, now), follow_symlinks=False)
+                    count += 1
+    if count:
+        sys.stderr.write(f"{count} results were dated in the future (the clock was set back?): dated now\n")
+    return count
 
 
 def cancel_slurm_jobs() -> list[str]:

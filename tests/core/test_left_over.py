@@ -75,6 +75,22 @@ def test_a_record_that_cannot_be_read_clears_nothing(folder):
     assert len(locks(folder)) == 1
 
 
+def test_results_from_the_future_are_dated_now(folder, capsys):
+    import time
+
+    now = time.time()
+    for name, ahead in {"runs/a/scores.json": 86400, "tasks/b/inputs.npy": -50, "rendered/c/truth.json": 3600}.items():
+        path = folder / "results" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        os.utime(path, (now + ahead, now + ahead))
+    assert left_over.date_future_files("results") == 2
+    dates = {path.name: path.stat().st_mtime for path in (folder / "results").rglob("*") if path.is_file()}
+    assert dates["scores.json"] == dates["truth.json"] <= time.time() and dates["inputs.npy"] < now
+    assert "2 results were dated in the future" in capsys.readouterr().err
+    assert left_over.date_future_files("results") == 0
+
+
 def test_only_the_queued_jobs_of_this_folder_are_cancelled(folder, monkeypatch, capsys):
     """squeue lists jobs of this folder by rules, another folder's, and one that nobody of ours has named."""
     listing = folder / "queue"
