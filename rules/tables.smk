@@ -6,9 +6,17 @@ rule compare:
         scores=grid.score_files(CONFIG),
         records=grid.record_files(CONFIG),
     output:
-        comparison=f"{RESULTS}/comparison.csv",
+        comparison=report(
+            f"{RESULTS}/comparison.csv",
+            category="Tables",
+            labels={"table": "all methods"},
+        ),
         markdown=f"{RESULTS}/comparison.md",
-        paired=f"{RESULTS}/tables/paired.csv",
+        paired=report(
+            f"{RESULTS}/tables/paired.csv",
+            category="Tables",
+            labels={"table": "paired tests"},
+        ),
     log:
         f"{RESULTS}/logs/compare.log",
     conda:
@@ -29,7 +37,11 @@ rule report:
     input:
         comparison=rules.compare.output.comparison,
     output:
-        report=f"{RESULTS}/report/index.html",
+        report=report(
+            f"{RESULTS}/report/index.html",
+            category="Report",
+            labels={"table": "the report"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     conda:
