@@ -49,7 +49,7 @@ NOT_PARAMS = {
 ENDS = {"ok": "FINISHED", "failed": "FAILED", "skipped": "FINISHED", "killed": "KILLED"}
 SEARCH_FILES = ("architecture.json", "cell.svg", "patches.svg", "search.jsonl", "cost.json")
 COMPARISON_FILES = ("comparison.csv", "comparison.md", "report/index.html")
-SHARD_FILES = ("training.jsonl", "cost.json")
+SHARD_FILES = ("training.jsonl", "relabel.jsonl", "cost.json")
 
 
 @dataclass

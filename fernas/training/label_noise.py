@@ -15,14 +15,14 @@ corrupted samples, those with a right swap; over all epochs (ever) and in the la
 import argparse
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fernas.core.errors import ConfigError
+from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import atomic_path, write_text
 from fernas.core.seeds import derive_seed, rng
 from fernas.training.relabel import RelabelConfig, RelabelPhase
@@ -215,29 +215,64 @@ def relabel_phase(
     }
 
 
-def run_seed(splits: Splits, rates: Sequence[float], seed: int, recipe: RelabelConfig) -> list[dict[str, Any]]:
-    """One row per noise, rate and strategy of one seed; strategies share noise, first phase and order of samples."""
+def run_noise(
+    splits: Splits, noise: str, rate: float, seed: int, recipe: RelabelConfig, partner: np.ndarray | None = None
+) -> list[dict[str, Any]]:
+    """One row per strategy; the strategies of one seed share noise, first phase and order of samples.
+
+    Args:
+        splits: the pictures, with true labels.
+        noise: none, symmetric or pairs.
+        rate: share of corrupted labels.
+        seed: of noise, weights and order.
+        recipe: options of both phases.
+        partner: for pairs: what each class is taken for, int (K,).
+
+    Returns:
+        The rows; `partner` of strategy 0 is what a model trained on these labels takes each class for.
+    """
     true, count = splits.train.labels, len(splits.classes)
-    rows: list[dict[str, Any]] = []
-    partner = np.zeros(count, np.int64)
-    for noise, rate in [("none", 0.0), *((n, r) for n in NOISES[1:] for r in rates)]:
-        random = rng(seed, "noise", noise, str(rate))
-        noisy = true
-        if noise == "symmetric":
-            noisy = symmetric_noise(true, rate, count, random)
-        elif noise == "pairs":
-            noisy = pair_noise(true, rate, partner, random)
-        net, epochs = plain_phase(splits, noisy, derive_seed(seed, "train"), recipe)
-        for strategy in STRATEGIES:
-            found = relabel_phase(net, splits, noisy, strategy, derive_seed(seed, "train"), recipe)
-            matrix = found.pop("confusion")
-            if noise == "none" and strategy == 0:
-                partner = partners(matrix)
-            rows.append(
-                {"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, "plain_epochs": epochs, **found}
-            )
-            logger.info("%s", rows[-1])
+    random = rng(seed, "noise", noise, str(rate))
+    noisy = true
+    if noise == "symmetric":
+        noisy = symmetric_noise(true, rate, count, random)
+    elif noise == "pairs":
+        if partner is None:
+            raise ContractError("label noise: pairs need the partners from a model trained on clean labels")
+        noisy = pair_noise(true, rate, partner, random)
+    net, epochs = plain_phase(splits, noisy, derive_seed(seed, "train"), recipe)
+    rows = []
+    for strategy in STRATEGIES:
+        found = relabel_phase(net, splits, noisy, strategy, derive_seed(seed, "train"), recipe)
+        found["partner"] = " ".join(map(str, partners(found.pop("confusion"))))
+        rows.append({"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, "plain_epochs": epochs, **found})
+        logger.info("%s", rows[-1])
     return rows
+
+
+def run_study(
+    splits: Splits,
+    rates: Sequence[float],
+    seeds: int,
+    recipe: RelabelConfig,
+    table: "pd.DataFrame",
+    keep: Callable[["pd.DataFrame"], None],
+) -> "pd.DataFrame":
+    """What `table` lacks of all noises, rates and seeds, one after another; `keep` is given the table after each."""
+    import pandas as pd
+
+    for seed in range(seeds):
+        for noise, rate in [("none", 0.0), *((n, r) for n in NOISES[1:] for r in rates)]:
+            if len(table) and ((table["seed"] == seed) & (table["noise"] == noise) & (table["rate"] == rate)).any():
+                continue
+            partner = None
+            if noise == "pairs":
+                clean = table[(table["seed"] == seed) & (table["noise"] == "none") & (table["strategy"] == 0)]
+                partner = np.array([int(k) for k in str(clean["partner"].iloc[0]).split()], np.int64)
+            rows = pd.DataFrame(run_noise(splits, noise, rate, seed, recipe, partner))
+            table = pd.concat([table, rows], ignore_index=True)
+            keep(table)
+    return table
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
@@ -282,7 +317,7 @@ def _percent(values: Any, sign: bool = False) -> str:
 
 
 def finished(path: Path, settings: dict[str, Any]) -> "pd.DataFrame":
-    """The rows of seeds that an earlier call wrote; none where there is no file.
+    """The rows that an earlier call wrote, without the columns of its settings; none where there is no file.
 
     Raises:
         ConfigError: the file comes from other settings.
@@ -296,11 +331,11 @@ def finished(path: Path, settings: dict[str, Any]) -> "pd.DataFrame":
         got = sorted(set(table[name]) if name in table else [])
         if got != [value]:
             raise ConfigError(f"{path}: was made with {name} {got}, expected {value}; name another file with --out")
-    return table
+    return table.drop(columns=list(settings))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; seeds that stand in <out>.csv already are not run again."""
+    """The command line; what stands in <out>.csv already is not run again."""
     parser = argparse.ArgumentParser(prog="python -m fernas.training.label_noise", description="label-noise study")
     parser.add_argument("--out", required=True, help="<out>.csv (every run) and <out>.md (the table) are written")
     parser.add_argument("--seeds", type=int, default=5)
@@ -311,28 +346,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    import pandas as pd
     import torch
 
     from fernas.synth import write_corpus
 
-    settings = {"training": given.training, "tests": given.tests, "rates": " ".join(f"{r:g}" for r in given.rates)}
+    settings = {"training": given.training, "tests": given.tests}
     csv = Path(f"{given.out}.csv")
     table = finished(csv, settings)
-    todo = [seed for seed in range(given.seeds) if not len(table) or seed not in set(table["seed"])]
+
+    def keep(rows: "pd.DataFrame") -> None:
+        with atomic_path(csv) as temporary:
+            rows.assign(**settings).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+        write_text(f"{given.out}.md", summary(rows))
+
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        if todo:
-            sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
-            write_corpus("fer2013", Path(folder) / "corpus", {"seed": 1, **sizes})
-            splits = read_splits(Path(folder) / "corpus")
-        recipe = RECIPE.model_copy(update={"relabel": PHASE})
-        for seed in todo:
-            rows = pd.DataFrame(run_seed(splits, given.rates, seed, recipe)).assign(**settings)
-            table = pd.concat([table, rows], ignore_index=True)
-            with atomic_path(csv) as temporary:
-                table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    write_text(f"{given.out}.md", summary(table))
+        sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
+        write_corpus("fer2013", Path(folder) / "corpus", {"seed": 1, **sizes})
+        splits = read_splits(Path(folder) / "corpus")
+    run_study(splits, given.rates, given.seeds, RECIPE.model_copy(update={"relabel": PHASE}), table, keep)
 
 
 if __name__ == "__main__":

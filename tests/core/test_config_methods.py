@@ -57,6 +57,7 @@ NOT_OFFICIAL = {"task": "ck48-7c", "protocol": "subject5", "methods": ["autofern
         (set_in("methods", "autofernet_transfer", "init_from", value=ITSELF), "is not a method that is trained before"),
         (lambda d: d["study"].append(NOT_OFFICIAL), "needs a protocol of kind official"),
         (from_the_same_people, "shows the same people as"),
+        (set_in("methods", "autofernet_transfer", "extra_data", value=False), "learned from fer2013; say extra_data"),
     ],
 )
 def test_one_clear_message(document, change, message):

@@ -14,7 +14,7 @@ from fernas.training.label_noise import (
     mean_interval,
     pair_noise,
     partners,
-    run_seed,
+    run_study,
     summary,
     swap_scores,
     symmetric_noise,
@@ -63,23 +63,25 @@ def test_a_tiny_study_end_to_end(tmp_path):
     short = PHASE.model_copy(update={"epochs": 2})
     recipe = RECIPE.model_copy(update={"epochs": 2, "augment": augment, "relabel": short})
     splits = Splits(part, part, part, list(CLASSES))
-    rows = [run_seed(splits, [0.25], seed, recipe) for seed in (0, 1)]
-    table = pd.DataFrame(rows[0] + rows[1])
+    kept = []
+    table = run_study(splits, [0.25], 2, recipe, pd.DataFrame(), kept.append)
     assert len(table) == 2 * 3 * 3 and set(table["noise"]) == {"none", "symmetric", "pairs"}
     assert (table.loc[table["strategy"] == 0, ["swaps", "admitted"]].fillna(0) == 0).all(axis=None)
     planted = table[table["noise"] != "none"]
     assert (planted.loc[planted["strategy"] == 1, "admitted"] == 1).all()
     assert planted["recall"].le(planted["admitted"] + 1e-12).all()
     assert table["accuracy"].between(0, 1).all()
-    pd.testing.assert_frame_equal(pd.DataFrame(rows[0]), pd.DataFrame(run_seed(splits, [0.25], 0, recipe)))
+    assert [len(part) for part in kept] == [3, 6, 9, 12, 15, 18]
+    again = run_study(splits, [0.25], 1, recipe, kept[1], kept.append)
+    pd.testing.assert_frame_equal(again, table[:9])
     text = summary(table)
     assert text.count("\n") == 2 + 9 and "symmetric, 25 %" in text and "±" in text
 
 
-def test_finished_seeds_are_taken_from_the_file_unless_it_comes_from_other_settings(tmp_path):
+def test_what_is_finished_is_taken_from_the_file_unless_it_comes_from_other_settings(tmp_path):
     path = tmp_path / "study.csv"
     assert not len(finished(path, {"training": 9}))
     pd.DataFrame({"seed": [0, 0, 1], "training": 9}).to_csv(path, index=False)
-    assert set(finished(path, {"training": 9})["seed"]) == {0, 1}
+    assert finished(path, {"training": 9}).to_dict("list") == {"seed": [0, 0, 1]}
     with pytest.raises(ConfigError, match="was made with training"):
         finished(path, {"training": 8})
