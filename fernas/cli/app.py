@@ -284,6 +284,41 @@ def compare(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="folder of a final model: results/final/<task>/<protocol>/<method>")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="onnx file to write")],
+    json: Json = False,
+) -> None:
+    """Write a model on all subjects as one ONNX file, after comparing its answers with torch's."""
+    from fernas.training.export import export_onnx
+
+    emit(export_onnx(run, out), json, str(out))
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Argument(help="model that `fernas export` wrote")],
+    inputs: Annotated[list[Path] | None, typer.Argument(help="pictures, folders, videos")] = None,
+    camera: Annotated[int | None, typer.Option(help="number of a camera, for example 0")] = None,
+    frames: Annotated[int | None, typer.Option(help="stop after so many camera pictures")] = None,
+    annotate: Annotated[Path | None, typer.Option(help="folder for pictures with face and answer drawn in")] = None,
+    json: Json = False,
+) -> None:
+    """What a model says of new pictures, folders or videos: label, probabilities, annotated pictures."""
+    from fernas.cli.predicting import answer_files, watch_camera
+
+    if camera is not None:
+        watch_camera(model, camera, frames, annotate, json)
+        return
+    rows = answer_files(model, inputs or [], annotate)
+    if json:
+        emit(rows, True)
+        return
+    short = [{key: row[key] for key in ("input", "label", "probability", "face")} for row in rows]
+    print_table(short, f"{model}: what the pictures look most like (an expression is not an emotion)")
+
+
+@app.command()
 def report(
     config: ConfigFile = Path("config.yaml"),
 ) -> None:

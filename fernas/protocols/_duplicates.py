@@ -77,3 +77,35 @@ def find_duplicates(rows: "pd.DataFrame", audit: Mapping[str, Any] | None) -> Du
                 near.setdefault(a, set()).add(b)
                 near.setdefault(b, set()).add(a)
     return Duplicates(copy_of, near)
+
+
+def unit_groups(rows: "pd.DataFrame", found: Duplicates) -> dict[str, str]:
+    """Samples without a subject -> the name of their group, where it has two samples or more.
+
+    A group holds what is not independent: exact copies, near-duplicates, and samples of one sequence or source (the
+    column `group`). Its name is that of its first sample. Intervals resample whole groups.
+    """
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    anonymous = rows[rows["subject"].isna()]
+    names = sorted(anonymous["sample_id"].tolist())
+    if not names:
+        return {}
+    place = {name: position for position, name in enumerate(names)}
+    edges: list[tuple[int, int]] = []
+    for column in (anonymous["group"].tolist(), [found.copy_of.get(s) for s in anonymous["sample_id"]]):
+        first: dict[object, int] = {}
+        for sample, key in zip(anonymous["sample_id"], column, strict=True):
+            if key is not None:
+                edges.append((first.setdefault(key, place[sample]), place[sample]))
+    edges += [(place[a], place[b]) for a, others in found.near.items() for b in others if a in place and b in place]
+    ends = np.array(edges, dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])), shape=(len(names), len(names)))
+    _, component = connected_components(graph, directed=False)
+    sizes = np.bincount(component)
+    head: dict[int, str] = {}
+    for name in names:
+        head.setdefault(int(component[place[name]]), name)
+    return {name: head[int(component[place[name]])] for name in names if sizes[component[place[name]]] > 1}

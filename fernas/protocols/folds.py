@@ -7,7 +7,7 @@ from fernas.core import plugins
 from fernas.core.errors import DataError
 from fernas.core.seeds import derive_seed, rng
 from fernas.protocols._base import Fold, Protocol, checked, ids
-from fernas.protocols._duplicates import find_duplicates
+from fernas.protocols._duplicates import find_duplicates, unit_groups
 from fernas.protocols.parts import NAMES, Parts, split_checked
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def make_folds(
         seed; folds (fold, name, group and the three parts); groups (group, its folds, the parts of their search pool:
         what all of its folds train on, without any test unit of theirs); whole (the parts of all samples, for the scope
         whole_dataset) and whole_matched (of as many units as the pools have on average, for the optimism gap);
-        published (only `official`: search pools by position); dropped (per fold); table (sample id -> subject or None).
+        published (only `official`: search pools by position); dropped (per fold); table (sample id -> subject or None);
+        unit_groups (sample id without a subject -> its group of duplicates, for intervals).
         Test: protocol, folds (fold, test).
 
     Raises:
@@ -121,6 +122,7 @@ def make_folds(
         "whole_matched": _whole_matched(pools, rows, shares, seed),
         "dropped": dropped,
         "table": dict(zip(rows["sample_id"], rows["subject"], strict=True)),
+        "unit_groups": unit_groups(rows, find_duplicates(rows, duplicates)),
     }
     if kind == "official":
         train["published"] = _published(folds[0], rows)

@@ -2,6 +2,7 @@
 
 import re
 import time
+import zipfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from fernas.core.config import StudyConfig
-from fernas.core.io import write_bytes, write_text
+from fernas.core.io import atomic_path, write_bytes, write_text
 from fernas.reporting.collect import Picture, TaskBlock, svg_address, svg_of, task_blocks
 from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.published import beside_ours, write_published
@@ -41,6 +42,9 @@ COLUMNS = (  # heading, explanation
     ("search", "entropy of alpha in nats from the first to the last epoch; skips of the normal + reduction cell"),
 )
 
+MAX_TASKS_OF_ONE_PAGE = 8
+"""A report of more tasks is a folder: an index, a page per task, and all of it as an archive."""
+
 DETAILS = (
     "UAR, mean of folds", "SD over seeds", "UAR without faceless", "faceless samples", "SD of search seeds",
     "SD of training seeds",
@@ -63,6 +67,7 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     """Write `index.html` into `out_dir`, and every table as csv, markdown and LaTeX into `results/tables`.
 
     The page needs no network and holds its pictures as data; pictures of real people only where the config says so.
+    Of many tasks each has a page of its own beside the index, and `report.zip` holds them all.
 
     Returns:
         The page's path.
@@ -79,32 +84,52 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
             write_bytes(root / "tables" / f"{block.anchor}.svg", svg_of(block.forest))
     write_published(root, rows)
     origin = provenance(root, config)
-    html = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            style=_asset("report.css"),
-            script=_asset("report.js"),
-            rendered_note=RENDERED_NOTE,
-            any_rendered=any(block.rendered for block in blocks),
-            columns=COLUMNS,
-            blocks=blocks,
-            matrix=score_matrix(frame, blocks, statistics),
-            pairs=PAIRS,
-            ranks=ranks_picture(statistics),
-            ranks_reason=str(statistics.ranks.get("reason", "")),
-            left_out=statistics.left_out,
-            counts={status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
-            datasets=data_blocks(root),
-            origin=origin,
-            last=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
-            total_core_s=short_count(_total(frame)),
-            details=DETAILS,
-            published=rows,
-        )
-    )
-    write_text(page, html)
+    context: dict[str, Any] = {
+        "style": _asset("report.css"),
+        "script": _asset("report.js"),
+        "rendered_note": RENDERED_NOTE,
+        "any_rendered": any(block.rendered for block in blocks),
+        "columns": COLUMNS,
+        "blocks": blocks,
+        "matrix": score_matrix(frame, blocks, statistics),
+        "pairs": PAIRS,
+        "ranks": ranks_picture(statistics),
+        "ranks_reason": str(statistics.ranks.get("reason", "")),
+        "left_out": statistics.left_out,
+        "counts": {status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
+        "datasets": data_blocks(root),
+        "origin": origin,
+        "last": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
+        "total_core_s": short_count(_total(frame)),
+        "details": DETAILS,
+        "published": rows,
+    }
+    _write_pages(page, blocks, context)
     return page
+
+
+def _write_pages(page: Path, blocks: list[TaskBlock], context: dict[str, Any]) -> None:
+    """One page; of many tasks a page each beside the index, and all of them as one archive."""
+    template = _environment().get_template("report.html.j2")
+    if len(blocks) <= MAX_TASKS_OF_ONE_PAGE:
+        whole = {"part": "whole", "shown": blocks, "home": "", "place_of": lambda block: f"#{slug(block.anchor)}"}
+        write_text(page, template.render(**context, **whole))
+        return
+    pages = {"index.html": {"part": "index", "shown": [], "home": ""}}
+    for block in blocks:
+        pages[_page_of(block)] = {"part": "task", "shown": [block], "home": "index.html"}
+    for name, own in pages.items():
+        write_text(page.with_name(name), template.render(**context, **own, place_of=_page_of))
+    with (
+        atomic_path(page.with_name("report.zip")) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as z,
+    ):
+        for name in pages:
+            z.write(page.with_name(name), f"report/{name}")
+
+
+def _page_of(block: TaskBlock) -> str:
+    return f"{slug(block.anchor)}.html"
 
 
 @dataclass(frozen=True)

@@ -292,9 +292,9 @@ def _add_optimism(found: Statistics, records: list[dict[str, Any]], results: Pat
         honest = by_scope.get((method, HONEST))
         if scope != MATCHED or honest is None:
             continue
-        sides = [run_predictions(_run(results, side)) for side in (record, honest)]
+        whole, clean = (run_predictions(_run(results, side)) for side in (record, honest))
         try:
-            gap = optimism_gap(*sides, **options)
+            gap = optimism_gap(whole, clean, **options)
         except (ContractError, DataError) as error:
             found.left_out.append(f"{record['task']}, {record['protocol']}: no optimism gap of {method}: {error}")
             continue

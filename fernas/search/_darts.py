@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fernas.core.architecture import Architecture, CellsArchitecture
 from fernas.core.errors import ContractError, ScienceError
 from fernas.core.seeds import derive_seed
-from fernas.learn.augment import Augmenter
+from fernas.learn.augment import Augmenter, evaluation_view
 from fernas.learn.batches import CyclingBatches
 from fernas.learn.config import effective_batch
 from fernas.learn.evaluate import evaluate, network_inputs
@@ -24,7 +24,15 @@ from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
 from fernas.learn.runtime import load_random_state, random_state
 from fernas.learn.schedules import cosine
-from fernas.search._darts_config import DartsConfig, remaining, seen, supernet_cost
+from fernas.search._curvature import dominant_eigenvalue
+from fernas.search._darts_config import (
+    DartsConfig,
+    curvature_batch,
+    measures_curvature,
+    remaining,
+    seen,
+    supernet_cost,
+)
 from fernas.search.context import SearchContext
 from fernas.spaces.cell_space import space_of
 from fernas.spaces.complexity import macs as network_macs
@@ -335,6 +343,8 @@ def run_epochs(
         row = {"epoch": epoch, "cells": engine.cells, **engine.epoch(epoch)}
         if (epoch + 1) % engine.options.validate_every == 0 or epoch + 1 == engine.options.epochs:
             row.update(engine.validate())
+        if measures_curvature(engine.options, epoch):
+            row["eig_max"] = curvature(engine)
         row.update(describe(engine))
         row["seconds"] = round(time.perf_counter() - start, 3)
         numbers = {name: value for name, value in row.items() if isinstance(value, int | float)}
@@ -350,6 +360,36 @@ def _save_within(engine: FirstOrder, snapshots: Snapshots, epoch: int) -> None:
         assert engine.within is not None
         engine.within["random"] = random_state(engine.generator, engine.device)
         snapshots.save({"epoch": epoch, "state": engine.state()})
+
+
+def curvature(engine: FirstOrder) -> float:
+    """The dominant eigenvalue of the selection loss in the alphas, on one batch; the search goes on as if unseen.
+
+    The batch is always the same, without augmentation; BatchNorm uses its statistics, and its running ones, the random
+    state and the alphas are put back.
+    """
+    options, part = engine.options, engine.context.selection
+    count = curvature_batch(options, len(part))
+    indices = np.linspace(0, len(part) - 1, count).astype(np.int64)
+    images = evaluation_view(part.batch(indices).to(engine.device), options.augment)
+    batch = images, torch.from_numpy(part.labels[indices]).to(engine.device)
+    buffers = {name: buffer.detach().clone() for name, buffer in engine.net.named_buffers()}
+    random = torch.get_rng_state()
+    engine.net.train()
+
+    def gradients() -> list[Tensor]:
+        engine.gradients(batch, "alphas")
+        return [torch.zeros_like(a) if a.grad is None else a.grad for a in engine.net.alphas()]
+
+    value = dominant_eigenvalue(
+        list(engine.net.alphas()), gradients, options.curvature_steps, derive_seed(engine.seed, "curvature")
+    )
+    with torch.no_grad():
+        for name, buffer in engine.net.named_buffers():
+            buffer.copy_(buffers[name])
+    torch.set_rng_state(random)
+    engine.context.budget.spend(engine.macs_full, 2 * options.curvature_steps * count)
+    return value
 
 
 def describe(engine: FirstOrder) -> dict[str, Any]:

@@ -7,7 +7,14 @@ from pydantic import Field, field_validator, model_validator
 
 from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError
-from fernas.learn.config import AugmentConfig, BatchOptions, FitConfig, batches_per_epoch, crop_size
+from fernas.learn.config import (
+    AugmentConfig,
+    BatchOptions,
+    FitConfig,
+    batches_per_epoch,
+    crop_size,
+    effective_batch,
+)
 from fernas.search.context import PartSizes
 
 CELL_SPACES_ONLY = "a differentiable search needs a space of cells with operations on edges"
@@ -31,6 +38,10 @@ class SupernetConfig(BatchOptions):
     augment: AugmentConfig = AugmentConfig()
     form: Literal["fast", "plain"] = Field(default="fast", description="form of the supernet; plain is the reference")
     validate_every: int = Field(default=1, ge=1, description="epochs between inner-validation scores")
+    curvature_every: int = Field(
+        default=0, ge=0, description="epochs between dominant Hessian eigenvalues of the alphas; 0: never"
+    )
+    curvature_steps: int = Field(default=8, ge=1, description="power iterations of each, two gradients a step")
 
 
 class DartsConfig(SupernetConfig):
@@ -136,7 +147,20 @@ def spend(options: SupernetConfig, train: float, full: float, sizes: PartSizes, 
     """Multiply-accumulates of one search whose supernet costs `train` a training picture and `full` a whole one."""
     unrolled = look_ahead_passes * sizes.weights * max(0, options.epochs - options.warmup_epochs)
     images = options.epochs * sizes.weights + selection_images(options, sizes) + unrolled
-    return 3 * train * images + full * validations(options) * sizes.inner_validation
+    curvature = 2 * options.curvature_steps * curvature_batch(options, sizes.selection)
+    curvature *= sum(measures_curvature(options, epoch) for epoch in range(options.epochs))
+    return 3 * (train * images + full * curvature) + full * validations(options) * sizes.inner_validation
+
+
+def measures_curvature(options: SupernetConfig, epoch: int) -> bool:
+    """Whether the dominant eigenvalue is computed after an epoch: each n-th, and the last."""
+    every = options.curvature_every
+    return every > 0 and ((epoch + 1) % every == 0 or epoch + 1 == options.epochs)
+
+
+def curvature_batch(options: SupernetConfig, selection: int) -> int:
+    """How many selection samples the dominant eigenvalue is computed on."""
+    return min(effective_batch(options, selection), selection)
 
 
 @functools.cache

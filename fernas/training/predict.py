@@ -75,9 +75,10 @@ def run_predict(
         return "failed"
     prepare(0, threads, device)
     tests = {int(entry["fold"]): list(entry["test"]) for entry in test["folds"]}
-    write_parquet(
-        out, predict_folds(inputs, found, tests, [Path(path) for path in shard_dirs], options.augment, device)
-    )
+    frame = predict_folds(inputs, found, tests, [Path(path) for path in shard_dirs], options.augment, device)
+    groups = document.get("unit_groups") or {}
+    frame.insert(3, "group", [groups.get(sample) for sample in frame["sample_id"]])
+    write_parquet(out, frame)
     return "ok"
 
 

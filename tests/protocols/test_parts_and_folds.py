@@ -303,3 +303,16 @@ def test_fer2013_sized_folds_share_classes_evenly():
     counts = [Counter(label[i] for i in train["folds"][0][part]) for part in ("weights", "selection")]
     for name in LABELS:
         assert counts[0][name] / (counts[0][name] + counts[1][name]) == pytest.approx(0.625, abs=0.01)
+
+
+def test_samples_without_subjects_have_groups_of_what_is_not_independent():
+    table = official(sha256={3: "same", 90: "same"})
+    table.loc[table["sample_id"].isin(["wild/00080", "wild/00081"]), "group"] = "one source"
+    pairs = {"exact": [["wild/00090", "wild/00091"]], "near": [["wild/00091", "wild/00092", 2, 0.99]]}
+    train, _ = make_folds(table, "official", groups=1, parts=SHARES, duplicates=pairs)
+    assert train["unit_groups"] == {
+        **{f"wild/{n:05d}": "wild/00003" for n in (3, 90, 91, 92)},
+        **{f"wild/{n:05d}": "wild/00080" for n in (80, 81)},
+    }
+    train, _ = make_folds(regular(8), "subject_kfold", {"folds": 4}, groups=2, parts=SHARES)
+    assert train["unit_groups"] == {}

@@ -1,6 +1,8 @@
 """Statistics of a made-up study: tables of paired tests, optimism, seeds, ranks, health."""
 
+import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json, write_parquet
 from fernas.evaluation.compare import compare_runs, holm
 from fernas.evaluation.scores import score_predictions
-from fernas.reporting import statistics
+from fernas.reporting import report, statistics
 from fernas.reporting.collect import lead, similarity_pictures
 from fernas.reporting.figures import ranks_svg
 from fernas.reporting.report import build_report
@@ -199,3 +201,24 @@ def test_the_similarity_of_expressions_is_drawn_where_relabelling_ran() -> None:
     document["methods"]["autofernet"]["recipe_options"] = {"strategy": 1}
     assert similarity_pictures(StudyConfig.model_validate(document), [{"method": "autofernet"}], EMOTIONS) == []
     assert similarity_pictures(None, [{"method": "autofernet"}], EMOTIONS) == []
+
+
+def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MAX_TASKS_OF_ONE_PAGE", 2)
+    study_of(tmp_path, 3)
+    index = build_report(tmp_path, None, tmp_path / "report")
+    names = {path.name for path in index.parent.iterdir()}
+    assert names == {"index.html", "d0-7-kfold4.html", "d1-7-kfold4.html", "d2-7-kfold4.html", "report.zip"}
+    for name in names - {"report.zip"}:
+        links = re.findall(r'href="([^"#]*)(#[\w-]*)?"', (index.parent / name).read_text(encoding="utf-8"))
+        for file, place in links:
+            if file.startswith("data:"):
+                continue
+            assert (file or name) in names
+            if place:
+                assert f'id="{place[1:]}"' in (index.parent / (file or name)).read_text(encoding="utf-8")
+    task = (index.parent / "d1-7-kfold4.html").read_text(encoding="utf-8")
+    assert "Confusion matrix of strong" in task and 'id="provenance"' not in task
+    assert "Confusion matrix" not in index.read_text(encoding="utf-8")
+    with zipfile.ZipFile(index.with_name("report.zip")) as archive:
+        assert set(archive.namelist()) == {f"report/{name}" for name in names - {"report.zip"}}

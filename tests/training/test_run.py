@@ -73,7 +73,7 @@ def test_the_whole_chain_predicts_every_test_sample_once_and_repeats_bit_for_bit
     frame = chain(files, tmp_path / "one", method)
     assert sorted(frame["sample_id"]) == sorted(read_parquet(tmp_path / "inputs.parquet")["sample_id"])
     assert list(frame.columns) == [
-        *("sample_id", "subject", "dataset", "fold", "label", "face_status"),
+        *("sample_id", "subject", "dataset", "group", "fold", "label", "face_status"),
         *("p_low", "p_middle", "p_high"),
     ]
     assert np.allclose(frame[["p_low", "p_middle", "p_high"]].sum(axis=1), 1)

@@ -1,0 +1,53 @@
+"""The command `predict`: files one after the other, or a camera until it is stopped."""
+
+from pathlib import Path
+from typing import Any
+
+from fernas.cli.output import emit
+from fernas.core.errors import ConfigError
+
+
+def answer_files(model: Path, inputs: list[Path], annotated: Path | None) -> list[dict[str, Any]]:
+    """One row per picture, frame or clip of the inputs; annotated pictures into a folder where one is named.
+
+    Raises:
+        ConfigError: no input.
+        DataError: an input or the model cannot be read.
+    """
+    from fernas.evaluation.apply import Model, annotate, samples_of
+
+    if not inputs:
+        raise ConfigError("predict: no input; expected pictures, folders, videos, or --camera 0")
+    opened = Model(model)
+    samples = [sample for path in inputs for sample in samples_of(path, opened.takes_clips)]
+    rows = opened.answer(samples)
+    for number, (sample, row) in enumerate(zip(samples, rows, strict=True)):
+        if annotated is not None:
+            annotate(sample, row, annotated / f"{number:04d}-{Path(sample.name.replace('#', '-')).stem}.png")
+    return rows
+
+
+def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path | None, as_json: bool) -> None:
+    """A line per picture of a camera, until `frames` of them or Ctrl-C.
+
+    Raises:
+        ConfigError: the model looks at clips.
+        DataError: the camera gives nothing.
+    """
+    import typer
+
+    from fernas.evaluation.apply import Model, Sample, annotate
+    from fernas.faces.camera import camera_frames
+
+    opened = Model(model)
+    if opened.takes_clips:
+        raise ConfigError(f"{model}: looks at clips; record one and give the folder of frames or the video")
+    for number, picture in enumerate(camera_frames(camera, frames)):
+        sample = Sample(f"camera {camera} picture {number}", (lambda shown=picture: shown,))  # type: ignore[misc]
+        row = opened.answer([sample])[0]
+        if as_json:
+            emit(row, True)
+        else:
+            typer.echo(f"{number}: {row['label']} {100 * row['probability']:.0f} %, face {row['face']}")
+        if annotated is not None:
+            annotate(sample, row, annotated / f"camera-{number:06d}.png")

@@ -1,0 +1,30 @@
+"""Frames of a camera; one of the homes of OpenCV."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fernas.core.errors import DataError
+
+
+def camera_frames(number: int, frames: int | None = None) -> Iterator[np.ndarray]:
+    """Pictures of a camera as they come, uint8 RGB (H, W, 3), until `frames` of them or the end.
+
+    Raises:
+        DataError: there is no such camera, or it gives no picture.
+    """
+    import cv2
+
+    reader = cv2.VideoCapture(number)
+    try:
+        count = 0
+        while frames is None or count < frames:
+            good, picture = reader.read() if reader.isOpened() else (False, None)
+            if not good:
+                if count:
+                    return
+                raise DataError(f"camera {number}: gives no picture, expected a camera that is plugged in and free")
+            count += 1
+            yield np.ascontiguousarray(picture[:, :, ::-1])
+    finally:
+        reader.release()

@@ -1,0 +1,94 @@
+"""`fernas export` and `fernas predict`: a made-up final model, as ONNX, on pictures, a folder and frames of a clip."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from fernas.cli.app import app
+from fernas.core.architecture import write_architecture
+from fernas.core.config import FacesConfig, ViewConfig
+from fernas.core.errors import DataError
+from fernas.core.images import read_image, write_image
+from fernas.core.io import write_json
+from fernas.evaluation.apply import Model, samples_of
+from fernas.training.export import export_onnx
+from tests.spaces.examples import EMONAS, cells
+
+CLASSES = ["negative", "positive", "surprise"]
+
+
+def final(folder: Path, **view: object) -> Path:
+    """A final model's folder with random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from fernas.spaces.networks import build_network
+
+    torch.manual_seed(0)
+    size = {"cells": 3, "channels": 4, "stem": "stride2", "aux": False, "classes": 3, "input": (3, 32, 32)}
+    architecture = cells(EMONAS, **size)
+    folder.mkdir(parents=True)
+    save_file(build_network(architecture).state_dict(), folder / "model.safetensors")
+    write_architecture(folder / "architecture.json", architecture)
+    seen = ViewConfig.model_validate({"kind": "still", "size": 32, **view}).model_dump(mode="json")
+    faces = FacesConfig(detectors=("haar",), landmarkers=("eye_cascades",)).model_dump(mode="json")
+    write_json(folder / "preprocessing.json", {"classes": CLASSES, "scale": "standard", "view": seen, "faces": faces})
+    write_json(folder / "card.json", {"task": "t", "uar": 0.5})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        write_image(folder / f"{k}.png", rng.integers(0, 255, (90, 80, 3), dtype=np.uint8))
+    return folder
+
+
+def test_onnx_answers_as_torch_does_and_says_what_it_needs(tmp_path: Path) -> None:
+    found = export_onnx(final(tmp_path / "final"), tmp_path / "model.onnx")
+    assert found["largest_difference"] < 1e-4 and found["input"] == [32, 32, 3] and found["bytes"] > 1000
+    model = Model(tmp_path / "model.onnx")
+    assert model.classes == CLASSES and model.view.size == 32 and model.card["uar"] == 0.5 and not model.takes_clips
+
+
+def test_a_picture_and_a_folder_are_answered_and_annotated(tmp_path: Path, pictures: Path) -> None:
+    final(tmp_path / "final")
+    run = CliRunner()
+    told = run.invoke(app, ["export", str(tmp_path / "final"), "-o", str(tmp_path / "m.onnx"), "--json"])
+    assert told.exit_code == 0 and json.loads(told.output)["checked"] == 8
+    arguments = ["predict", str(tmp_path / "m.onnx"), str(pictures / "1.png"), str(pictures), "--json"]
+    rows = json.loads(run.invoke(app, [*arguments, "--annotate", str(tmp_path / "drawn")]).output)
+    assert [Path(row["input"]).name for row in rows] == ["1.png", "0.png", "1.png", "2.png"]
+    for row in rows:
+        assert sum(row[f"p_{name}"] for name in CLASSES) == pytest.approx(1, abs=1e-5)
+        assert row["label"] in CLASSES and row["face"] == "not found" and row["box"] is None
+    assert rows[0] == rows[2] | {"input": rows[0]["input"]}
+    drawn = sorted((tmp_path / "drawn").iterdir())
+    assert len(drawn) == 4 and read_image(drawn[0]).shape == (90, 80, 3)
+    assert (read_image(drawn[0]) != read_image(pictures / "1.png")).any()
+
+
+def test_a_model_of_clips_takes_a_folder_as_one(tmp_path: Path, pictures: Path) -> None:
+    export_onnx(final(tmp_path / "final", kind="dynamic"), tmp_path / "m.onnx")
+    model = Model(tmp_path / "m.onnx")
+    (row,) = model.answer(samples_of(pictures, model.takes_clips))
+    assert row["input"] == str(pictures)
+    with pytest.raises(DataError, match="looks at clips"):
+        samples_of(pictures / "0.png", True)
+
+
+def test_what_cannot_be_used_is_said(tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(DataError, match="snakemake --cores all final"):
+        export_onnx(tmp_path, tmp_path / "m.onnx")
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    for path in (tmp_path / "broken.onnx", tmp_path / "absent.onnx"):
+        with pytest.raises(DataError, match=path.name):
+            Model(path)
+    with pytest.raises(DataError, match="expected a picture"):
+        (tmp_path / "notes.txt").write_text("x")
+        samples_of(tmp_path / "notes.txt", False)
