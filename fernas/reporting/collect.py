@@ -16,7 +16,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError, FernasError
 from fernas.core.io import read_npy, read_parquet
 from fernas.metrics import confusion, uar
-from fernas.reporting import figures
+from fernas.reporting import figures, patches
 from fernas.reporting.groups import group_gaps
 from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.statistics import (
@@ -134,6 +134,8 @@ class TaskBlock:
     details: list[tuple[str, list[Cell]]] = field(default_factory=list)
     cells: list[tuple[str, list[Picture]]] = field(default_factory=list)
     curves: list[Picture] = field(default_factory=list)
+    patches: list[tuple[str, list[Picture], list[str]]] = field(default_factory=list)
+    patch_costs: list[tuple[str, list[Cell]]] = field(default_factory=list)
     faces: list[Face] = field(default_factory=list)
 
 
@@ -227,6 +229,7 @@ def _block(
         for (name, cells), record in zip(block.details, good, strict=True)
     ]
     block.curves += similarity_pictures(config, good, classes)
+    _add_patches(results, block, {name: run for name, run in runs.items() if run is not None})
     if rendered or (config is not None and config.tracking.real_faces):
         view = config.tasks[task].view if config is not None and task in config.tasks else "*"
         block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""), view)
@@ -288,6 +291,27 @@ def similarity_pictures(
         svg = figures.similarity_svg(matrix, classes)
         pictures.append(Picture(svg_address(svg), f"{caption}. Pairs above {threshold:g}: {words}", caption))
     return pictures
+
+
+def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) -> None:
+    """Face patches: pictures (also as files beside the tables), sentences, and the table of costs."""
+    for name, run in runs.items():
+        found = patches.patch_findings(name, run)
+        if found is not None:
+            pictures = [Picture(svg_address(svg), alt, caption) for svg, alt, caption in found.pictures]
+            block.patches.append((name, pictures, found.sentences))
+            patches.write_pictures(results / "tables", f"{block.task}-{block.protocol}", found)
+    if not block.patches:
+        return
+    for row in records_of(patches.cost_table(runs)):
+        cells = [
+            Cell(short_count(row["params"]), row["params"]),
+            Cell(percent(row["reduction"]), row["reduction"]),
+            Cell(percent(row["accuracy"]), row["accuracy"]),
+            Cell(percent(row["uar"]), row["uar"]),
+            *(Cell(f"{row[key]:.3g}", row[key]) for key in ("train_core_s", "epochs", "epoch_s")),
+        ]
+        block.patch_costs.append((str(row["method"]), cells))
 
 
 def _classes(config: StudyConfig | None, task: str) -> list[str]:

@@ -298,6 +298,48 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
 
 
 @matplotlib.rc_context(RC)
+def coverage_svg(coverage: np.ndarray, face: np.ndarray) -> str:
+    """A coverage map, float (S, S) in 0..1, over a grey face, uint8 (S, S): the more searches, the more opaque."""
+    figure, (axis,) = _figure(WIDTH_IN * 0.8)
+    axis.imshow(face, cmap="gray", vmin=0, vmax=255, interpolation="bilinear")
+    shown = axis.imshow(
+        coverage, cmap="plasma", vmin=0, vmax=max(float(coverage.max()), 1e-9), alpha=np.where(coverage > 0, 0.62, 0.0)
+    )
+    bar = figure.colorbar(shown, ax=axis, fraction=0.046, pad=0.03)
+    bar.set_label("share of searches, weighted by fitness", fontsize=7, color=MUTED)
+    bar.ax.tick_params(labelsize=7)
+    bar.outline.set_visible(False)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    return _svg(figure)
+
+
+@matplotlib.rc_context(RC)
+def front_svg(
+    points: Sequence[tuple[float, float]],
+    fronts: Sequence[Sequence[tuple[float, float]]],
+    chosen: Sequence[tuple[float, float]],
+) -> str:
+    """Genomes as (parameters, UAR in 0..1): all of them, the front of each search as a step line, the choices."""
+    figure, (axis,) = _figure(WIDTH_IN * 0.7)
+    axis.plot([p for p, _ in points], [100 * u for _, u in points], ".", color=MUTED, markersize=3, alpha=0.45)
+    for number, front in enumerate(fronts):
+        steps = ([p for p, _ in front], [100 * u for _, u in front])
+        axis.plot(*steps, color=SERIES[number % len(SERIES)], drawstyle="steps-post", linewidth=1.3)
+    marks = ([p for p, _ in chosen], [100 * u for _, u in chosen])
+    axis.plot(*marks, "o", color=INK, markersize=5, markerfacecolor="none")
+    axis.set_xlabel("parameters", fontsize=7.5)
+    axis.set_ylabel("selection UAR, %", fontsize=7.5)
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=5))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:.0f}k")
+    axis.yaxis.grid(True, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.tick_params(labelsize=7)
+    return _svg(figure)
+
+
+@matplotlib.rc_context(RC)
 def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seconds") -> str:
     """What each method cost per stage, as stacked bars: method -> stage -> amount."""
     stages = list(dict.fromkeys(stage for parts in costs.values() for stage in parts))

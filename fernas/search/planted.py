@@ -28,6 +28,7 @@ from fernas.search.context import SearchContext
 from fernas.spaces.patches import NOSE, Genome, PatchLimits, first_pixel
 
 FACE_PX, REGION_PX = 48, 6
+FOUND = 1 / 3  # share of a region under patches that counts as found
 CLASSES = ["--", "-+", "+-", "++"]
 OPTIONS: dict[str, Any] = {
     "population": 20,
@@ -35,6 +36,7 @@ OPTIONS: dict[str, Any] = {
     "max_patches": 3,
     "max_side": 1 / 6,
     "max_share": 0.05,
+    "size_penalty": 0.0,
     "occlusions": 0,
     "train": {"epochs": 8, "lr": 0.003, "flip": False, "nose_jitter": 0.0},
 }
@@ -127,7 +129,7 @@ def run_once(seed: int, options: EvolutionConfig) -> dict[str, Any]:
             )
             genome = tuple((p.dx, p.dy, p.w, p.h) for p in found.patches)
             shares = problem.covered(genome)
-            row[f"{name}_found"] = sum(share >= 0.5 for share in shares)
+            row[f"{name}_found"] = sum(share >= FOUND for share in shares)
             row[f"{name}_test"] = _test_accuracy(found, problem, options, seed)
             row[f"{name}_patches"] = len(genome)
     return row
