@@ -43,6 +43,6 @@ def workflow_started():
     steps.started(CONFIG, workflow.config_settings.configfiles or ["config.yaml"])
 
 
-def workflow_ended(status, log=None):
+def workflow_ended(status, logs=()):
     """Let the mirror finish and say where the results are."""
-    steps.ended(CONFIG, status, log)
+    steps.ended(CONFIG, status, logs)

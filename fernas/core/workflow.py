@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -417,12 +417,12 @@ def started(config: StudyConfig, files: list[Any]) -> None:
     write_text(results / ".work" / "track.pid", f"{process.pid}\n")
 
 
-def ended(config: StudyConfig, status: str, log: str | None = None) -> None:
+def ended(config: StudyConfig, status: str, logs: Sequence[str] = ()) -> None:
     """Tell the mirror to take what is new and stop; wait for it at most a minute.
 
     Where jobs failed, and all of them for what the user can mend, Snakemake's exit status becomes 2 instead of 1.
     """
-    if log is not None and users_fault(log):
+    if users_fault(logs):
         atexit.register(_leave, 2)
     results = Path(config.results)
     if config.tracking.enabled:
@@ -433,13 +433,16 @@ def ended(config: StudyConfig, status: str, log: str | None = None) -> None:
         sys.stderr.write(f"tables: {results}/comparison.csv   report: {results}/report/index.html   runs: make ui\n")
 
 
-def users_fault(log: str) -> bool:
-    """Whether the jobs that failed in a run, by its log, all ended with status 2: bad data or a bad config."""
-    try:
-        text = Path(log).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return set(re.findall(r"returned non-zero exit status (\d+)", text)) == {"2"}
+def users_fault(logs: Sequence[str]) -> bool:
+    """Whether the jobs that failed in a run, by its logs, all ended with status 2: bad data or a bad config."""
+    statuses: set[str] = set()
+    for log in logs:
+        try:
+            text = Path(log).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        statuses |= set(re.findall(r"returned non-zero exit status (\d+)", text))
+    return statuses == {"2"}
 
 
 def _leave(status: int) -> None:

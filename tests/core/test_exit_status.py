@@ -13,8 +13,8 @@ FAILED = "Command 'set -euo pipefail; python x.py' returned non-zero exit status
 def test_bad_data_is_status_2_only_where_nothing_else_failed(tmp_path, statuses, expected):
     log = tmp_path / "run.log"
     log.write_text("\n".join(["rule a:", *(FAILED.format(status) for status in statuses), "Exiting"]))
-    assert users_fault(str(log)) is expected
+    assert users_fault([str(log)]) is expected
 
 
 def test_a_log_that_is_gone_changes_nothing(tmp_path):
-    assert not users_fault(str(tmp_path / "absent.log"))
+    assert not users_fault([str(tmp_path / "absent.log")]) and not users_fault([])
