@@ -119,15 +119,13 @@ def test_kills_at_random_points_of_every_stage_change_nothing(finished, expected
     shutil.rmtree(folder / ".snakemake")
     workflow = Workflow(folder, folder)
     hits: dict[str, int] = {}
-    finished_early: dict[str, float] = {}
     share = total / sum(PLAN.values())
     wanted = [stage for stage, count in PLAN.items() for _ in range(max(1, round(count * share)))][:total]
     for number, stage in enumerate(wanted):
         edit(folder, lambda d, on=number % 5 == 0: d.update(tracking={"enabled": on, "every_s": 1}))
         process = start(folder, *CONFIG)
-        reached = wait_for(lambda p=process, s=stage: s in rules_at_work(p.pid), 120, process)
-        if reached:
-            time.sleep(chance.uniform(0, 3.0) ** 1.5 / 1.7)  # early points often, late ones too
+        if wait_for(lambda p=process, s=stage: at_or_after(s, rules_at_work(p.pid)), 120, process):
+            time.sleep(chance.uniform(0, 4.0 if stage in ("search", "train") else 1.3))
         at = rules_at_work(process.pid) or ["between two jobs"]
         ended = process.poll() is not None
         mirrors = [p for p in psutil.process_iter(["cmdline"]) if _is_mirror(p, folder)] if number % 10 == 0 else []
@@ -138,7 +136,6 @@ def test_kills_at_random_points_of_every_stage_change_nothing(finished, expected
         if ended:
             break
         hits[at[0]] = hits.get(at[0], 0) + 1
-        finished_early |= {stage: time.time()}
     edit(folder, lambda d: d.update(tracking={"enabled": True, "every_s": 1}))
     print(f"\nkills: {sum(hits.values())} ({', '.join(f'{k} {v}' for k, v in hits.items())})")
     again(workflow, expected)
@@ -148,6 +145,12 @@ def test_kills_at_random_points_of_every_stage_change_nothing(finished, expected
     assert sum(hits.values()) >= min(total, len(wanted)) * 0.8
     left = [p for p in (folder / RESULTS).rglob(".*") if p.is_file() and p.parent.name != ".work"]
     assert len(left) <= sum(hits.values()), "half-written files stay hidden, and are no results"
+
+
+def at_or_after(stage: str, rules: list[str]) -> bool:
+    """Whether one of the rules is that stage or a later one (the stage itself may have been finished in time)."""
+    order = list(PLAN)
+    return any(rule in order and order.index(rule) >= order.index(stage) for rule in rules)
 
 
 def _is_mirror(process: psutil.Process, folder: Path) -> bool:
@@ -294,12 +297,12 @@ def timed(workflow: Workflow) -> tuple[Result, float]:
     return workflow.snakemake("--cores", "1", *CONFIG), time.monotonic() - begin
 
 
-@pytest.mark.parametrize("kind", ["dead", "slow"])
+@pytest.mark.parametrize("kind", ["dead", "silent"])
 def test_a_server_that_does_not_answer(study, expected, kind):
     """Nobody listens, or somebody who takes connections and says nothing: results are complete, one warning says so."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        if kind == "slow":
+        if kind == "silent":
             listener.listen(64)
         uri = f"http://127.0.0.1:{listener.getsockname()[1]}"
         edit(study.folder, lambda d: d["tracking"].update(uri=uri))
