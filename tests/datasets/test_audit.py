@@ -16,7 +16,7 @@ from fernas.core.io import to_json
 from fernas.datasets._duplicates import correlations, near_hashes, perceptual_hash
 from fernas.datasets.audit import audit_dataset
 from fernas.datasets.card import data_card
-from fernas.datasets.check import check_data
+from fernas.datasets.check import check_data, found_and_expected
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest
 from tests.datasets import trees
@@ -215,3 +215,11 @@ def test_data_card_names_what_matters(tmp_path):
     parts += [spec.homepage, "annotated: 5; the middle frame: 1.", "Not sure without the real copy", "60x40 (6)"]
     for part in parts:
         assert part in card, part
+
+
+def test_found_stands_beside_published(tmp_path):
+    trees.fer2013_csv(tmp_path)
+    rows = {row[""]: row for row in found_and_expected(check_data("fer2013", tmp_path))}
+    assert rows["samples"]["published"] == 35887 and rows["samples"]["found"] == 30
+    assert rows["samples"]["differs"] == "-35857" and rows["split Training"]["published"] == 28709
+    assert rows["subjects"] == {"": "subjects", "found": 0, "published": "-", "differs": ""}

@@ -3,7 +3,7 @@
 from fernas.datasets.groups import sample_groups
 from fernas.datasets.manifest import build_manifest
 from fernas.synth import write_corpus
-from tests.datasets import more_trees
+from tests.datasets import more_trees, trees
 
 
 def test_attributes_of_raf_db_become_columns(tmp_path):
@@ -23,3 +23,14 @@ def test_the_skin_tone_of_rendered_faces_comes_from_the_renderer(tmp_path):
     per_person = groups.assign(subject=table["subject"]).groupby("subject")["skin_tone"].nunique()
     assert (per_person == 1).all()
     assert "skin_tone" not in sample_groups(table).columns
+
+
+def test_columns_of_an_own_table_are_attributes(tmp_path):
+    for n in range(4):
+        trees.picture(tmp_path / f"{n}.png", (20, 20), n)
+    rows = ["path,label,subject,Gender,skin tone,hat"]
+    rows += [f"{n}.png,{'ab'[n % 2]},p{n},{'mf'[n % 2]},{'' if n else 'dark'},yes" for n in range(4)]
+    trees.text(tmp_path / "list.csv", "\n".join(rows) + "\n")
+    groups = sample_groups(build_manifest("custom", tmp_path))
+    assert groups["sex"].tolist() == ["m", "f", "m", "f"] and groups["skin_tone"].tolist() == ["dark", None, None, None]
+    assert set(groups.columns) == {"sample_id", "sex", "skin_tone"}
