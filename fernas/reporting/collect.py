@@ -20,6 +20,7 @@ from fernas.reporting import figures, patches
 from fernas.reporting.groups import group_gaps
 from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.statistics import (
+    CLEAN_SCOPES,
     SIGNIFICANT,
     Statistics,
     entropy_text,
@@ -28,6 +29,7 @@ from fernas.reporting.statistics import (
     pair_cells,
     run_name,
     skips_pair,
+    winner,
 )
 from fernas.reporting.tables import captions, notes
 from fernas.reporting.texts import missing, percent, records_of, score_text, short_count, task_groups
@@ -201,7 +203,13 @@ def _block(
         rendered=rendered,
         chance=chance,
         rows=[
-            _row(record, chance, against.get(run_name(record, records)), statistics.health_of(record))
+            _row(
+                record,
+                chance,
+                against.get(run_name(record, records)),
+                statistics.health_of(record),
+                record is winner(records),
+            )
             for record in records
             if record["status"] != "skipped"
         ],
@@ -228,8 +236,8 @@ def _block(
         (name, [*cells, *_seed_cells(seeds.get(f"{record['method']} {record['search_scope']}"))])
         for (name, cells), record in zip(block.details, good, strict=True)
     ]
-    block.curves += similarity_pictures(config, good, classes)
     _add_patches(results, block, {name: run for name, run in runs.items() if run is not None})
+    block.curves += similarity_pictures(config, good, classes)
     if rendered or (config is not None and config.tracking.real_faces):
         view = config.tasks[task].view if config is not None and task in config.tasks else "*"
         block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""), view)
@@ -265,6 +273,27 @@ def _add_scores(
         block.curves.append(training)
 
 
+def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) -> None:
+    """Face patches: pictures (also as files beside the tables), sentences, and the table of costs."""
+    for name, run in runs.items():
+        found = patches.patch_findings(name, run)
+        if found is not None:
+            pictures = [Picture(svg_address(svg), alt, caption) for svg, alt, caption in found.pictures]
+            block.patches.append((name, pictures, found.sentences))
+            patches.write_pictures(results / "tables", f"{block.task}-{block.protocol}", found)
+    if not block.patches:
+        return
+    for row in records_of(patches.cost_table(runs)):
+        cells = [
+            Cell(short_count(row["params"]), row["params"]),
+            Cell(percent(row["reduction"]), row["reduction"]),
+            Cell(percent(row["accuracy"]), row["accuracy"]),
+            Cell(percent(row["uar"]), row["uar"]),
+            *(Cell(f"{row[key]:.3g}", row[key]) for key in ("train_core_s", "epochs", "epoch_s")),
+        ]
+        block.patch_costs.append((str(row["method"]), cells))
+
+
 def similarity_pictures(
     config: StudyConfig | None, records: Sequence[dict[str, Any]], classes: list[str]
 ) -> list[Picture]:
@@ -293,27 +322,6 @@ def similarity_pictures(
     return pictures
 
 
-def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) -> None:
-    """Face patches: pictures (also as files beside the tables), sentences, and the table of costs."""
-    for name, run in runs.items():
-        found = patches.patch_findings(name, run)
-        if found is not None:
-            pictures = [Picture(svg_address(svg), alt, caption) for svg, alt, caption in found.pictures]
-            block.patches.append((name, pictures, found.sentences))
-            patches.write_pictures(results / "tables", f"{block.task}-{block.protocol}", found)
-    if not block.patches:
-        return
-    for row in records_of(patches.cost_table(runs)):
-        cells = [
-            Cell(short_count(row["params"]), row["params"]),
-            Cell(percent(row["reduction"]), row["reduction"]),
-            Cell(percent(row["accuracy"]), row["accuracy"]),
-            Cell(percent(row["uar"]), row["uar"]),
-            *(Cell(f"{row[key]:.3g}", row[key]) for key in ("train_core_s", "epochs", "epoch_s")),
-        ]
-        block.patch_costs.append((str(row["method"]), cells))
-
-
 def _classes(config: StudyConfig | None, task: str) -> list[str]:
     return list(config.tasks[task].classes) if config is not None and task in config.tasks else []
 
@@ -330,7 +338,13 @@ def _run(results: Path, task_dir: str, protocol: str, record: dict[str, Any]) ->
     return MethodRun(task_dir, protocol, method, scope, folder) if folder.is_dir() else None
 
 
-def _row(record: dict[str, Any], chance: float, against: dict[str, Any] | None, health: dict[str, Any] | None) -> Row:
+def _row(
+    record: dict[str, Any],
+    chance: float,
+    against: dict[str, Any] | None,
+    health: dict[str, Any] | None,
+    is_best: bool,
+) -> Row:
     def amount(name: str, text: str) -> Cell:
         value = record[name]
         return Cell(text, None if missing(value) else float(value))
@@ -346,7 +360,7 @@ def _row(record: dict[str, Any], chance: float, against: dict[str, Any] | None, 
         note="; ".join(filter(None, [notes(record), health["warnings"] if health else ""])),
         cells=(
             amount("uar", score_text(record)),
-            _against_cell(against, record),
+            _against_cell(against, is_best),
             amount("uf1", percent(record["uf1"])),
             amount("accuracy", percent(record["accuracy"])),
             amount("params", short_count(record["params"])),
@@ -360,10 +374,12 @@ def _row(record: dict[str, Any], chance: float, against: dict[str, Any] | None, 
     )
 
 
-def _against_cell(pair: dict[str, Any] | None, record: dict[str, Any]) -> Cell:
-    """The distance to the best in points and whether it is more than chance; the first row's own cell is empty."""
+def _against_cell(pair: dict[str, Any] | None, is_best: bool) -> Cell:
+    """The distance to the best in points and whether it is more than chance."""
+    if is_best:
+        return Cell("best", 0.0, "text")
     if pair is None:
-        return Cell("best" if record["status"] == "ok" else "-", 0.0 if record["status"] == "ok" else None, "text")
+        return Cell("-", None, "text")
     sure = pair["swap_p_holm"] < SIGNIFICANT
     return Cell(
         f"{gap_text(-pair['difference'])} (p {p_text(pair['swap_p_holm'])})",
@@ -394,17 +410,20 @@ def lead(records: list[dict[str, Any]], chance: float, against: dict[str, dict[s
         chance: the UAR of a constant answer.
         against: name -> paired tests of the best against it; without them the intervals speak.
     """
-    good = [record for record in records if record["status"] == "ok"]
-    if not good:
+    first = winner(records)
+    if first is None:
         return "No method has finished."
-    first = good[0]
+    clean = first.get("search_scope", "") in CLEAN_SCOPES
+    good = [r for r in records if r["status"] == "ok" and (not clean or r["search_scope"] in CLEAN_SCOPES)]
     text = f"{first['method']} has the highest UAR, {score_text(first)} %"
     if np.isfinite(chance):
         text += f" (chance {percent(chance)} %)"
     if not missing(first["uar_low"]) and first["uar_low"] <= chance:
         return f"{text}; its interval includes chance."
-    if against:
-        return f"{text}. {_tested(against)}{_cheapest(good, records, against)}"
+    names = [run_name(record, records) for record in good] if against else []
+    tested = {name: pair for name, pair in (against or {}).items() if name in names}
+    if tested:
+        return f"{text}. {_tested(tested)}{_cheapest(good, records, tested)}"
     near = [str(r["method"]) for r in good[1:] if not missing(r["uar_high"]) and r["uar_high"] >= first["uar_low"]]
     if len(good) == 1 or missing(first["uar_low"]):
         return f"{text}."

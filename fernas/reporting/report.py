@@ -23,6 +23,7 @@ from fernas.reporting.statistics import (
     kept_statistics,
     p_text,
     run_name,
+    winner,
     write_statistics,
 )
 from fernas.reporting.tables import comparison, write_tables
@@ -152,7 +153,7 @@ def score_matrix(
         for block in blocks:
             here = good[(good["task"] == block.task) & (good["protocol"] == block.protocol)]
             records = records_of(here.sort_values(["uar", "method"], ascending=[False, True], kind="stable"))
-            own = next((record for record in records if record["method"] == name), None)
+            own = winner([record for record in records if record["method"] == name])
             cells.append(Standing("-") if own is None else _standing(own, records, statistics or Statistics()))
         rows.append((str(name), cells))
     return rows
@@ -160,7 +161,7 @@ def score_matrix(
 
 def _standing(own: dict[str, Any], records: list[dict[str, Any]], statistics: Statistics) -> Standing:
     value = float(own["uar"])
-    if value == float(records[0]["uar"]):
+    if own is winner(records):
         return Standing(percent(value), value, "best")
     pair = statistics.against_best(records).get(run_name(own, records))
     if pair is None:

@@ -85,17 +85,22 @@ class Statistics:
     health: list[dict[str, Any]] = field(default_factory=list)
 
     def against_best(self, records: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Name -> its paired tests against the finished row of highest UAR, from that row's view.
+        """Name -> its paired tests against the task's best (`winner`), from the best's view.
 
         Args:
             records: the rows of one task, best UAR first.
         """
-        good = [record for record in records if record["status"] == "ok"]
-        if not good:
+        first = winner(records)
+        if first is None:
             return {}
-        best = run_name(good[0], records)
-        pairs = self.of(self.paired, str(good[0]["task"]), str(good[0]["protocol"]))
-        return {str(pair["method_b"]): pair for pair in pairs if pair["method_a"] == best}
+        best = run_name(first, records)
+        found = {}
+        for pair in self.of(self.paired, str(first["task"]), str(first["protocol"])):
+            if pair["method_a"] == best:
+                found[str(pair["method_b"])] = pair
+            elif pair["method_b"] == best:  # a row of higher UAR whose search saw test subjects
+                found[str(pair["method_a"])] = {**pair, "difference": -pair["difference"]}
+        return found
 
     def health_of(self, record: dict[str, Any]) -> dict[str, Any] | None:
         """The search health of a row of the comparison."""
@@ -105,6 +110,17 @@ class Statistics:
     def of(self, rows: Iterable[dict[str, Any]], task: str, protocol: str) -> list[dict[str, Any]]:
         """The rows of one task under one protocol."""
         return [row for row in rows if row["task"] == task and row["protocol"] == protocol]
+
+
+def winner(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The finished row of highest UAR whose search saw no test subject; of any search where there is no such row.
+
+    Args:
+        records: the rows of one task, best UAR first.
+    """
+    good = [record for record in records if record["status"] == "ok"]
+    clean = [record for record in good if record.get("search_scope", "") in CLEAN_SCOPES]
+    return next(iter(clean or good), None)
 
 
 def kept_statistics(results: Path, frame: pd.DataFrame, config: StudyConfig | None) -> Statistics:

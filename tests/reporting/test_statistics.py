@@ -14,7 +14,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json, write_parquet
 from fernas.evaluation.compare import compare_runs, holm
 from fernas.evaluation.scores import score_predictions
-from fernas.reporting import report, statistics
+from fernas.reporting import report, statistics, texts
 from fernas.reporting.collect import lead, similarity_pictures
 from fernas.reporting.figures import ranks_svg
 from fernas.reporting.report import build_report
@@ -96,6 +96,12 @@ def test_the_optimism_gap_is_printed_where_both_scopes_ran(own_tree: tuple[Path,
     found = statistics.study_statistics(results, frame, None)
     (row,) = found.optimism
     assert row["method"] == "emonas" and row["gap"] > 0 and row["low"] < row["gap"] < row["high"]
+    records = texts.records_of(frame[frame["task"] == "ckplus-7n"].sort_values("uar", ascending=False))
+    first = statistics.winner(records)
+    assert first is not None and records[0]["search_scope"] == "whole_matched" and first["method"] == "emonas"
+    against = found.against_best(records)
+    assert against["emonas (whole_matched)"]["difference"] < 0 < against["random"]["difference"]
+    assert "whole_matched" not in lead(records, 1 / 7, against)
     html = build_report(results, None, results / "report").read_text(encoding="utf-8")
     assert "Optimism gap" in html and "when the search saw test subjects" in html
     assert (results / "tables/optimism.csv").read_text().count("\n") == 2
