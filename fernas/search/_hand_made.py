@@ -13,7 +13,7 @@ from fernas.search.context import PartSizes, SearchContext
 from fernas.spaces.patches import GRID, NOSE, Box, Genome, boxes_on, canonical_order, pooled_area
 
 # By hand on the standard face: centres (x, y) as fractions of its side, and the wanted width by height.
-EYES, MOUTH = ((0.31, 0.31), (0.69, 0.31)), (0.5, 0.74)
+EYES, MOUTH = ((0.31, 0.29), (0.69, 0.29)), (0.5, 0.80)
 EYE_SHAPE, MOUTH_SHAPE = 1.5, 2.0
 
 

@@ -22,17 +22,16 @@ Genome = tuple[Box, ...]
 MAPS = (32, 64)  # of the two shared 3x3 convolutions, each followed by a 2x2 maximum
 DENSE = 64
 GRID = 4  # both maxima shrink a side by this; a side between two multiples costs as the next one
-# The nose tip of the standard aligned face, as fractions of its side: between the eyes, 0.55 eye distances below them
-# (fernas.core.config.FacesConfig: eye_line 0.34, eye_distance 0.38, nose_drop 0.55).
-EYE_LINE, EYE_DISTANCE, NOSE_DROP = 0.34, 0.38, 0.55
-NOSE = (0.5, EYE_LINE + NOSE_DROP * EYE_DISTANCE)
-# Regions of the standard aligned face, (x0, y0, x1, y1) as fractions of its side. Ours, from the geometry above:
-# eye centres at x 0.31 and 0.69, y 0.34; nose tip at y 0.549; the mouth about one eye distance below the eyes.
+# The nose tip of the standard aligned face, as fractions of its side: the mean of the rendered faces that the mean face
+# shows, found by landmarks. It is where genomes are drawn and bounded; each picture is cut at its own nose tip.
+NOSE = (0.5, 0.596)
+# Regions of that face, (x0, y0, x1, y1) as fractions of its side; ours, read off the mean face: eye centres at height
+# 0.33, brows at 0.21, the base of the nose at 0.65, the line of the mouth at 0.80.
 REGIONS: dict[str, tuple[tuple[float, float, float, float], ...]] = {
-    "brows": ((0.19, 0.19, 0.43, 0.29), (0.57, 0.19, 0.81, 0.29)),
-    "eyes": ((0.20, 0.29, 0.42, 0.40), (0.58, 0.29, 0.80, 0.40)),
-    "nose": ((0.40, 0.36, 0.60, 0.60),),
-    "mouth": ((0.30, 0.64, 0.70, 0.84),),
+    "brows": ((0.16, 0.16, 0.44, 0.27), (0.56, 0.16, 0.84, 0.27)),
+    "eyes": ((0.20, 0.27, 0.42, 0.40), (0.58, 0.27, 0.80, 0.40)),
+    "nose": ((0.38, 0.40, 0.62, 0.69),),
+    "mouth": ((0.30, 0.71, 0.70, 0.89),),
 }
 
 
