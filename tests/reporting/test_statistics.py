@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -228,3 +229,23 @@ def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeyp
     assert "Confusion matrix" not in index.read_text(encoding="utf-8")
     with zipfile.ZipFile(index.with_name("report.zip")) as archive:
         assert set(archive.namelist()) == {f"report/{name}" for name in names - {"report.zip"}}
+
+
+@pytest.mark.slow
+def test_latex_tables_compile(tree: tuple[Path, StudyConfig], tmp_path: Path) -> None:
+    latex = shutil.which("pdflatex")
+    if latex is None:
+        pytest.skip("no pdflatex on this machine (Debian: texlive-latex-recommended)")
+    results = tmp_path / "results"
+    shutil.copytree(tree[0], results)
+    build_report(results, tree[1], results / "report")
+    tables = sorted((results / "tables").glob("*.tex"))
+    assert len(tables) >= 8
+    lines = [r"\documentclass[landscape]{article}", r"\usepackage{booktabs,longtable,array}", r"\begin{document}"]
+    lines += [rf"\input{{{path.name}}}\clearpage" for path in tables]
+    (results / "tables/all.tex").write_text("\n".join([*lines, r"\end{document}"]), encoding="utf-8")
+    done = subprocess.run(
+        [latex, "-interaction=nonstopmode", "-halt-on-error", "all.tex"], cwd=results / "tables", capture_output=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (results / "tables/all.pdf").stat().st_size > 5000

@@ -272,7 +272,6 @@ def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: tuple[Path
     found = client.search_runs([experiment.experiment_id], query, order_by=["metrics.uar DESC"])
     assert len(found) == 1 and found[0].data.metrics["uar"] == pytest.approx(uar)
     assert found[0].data.tags["best"] == "true"
-    assert found[0].data.tags["best"] == "true"
 
 
 def test_a_dead_server_warns_and_nothing_else(results: Path, caplog: pytest.LogCaptureFixture) -> None:
