@@ -295,7 +295,8 @@ def summary(table: "pd.DataFrame") -> str:
         "admitted",
     )  # fmt: skip
     lines = [f"| noise | strategy | {' | '.join(head)} |", "|---|---|" + "---|" * len(head)]
-    for (noise, rate), block in table.groupby(["noise", "rate"], sort=False):
+    ordered = table.assign(place=table["noise"].map(NOISES.index)).sort_values(["place", "rate"], kind="stable")
+    for (noise, rate), block in ordered.groupby(["noise", "rate"], sort=False):
         base = block[block["strategy"] == 0].set_index("seed")["accuracy"]
         for strategy, rows in block.groupby("strategy"):
             own = rows.set_index("seed")
