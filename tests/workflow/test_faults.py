@@ -125,7 +125,11 @@ def test_kills_at_random_points_of_every_stage_change_nothing(finished, expected
         edit(folder, lambda d, on=number % 5 == 0: d.update(tracking={"enabled": on, "every_s": 1}))
         process = start(folder, *CONFIG)
         if wait_for(lambda p=process, s=stage: at_or_after(s, rules_at_work(p.pid)), 120, process):
-            time.sleep(chance.uniform(0, 4.0 if stage in ("search", "train") else 1.3))
+            if stage in ("search", "train") and number % 2:  # half of them once there is something to continue from
+                wait_for(lambda: list((folder / RESULTS / ".work").rglob("checkpoint.pt")), 20, process)
+                time.sleep(chance.uniform(0, 1.0))
+            else:
+                time.sleep(chance.uniform(0, 4.0 if stage in ("search", "train") else 1.3))
         at = rules_at_work(process.pid) or ["between two jobs"]
         ended = process.poll() is not None
         mirrors = [p for p in psutil.process_iter(["cmdline"]) if _is_mirror(p, folder)] if number % 10 == 0 else []
