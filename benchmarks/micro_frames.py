@@ -36,7 +36,10 @@ class Corpus:
     """A few clips of a rendered CAS(ME)^2 with frames as large as the raw ones."""
 
     def __init__(self, root: Path) -> None:
-        write_corpus("casme_sq", root, {"subjects": 1, "size_px": 480, "frames": FRAMES, "crops": False, "seed": 1})
+        clips = {"macro": {"negative": 2, "positive": 1}, "micro": {"surprise": 1}}
+        write_corpus(
+            "casme_sq", root, {"subjects": 1, "size_px": 480, "frames": FRAMES, "crops": False, "seed": 1, **clips}
+        )
         table = build_manifest("casme_sq", root)
         self.manifest = table[table["excluded"].isna()].head(CLIPS).reset_index(drop=True)
         self.reader = FrameReader({"casme_sq": root})
