@@ -258,7 +258,7 @@ def compare(
     from fernas.evaluation.runs import find_predictions
 
     files = [find_predictions(run, results) for run in (run_a, run_b)]
-    found = compare_runs(*(read_predictions(file) for file in files))
+    found = compare_runs(read_predictions(files[0]), read_predictions(files[1]))
     if json:
         emit(found, True)
         return

@@ -175,12 +175,13 @@ def annotate(sample: Sample, row: dict[str, Any], out: Path) -> None:
     picture = Image.fromarray(sample.frames[-1]())
     drawing = ImageDraw.Draw(picture)
     width = max(2, round(min(picture.size) / 150))
-    font = ImageFont.load_default(size=max(12, round(picture.size[1] / 22)))
+    size = max(12, round(picture.size[1] / 22))
+    font = ImageFont.load_default(size=size)
     text = f"{row['label']} {100 * row['probability']:.0f} %" + (" (no face found)" if row["box"] is None else "")
     x, y = 4.0, 4.0
     if row["box"] is not None:
         drawing.rectangle(row["box"], outline=(79, 195, 189), width=width)
-        x, y = row["box"][0], max(2.0, row["box"][1] - 1.4 * font.size)
+        x, y = row["box"][0], max(2.0, row["box"][1] - 1.4 * size)
     drawing.rectangle(drawing.textbbox((x, y), text, font=font), fill=(16, 21, 23))
     drawing.text((x, y), text, fill=(255, 255, 255), font=font)
     write_bytes(out, encode_image(np.asarray(picture)))

@@ -20,7 +20,7 @@ def camera_frames(number: int, frames: int | None = None) -> Iterator[np.ndarray
         count = 0
         while frames is None or count < frames:
             good, picture = reader.read() if reader.isOpened() else (False, None)
-            if not good:
+            if not good or picture is None:
                 if count:
                     return
                 raise DataError(f"camera {number}: gives no picture, expected a camera that is plugged in and free")

@@ -116,7 +116,7 @@ def _write_pages(page: Path, blocks: list[TaskBlock], context: dict[str, Any]) -
         whole = {"part": "whole", "shown": blocks, "home": "", "place_of": lambda block: f"#{slug(block.anchor)}"}
         write_text(page, template.render(**context, **whole))
         return
-    pages = {"index.html": {"part": "index", "shown": [], "home": ""}}
+    pages: dict[str, dict[str, Any]] = {"index.html": {"part": "index", "shown": [], "home": ""}}
     for block in blocks:
         pages[_page_of(block)] = {"part": "task", "shown": [block], "home": "index.html"}
     for name, own in pages.items():

@@ -106,6 +106,7 @@ def _wrapped(source: Path, before: dict[str, Any]) -> tuple[Any, tuple[int, int,
         def forward(self, pictures: torch.Tensor) -> torch.Tensor:
             return torch.softmax(self.net(evaluation_view(pictures, options)), -1)
 
+    assert architecture.network.input is not None
     channels, height, width = architecture.network.input
     return Model().eval(), (height, width, channels)
 
