@@ -258,7 +258,7 @@ def _epoch(
     on_step: Callable[[], None] | None,
     snapshots: Snapshots | None,
 ) -> dict[str, Any]:
-    """One pass over the training side; returns the beginnings of the epoch's row."""
+    """One pass over the training side, or the rest of one; returns the beginnings of the epoch's row."""
     config, train = loop.config, loop.train
     start = time.perf_counter()
     torch.manual_seed(derive_seed(seed, "epoch", epoch))  # drop path and dropout

@@ -123,8 +123,9 @@ def run_search(
     """Search one architecture; writes architecture.json, search.jsonl, cell.svg, cost.json, metrics.jsonl, status.json.
 
     A failure of science (NaN, memory after the fallback, a broken contract) writes a failed status with its reason and
-    empty outputs, and returns; signals, I/O errors and errors in the configuration are raised. A killed search
-    continues from `work_dir`/`run_key` when it is called again.
+    empty outputs, and returns; I/O errors and errors in the configuration are raised. SIGTERM, SIGUSR1 and Ctrl-C end
+    a search with `Interrupted` after its state is saved. A killed search continues from `work_dir`/`run_key` when it
+    is called again.
 
     Args:
         inputs_npy: the view's array.
