@@ -153,8 +153,8 @@ def spend(options: SupernetConfig, train: float, full: float, sizes: PartSizes, 
 
 
 def measures_curvature(options: SupernetConfig, epoch: int) -> bool:
-    """Whether the dominant eigenvalue is computed after an epoch: each n-th, and the last."""
-    every = options.curvature_every
+    """Whether the dominant eigenvalue is computed after an epoch: each n-th, and the last; never without the option."""
+    every: int = getattr(options, "curvature_every", 0)
     return every > 0 and ((epoch + 1) % every == 0 or epoch + 1 == options.epochs)
 
 
