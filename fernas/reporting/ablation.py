@@ -100,7 +100,10 @@ def _against(results: Path, config: StudyConfig, record: dict[str, Any], base: s
     }
     try:
         own, other = (
-            [read_parquet(runs[name].train_folder(s, t) / "predictions.parquet") for s, t in runs[name].seeds]
+            [
+                read_parquet(results / runs[name].train_folder(s, t).relative_to(config.results) / "predictions.parquet")
+                for s, t in runs[name].seeds
+            ]
             for name in (str(record["method"]), base)
         )
         found = compare_runs(own, other, seed=config.seed)
