@@ -100,10 +100,7 @@ def _against(results: Path, config: StudyConfig, record: dict[str, Any], base: s
     }
     try:
         own, other = (
-            [
-                read_parquet(results / runs[name].train_folder(s, t).relative_to(config.results) / "predictions.parquet")
-                for s, t in runs[name].seeds
-            ]
+            [read_parquet(_moved(results, config, runs[name].train_folder(s, t))) for s, t in runs[name].seeds]
             for name in (str(record["method"]), base)
         )
         found = compare_runs(own, other, seed=config.seed)
@@ -118,6 +115,11 @@ def _against(results: Path, config: StudyConfig, record: dict[str, Any], base: s
         "smallest_p": found["swap"]["smallest_p"],
         "unit": found["unit"],
     }
+
+
+def _moved(results: Path, config: StudyConfig, folder: Path) -> Path:
+    """The predictions of a training, in the results folder that was given instead of the config's."""
+    return results / folder.relative_to(config.results) / "predictions.parquet"
 
 
 def write_ablation(results: Path, stem: Path, config: StudyConfig, base: str = BASE) -> pd.DataFrame:
