@@ -523,7 +523,9 @@ def _check_datasets(config: StudyConfig, where: str) -> None:
         if dataset.parts:
             _check_own_composite(config, place, name, dataset)
             continue
-        adapter = _load(place if dataset.adapter is None else f"{place}.adapter", "datasets", dataset.adapter or name)
+        adapter = _load(
+            place if dataset.adapter is None else f"{place}.adapter", "datasets", corpora.adapter_name(config, name)
+        )
         validate_section(adapter.Config, dataset.options, f"{place}.options")
         parts = tuple(adapter.spec.parts)
         for part in parts:
@@ -532,7 +534,7 @@ def _check_datasets(config: StudyConfig, where: str) -> None:
         if parts:
             _one_source(config, place, parts, dataset)
         elif dataset.source == "rendered":
-            layout = _load(place, "synth/layouts", dataset.adapter or name)
+            layout = _load(place, "synth/layouts", corpora.adapter_name(config, name))
             validate_section(layout.Config, dataset.rendered, f"{place}.rendered")
 
 

@@ -212,12 +212,7 @@ def shard_files(config: StudyConfig, name: str) -> list[str]:
 
 def record_files(config: StudyConfig) -> list[str]:
     """What tables read beside scores: the architecture of every search and the status of every shard of the study."""
-    found = []
-    for run in runs(config):
-        for s in range(run.search_seeds):
-            found += [str(run.search_folder(s, g) / "architecture.json") for g in range(run.groups)]
-        found += [str(run.shard_folder(s, t, k) / "status.json") for s, t in run.seeds for k in range(run.shards)]
-    return found
+    return search_files(config, "architecture.json") + shard_files(config, "status.json")
 
 
 def dataset_target(config: StudyConfig, dataset: str) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -152,6 +153,11 @@ def read_npy(path: Path | str, mmap: bool = False) -> "np.ndarray":
         return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not a readable npy file ({error})") from error
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value of a json document is a finite number (true and false are none)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def sha256_file(path: Path | str) -> str:

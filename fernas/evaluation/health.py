@@ -4,12 +4,13 @@ A differentiable search may collapse into skip connections (Zela et al. 2020), o
 alone does not show it. The warnings stand in the table beside the score.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from fernas.core.io import is_number
 
 SKIP = "skip_connect"
 WITHOUT_WEIGHTS = frozenset({SKIP, "none", "max_pool_3x3", "avg_pool_3x3", "max_pool", "avg_pool", "identity"})
@@ -55,7 +56,7 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
         architecture: the found architecture's json object; one that holds no cells has no skips.
     """
     entropies = [value for row in history if (value := _entropy(row)) is not None]
-    curvatures = [float(row["eig_max"]) for row in history if _is_number(row.get("eig_max"))]
+    curvatures = [float(row["eig_max"]) for row in history if is_number(row.get("eig_max"))]
     normal, reduce = _names(architecture, "normal"), _names(architecture, "reduce")
     found = Health(
         entropy_start=entropies[0] if entropies else None,
@@ -75,12 +76,8 @@ def _names(architecture: Mapping[str, Any], cell: str) -> list[str]:
 
 
 def _entropy(row: Mapping[str, Any]) -> float | None:
-    values = [float(row[name]) for name in ("entropy_normal", "entropy_reduce") if _is_number(row.get(name))]
+    values = [float(row[name]) for name in ("entropy_normal", "entropy_reduce") if is_number(row.get(name))]
     return sum(values) / len(values) if values else None
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _cell_warnings(normal: Sequence[str]) -> list[str]:

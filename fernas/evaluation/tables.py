@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fernas.core.errors import ContractError
-from fernas.evaluation.read import PREFIX, check_predictions
+from fernas.evaluation.read import PREFIX, check_predictions, class_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +60,12 @@ def answers(
     checked: list[pd.DataFrame] = []
     for table in tables:
         wanted = list(classes) if classes is not None else None
-        found = check_predictions(table, where, wanted if not checked else _names(checked[0]))
+        found = check_predictions(table, where, wanted if not checked else class_names(checked[0]))
         checked.append(found.sort_values(["fold", "sample_id"], kind="stable").reset_index(drop=True))
     first = checked[0]
     for seed, other in enumerate(checked[1:], start=1):
         same_samples(first, other, f"{where}: seeds 0 and {seed}")
-    names = _names(first)
+    names = class_names(first)
     index = {name: place for place, name in enumerate(names)}
     columns = [PREFIX + name for name in names]
     units, unit = units_of(first)
@@ -77,10 +77,6 @@ def answers(
         units,
         unit,
     )
-
-
-def _names(table: "pd.DataFrame") -> list[str]:
-    return [str(column).removeprefix(PREFIX) for column in table.columns if str(column).startswith(PREFIX)]
 
 
 def same_samples(left: "pd.DataFrame", right: "pd.DataFrame", where: str) -> None:

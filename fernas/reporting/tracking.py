@@ -12,7 +12,6 @@ import fcntl
 import hashlib
 import json
 import logging
-import math
 import os
 import re
 import signal
@@ -28,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from fernas.core.errors import ConfigError
-from fernas.core.io import canonical_json, sha256_file
+from fernas.core.io import canonical_json, is_number, sha256_file
 from fernas.core.tracking_files import HEARTBEAT_S
 from fernas.reporting.best import best_runs
 from fernas.reporting.texts import records_of
@@ -351,7 +350,7 @@ class Mirror:
         cost = optional_json(job.folder / "cost.json")
         when = _ms(_time(status, "ended"))
         if cost and state != "RUNNING" and "fernas.cost" not in run.tags:
-            metrics += [(f"cost/{k}", float(v), when, 0) for k, v in cost.items() if _is_number(v)]
+            metrics += [(f"cost/{k}", float(v), when, 0) for k, v in cost.items() if is_number(v)]
             tags["fernas.cost"] = sha256_file(job.folder / "cost.json")[:12]
         self._store.add(run, _change(metrics, _params(status), tags))
         if state != "RUNNING":
@@ -413,7 +412,7 @@ class Mirror:
         metrics = [
             (f"uar/{row['task']}/{row['protocol']}/{row['method']}/{row['search_scope']}", float(row["uar"]), when, 0)
             for row in records_of(good)
-            if _is_number(row["uar"])
+            if is_number(row["uar"])
         ]
         counts = {f"rows_{status}": str(int(n)) for status, n in frame["status"].value_counts().items()}
         if run.tags.get("fernas.scores") == key:  # the same table with another date (Snakemake touches its outputs)
@@ -582,13 +581,13 @@ def _digest_of(rows: list[dict[str, Any]]) -> str:
 def _metrics(row: dict[str, Any]) -> list[tuple[str, float, int, int]]:
     """A row of metrics.jsonl as metrics; a fold of a shard has curves of its own over its epochs."""
     step, when, prefix = int(row.get("step", 0)), _ms(float(row.get("time", 0.0))), ""
-    if _is_number(row.get("fold")):
+    if is_number(row.get("fold")):
         phase = f"{row['phase']}/" if isinstance(row.get("phase"), str) else ""
         prefix, step = f"fold{int(row['fold'])}/{phase}", int(row.get("epoch", step))
     return [
         (prefix + _metric_name(name), float(value), when, step)
         for name, value in row.items()
-        if name not in ("step", "time", "fold", "epoch") and _is_number(value)
+        if name not in ("step", "time", "fold", "epoch") and is_number(value)
     ]
 
 
@@ -596,10 +595,6 @@ def _metric_name(name: str) -> str:
     """A name as MLflow takes it: its characters, and nothing that leads to another folder when it is read as a path."""
     clean = re.sub(r"[^\w\-. /:]", "_", name)
     return "/".join(part for part in clean.split("/") if part.strip(" .")) or "_"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _params(status: dict[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import nn
 
 from fernas.core.io import atomic_path
 from fernas.core.seeds import derive_seed
-from fernas.learn.fit import Fitted
+from fernas.learn.config import FitConfig
+from fernas.learn.fit import Fitted, fit
 from fernas.learn.history import History, Snapshots
 from fernas.learn.runtime import Stopwatch, cost, prepare
 from fernas.spaces.complexity import macs
@@ -19,8 +21,22 @@ from fernas.spaces.networks import build_network
 from fernas.training.context import FoldTask, TrainContext
 
 logger = logging.getLogger(__name__)
-# (fold, network with starting weights, seed, device, snapshots, state to continue from, history) -> outcome
-FitFold = Callable[[FoldTask, nn.Module, int, torch.device, Snapshots, dict[str, Any] | None, History], Fitted]
+
+
+@dataclass(frozen=True)
+class FoldStart:
+    """What the training of one fold begins with."""
+
+    task: FoldTask
+    net: nn.Module  # with its starting weights; ends with the chosen ones
+    seed: int
+    device: torch.device
+    snapshots: Snapshots
+    resume: dict[str, Any] | None  # the state to continue from
+    history: History  # of the whole shard
+
+
+FitFold = Callable[[FoldStart], Fitted]
 
 
 def fold_model_path(context: TrainContext, fold: int) -> Path:
@@ -66,7 +82,7 @@ def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
         torch.manual_seed(derive_seed(seed, "init"))
         net = build_network(task.architecture)
         outer = {"done": list(done), "spent": spent, "fold": task.fold}
-        fitted = fit_fold(task, net, seed, device, snapshots.nested(outer, "fit"), running, history)
+        fitted = fit_fold(FoldStart(task, net, seed, device, snapshots.nested(outer, "fit"), running, history))
         per_image = macs(task.architecture)
         spent += per_image * (3 * fitted.images + fitted.evaluated)
         save_weights(net, path)
@@ -75,6 +91,34 @@ def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
     _assemble(context)
     context.cost = cost(watch, spent, device)
     return spent
+
+
+def fit_once(context: TrainContext, start: FoldStart, config: FitConfig) -> Fitted:
+    """Train a fold's network in one go: `fit` with the shard's history, copies, snapshots and heartbeat."""
+
+    def on_epoch(row: dict[str, Any], net: nn.Module) -> None:
+        keep_copy(context, start.task.fold, row, net)
+        start.history.add({"fold": start.task.fold, **row}, **epoch_metrics(start.task.fold, row))
+
+    return fit(
+        start.net,
+        start.task.train,
+        start.task.inner,
+        config=config,
+        classes=len(context.classes),
+        seed=start.seed,
+        device=start.device,
+        snapshots=start.snapshots,
+        resume=start.resume,
+        on_epoch=on_epoch,
+        on_step=context.log.heartbeat,
+    )
+
+
+def epoch_metrics(fold: int, row: dict[str, Any]) -> dict[str, float | None]:
+    """The numbers of an epoch's row that are tracked as curves."""
+    names = ("loss", "accuracy", "lr", "inner_loss", "inner_uar", "inner_uf1")
+    return {"fold": float(fold), "epoch": float(row["epoch"]), **{name: row.get(name) for name in names}}
 
 
 def save_weights(net: nn.Module, path: Path) -> None:

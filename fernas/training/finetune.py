@@ -1,19 +1,16 @@
 """Fine-tuning of another run's network: classes are matched by name, the units of new classes start afresh."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from fernas.learn.config import AugmentConfig, FitConfig
-from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.learn.config import AugmentConfig
+from fernas.training.context import RecipePlugin, TrainContext
 from fernas.training.oracle import OracleOptions
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
-
     from fernas.learn.fit import Fitted
-    from fernas.learn.history import History, Snapshots
+    from fernas.training._shard import FoldStart
 
 
 class FineTuneConfig(OracleOptions):
@@ -39,48 +36,24 @@ class FineTuneConfig(OracleOptions):
 
 def run(context: TrainContext) -> float:
     """Fine-tune, or take over, the network for every fold; each fold starts again from the same weights."""
-    from fernas.training._shard import keep_copy, train_shard
+    from fernas.training._shard import fit_once, train_shard
     from fernas.training._transfer import load_into, read_source
 
     options: FineTuneConfig = context.options
     source = read_source(context)
 
-    def fit_fold(
-        task: FoldTask,
-        net: "nn.Module",
-        seed: int,
-        device: "torch.device",
-        snapshots: "Snapshots",
-        resume: dict[str, Any] | None,
-        history: "History",
-    ) -> "Fitted":
-        from fernas.learn.fit import Fitted, fit
-        from fernas.training.plain import epoch_metrics
+    def fit_fold(start: "FoldStart") -> "Fitted":
+        from fernas.learn.fit import Fitted
 
-        new = load_into(net, source, context.classes, options.classes)
-        if resume is None:
-            history.add({"fold": task.fold, "kind": "start", "new_units": new, "zero_shot": options.zero_shot})
+        new = load_into(start.net, source, context.classes, options.classes)
+        if start.resume is None:
+            start.history.add(
+                {"fold": start.task.fold, "kind": "start", "new_units": new, "zero_shot": options.zero_shot}
+            )
         if options.zero_shot:
             return Fitted()
 
-        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
-            keep_copy(context, task.fold, row, net)
-            history.add({"fold": task.fold, **row}, **epoch_metrics(task.fold, row))
-
-        fields = {name: getattr(options, name) for name in FitConfig.model_fields}
-        return fit(
-            net,
-            task.train,
-            task.inner,
-            config=FitConfig(**fields),
-            classes=len(context.classes),
-            seed=seed,
-            device=device,
-            snapshots=snapshots,
-            resume=resume,
-            on_epoch=on_epoch,
-            on_step=context.log.heartbeat,
-        )
+        return fit_once(context, start, options)
 
     return train_shard(context, fit_fold)
 

@@ -1,21 +1,20 @@
 """Training that starts from weights in a file: fixed networks pretrained on other pictures, named in the tables."""
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from fernas.core.errors import ConfigError, ContractError
-from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.core.io import sha256_file
+from fernas.training.context import RecipePlugin, TrainContext
 from fernas.training.oracle import OracleOptions
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
     from fernas.learn.fit import Fitted
-    from fernas.learn.history import History, Snapshots
+    from fernas.training._shard import FoldStart
 
 
 class PretrainedConfig(OracleOptions):
@@ -32,45 +31,19 @@ class PretrainedConfig(OracleOptions):
 
 def run(context: TrainContext) -> float:
     """Train all folds of the shard, each from the same weights."""
-    from fernas.training._shard import keep_copy, train_shard
+    from fernas.training._shard import fit_once, train_shard
 
     options: PretrainedConfig = context.options
     weights = read_weights(Path(options.weights), options.sha256)
 
-    def fit_fold(
-        task: FoldTask,
-        net: "nn.Module",
-        seed: int,
-        device: "torch.device",
-        snapshots: "Snapshots",
-        resume: dict[str, Any] | None,
-        history: "History",
-    ) -> "Fitted":
-        from fernas.learn.config import FitConfig
-        from fernas.learn.fit import fit
-        from fernas.training.plain import epoch_metrics
+    def fit_fold(start: "FoldStart") -> "Fitted":
+        fresh = load_pretrained(start.net, weights, options.weights)
+        if start.resume is None:
+            start.history.add(
+                {"fold": start.task.fold, "kind": "start", "trained_on": options.trained_on, "fresh": fresh}
+            )
 
-        fresh = load_pretrained(net, weights, options.weights)
-        if resume is None:
-            history.add({"fold": task.fold, "kind": "start", "trained_on": options.trained_on, "fresh": fresh})
-
-        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
-            keep_copy(context, task.fold, row, net)
-            history.add({"fold": task.fold, **row}, **epoch_metrics(task.fold, row))
-
-        return fit(
-            net,
-            task.train,
-            task.inner,
-            config=FitConfig(**{name: getattr(options, name) for name in FitConfig.model_fields}),
-            classes=len(context.classes),
-            seed=seed,
-            device=device,
-            snapshots=snapshots,
-            resume=resume,
-            on_epoch=on_epoch,
-            on_step=context.log.heartbeat,
-        )
+        return fit_once(context, start, options)
 
     return train_shard(context, fit_fold)
 
@@ -87,7 +60,7 @@ def read_weights(path: Path, sha256: str | None) -> "dict[str, Tensor]":
 
     if not path.is_file():
         raise ConfigError(f"recipe_options.weights: {path}: no such file")
-    if sha256 is not None and (found := _digest(path)) != sha256:
+    if sha256 is not None and (found := sha256_file(path)) != sha256:
         raise ConfigError(f"recipe_options.weights: {path} has sha256 {found}, expected {sha256}")
     if path.suffix == ".safetensors":
         return load_file(path)
@@ -100,14 +73,6 @@ def read_weights(path: Path, sha256: str | None) -> "dict[str, Tensor]":
     if not isinstance(document, dict) or not all(isinstance(v, torch.Tensor) for v in document.values()):
         raise ContractError(f"{path}: expected a state dictionary (names to tensors), got {type(document).__name__}")
     return {str(name).removeprefix("module."): tensor for name, tensor in document.items()}
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def load_pretrained(net: "nn.Module", weights: "dict[str, Tensor]", where: str) -> list[str]:

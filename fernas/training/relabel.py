@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from fernas.learn.config import AugmentConfig, FitConfig, Options
-from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.training.context import RecipePlugin, TrainContext
 from fernas.training.oracle import OracleOptions
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
     from fernas.learn.fit import Fitted
-    from fernas.learn.history import History, Snapshots
+    from fernas.training._shard import FoldStart
 
 
 class RelabelPhase(Options):
@@ -81,25 +80,17 @@ def run(context: TrainContext) -> float:
     """Train all folds of the shard in both phases."""
     from fernas.core.io import append_jsonl, atomic_path, read_jsonl, write_text
     from fernas.training._relabel import Swaps, make_rule
-    from fernas.training._shard import keep_copy, train_shard
+    from fernas.training._shard import epoch_metrics, keep_copy, train_shard
 
     options: RelabelConfig = context.options
     rule = make_rule(options, context.classes)
     notes = context.checkpoint.folder
 
-    def fit_fold(
-        task: FoldTask,
-        net: "nn.Module",
-        seed: int,
-        device: "torch.device",
-        snapshots: "Snapshots",
-        resume: dict[str, Any] | None,
-        history: "History",
-    ) -> "Fitted":
+    def fit_fold(start: "FoldStart") -> "Fitted":
         from fernas.core.seeds import derive_seed
         from fernas.learn.fit import fit
-        from fernas.training.plain import epoch_metrics
 
+        task, net, seed, resume, snapshots = start.task, start.net, start.seed, start.resume, start.snapshots
         swaps = Swaps(task.train, context.classes, rule)
         outer: dict[str, Any] = {"phase": "plain", "plain": {}}
 
@@ -109,9 +100,13 @@ def run(context: TrainContext) -> float:
         def note(row: dict[str, Any]) -> None:
             curves = {**epoch_metrics(task.fold, row), "phase": outer["phase"]}
             counted = {name: float(row[name]) for name in ("swaps", "near_ties") if name in row}
-            history.add({"fold": task.fold, "phase": outer["phase"], **row}, **curves, **counted)
+            start.history.add({"fold": task.fold, "phase": outer["phase"], **row}, **curves, **counted)
 
-        common: dict[str, Any] = {"classes": len(context.classes), "device": device, "on_step": context.log.heartbeat}
+        common: dict[str, Any] = {
+            "classes": len(context.classes),
+            "device": start.device,
+            "on_step": context.log.heartbeat,
+        }
         if resume is None or resume["phase"] == "plain":
             plain = fit(
                 net,
@@ -156,9 +151,8 @@ def run(context: TrainContext) -> float:
             relabel=swaps.relabel,
             **common,
         )
-        start = {"fold": task.fold, "kind": "start", **outer["plain"]}
-        start["said"] = said(options, outer["plain"])
-        rows = [start, *({"fold": task.fold, **row} for row in swaps.report(options.phase_two().epochs))]
+        opening = {"fold": task.fold, "kind": "start", **outer["plain"], "said": said(options, outer["plain"])}
+        rows = [opening, *({"fold": task.fold, **row} for row in swaps.report(options.phase_two().epochs))]
         with atomic_path(notes / f"fold{task.fold}.relabel.jsonl") as temporary:
             write_text(temporary, "")
             for row in rows:

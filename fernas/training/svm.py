@@ -13,12 +13,11 @@ from fernas.training.context import FoldTask, RecipePlugin, TrainContext
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from torch import nn
 
     from fernas.learn.arrays import ArrayPart
     from fernas.learn.fit import Fitted
-    from fernas.learn.history import History, Snapshots
+    from fernas.training._shard import FoldStart
 
 logger = logging.getLogger(__name__)
 ABSENT = -1e6  # score of a class that the training side does not show
@@ -45,19 +44,12 @@ def run(context: TrainContext) -> float:
 
     options: SvmConfig = context.options
 
-    def fit_fold(
-        task: FoldTask,
-        net: "nn.Module",
-        seed: int,
-        device: "torch.device",
-        snapshots: "Snapshots",
-        resume: dict[str, Any] | None,
-        history: "History",
-    ) -> "Fitted":
+    def fit_fold(start: "FoldStart") -> "Fitted":
         import numpy as np
 
         from fernas.learn.fit import Fitted
 
+        task = start.task
         if not len(np.unique(task.train.labels)) > 1:
             raise ContractError(f"fold {task.fold}: a support vector machine needs two classes on the training side")
         if not len(task.inner) and len(options.c) > 1:
@@ -65,14 +57,14 @@ def run(context: TrainContext) -> float:
         best: tuple[float, float] | None = None
         rows: list[dict[str, Any]] = []
         for number, c in enumerate(sorted(options.c)):
-            weight, bias = fit_linear(task.train, len(context.classes), c, options, seed)
+            weight, bias = fit_linear(task.train, len(context.classes), c, options, start.seed)
             row = {"epoch": number, "c": c, **_scores(weight, bias, task, len(context.classes))}
             rows.append(row)
-            history.add({"fold": task.fold, **row}, fold=float(task.fold), epoch=float(number), c=c)
+            start.history.add({"fold": task.fold, **row}, fold=float(task.fold), epoch=float(number), c=c)
             uar = row.get("inner_uar", 0.0)
             if best is None or uar > best[0]:  # of equals the smaller C, which is the smoother machine
                 best = (uar, c)
-                load_linear(net, weight, bias)
+                load_linear(start.net, weight, bias)
         assert best is not None
         chosen = next(row["epoch"] for row in rows if row["c"] == best[1])
         return Fitted(chosen, best[0], 0, len(task.inner) * len(rows), None, rows)
