@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONSTANT_SHARE = 0.99
+FOLD_SAMPLES = 10  # a smaller fold may well be one class for a good network
 ORACLE = "oracle"
 
 
@@ -69,7 +70,8 @@ def score_seeds(
         classes it tests); `per_class` (recall, precision, f1, support, predicted; counts of all seeds together),
         `per_subject`, `per_dataset` (of a composite), `confusion` (rows true classes, summed over seeds);
         `without_no_face` (the scores without samples in which no face was found, or null where that is not known);
-        `constant_predictor` (nearly all predictions are one class), `top_prediction`; `seeds`, `per_seed`, `sd`
+        `constant_predictor` (nearly all predictions are one class), `top_prediction`, `constant_folds` (those of ten and
+        more samples of several classes that a seed answers with one class); `seeds`, `per_seed`, `sd`
         (standard deviation over seeds); `samples`, `subjects`, `folds`, `classes`.
 
     Raises:
@@ -98,6 +100,7 @@ def score_seeds(
         "without_no_face": _without_no_face(found, metrics),
         "constant_predictor": bool(share >= CONSTANT_SHARE),
         "top_prediction": {"class": top, "share": share},
+        "constant_folds": _constant_folds(found),
         "seeds": len(tables),
         "per_seed": per_seed,
         "sd": {m.name: _sd([scores[m.name] for scores in per_seed]) for m in metrics},
@@ -215,3 +218,14 @@ def _without_no_face(found: Answers, metrics: Sequence[Metric]) -> dict[str, Any
 def _top_prediction(found: Answers) -> tuple[str, float]:
     counts = np.bincount(found.predicted.ravel(), minlength=len(found.classes))
     return found.classes[int(counts.argmax())], float(counts.max() / counts.sum())
+
+
+def _constant_folds(found: Answers) -> list[str]:
+    folds = found.rows["fold"].to_numpy()
+    constant = []
+    for fold in np.unique(folds):
+        inside = folds == fold
+        several = inside.sum() >= FOLD_SAMPLES and len(np.unique(found.true[inside])) > 1
+        if several and any(len(np.unique(answers[inside])) == 1 for answers in found.predicted):
+            constant.append(str(fold))
+    return constant

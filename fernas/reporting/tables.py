@@ -192,10 +192,13 @@ def run_status(run: MethodRun, scored: int) -> tuple[str, str]:
 
 
 def constant_note(scores: Sequence[dict[str, Any]]) -> str:
-    """A remark on repetitions that answer nearly always the same."""
+    """A remark on repetitions that answer nearly always the same, over all or within whole folds."""
     found = [s.get("top_prediction") or {} for s in scores if s.get("constant_predictor")]
-    names = ", ".join(sorted({str(top.get("class", "one class")) for top in found}))
-    return f"constant predictor in {len(found)} of {len(scores)} seeds: {names}" if found else ""
+    if found:
+        names = ", ".join(sorted({str(top.get("class", "one class")) for top in found}))
+        return f"constant predictor in {len(found)} of {len(scores)} seeds: {names}"
+    constant, folds = sum(len(s.get("constant_folds") or []) for s in scores), sum(s.get("folds", 0) for s in scores)
+    return f"one class for all samples in {constant} of {folds} folds" if constant else ""
 
 
 def fold_count(results: Path, run: MethodRun, scored: Sequence[tuple[TrainRun, dict[str, Any]]] = ()) -> int | None:

@@ -139,6 +139,17 @@ def test_a_constant_predictor_is_flagged():
     assert scores["uar"] == pytest.approx(1 / 3) and scores["interval"]["uar"] == pytest.approx([1 / 3, 1 / 3])
 
 
+def test_a_network_that_knows_one_class_per_fold_is_flagged():
+    table = predictions()
+    assert score_predictions(table)["constant_folds"] == []
+    first = table["fold"].min()
+    table.loc[table["fold"] == first, ["p_a", "p_b", "p_c"]] = [0.1, 0.2, 0.7]
+    scores = score_predictions(table)
+    assert scores["constant_folds"] == [str(first)] and scores["constant_predictor"] is False
+    few = table.drop(table.index[table["fold"] == first][9:])  # nine samples may be answered alike
+    assert score_predictions(few)["constant_folds"] == []
+
+
 def test_a_repeated_protocol_may_test_a_sample_twice_and_others_may_not():
     table = predictions()
     twice = table.assign(fold=table["fold"] + 10)

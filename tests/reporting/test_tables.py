@@ -136,3 +136,12 @@ def test_names_cannot_break_markdown_or_latex() -> None:
     assert texts.markdown_table(["a"], [["x|y\n<b>"]]).splitlines()[2] == "| x\\|y &lt;b> |"
     latex = texts.latex_table(["a_b", "c"], [["50 %", "x & y"]], "cap_tion", "tab:x_y")
     assert r"a\_b & c \\" in latex and r"50 \% & x \& y \\" in latex and r"\label{tab:x-y}" in latex
+
+
+def test_the_note_on_constant_answers_names_the_class_or_counts_the_folds():
+    varied = {"constant_predictor": False, "constant_folds": [], "folds": 4}
+    assert tables.constant_note([varied]) == ""
+    folds = {**varied, "constant_folds": ["1", "3"]}
+    assert tables.constant_note([folds, varied]) == "one class for all samples in 2 of 8 folds"
+    whole = {**folds, "constant_predictor": True, "top_prediction": {"class": "fear", "share": 1.0}}
+    assert tables.constant_note([whole, varied]) == "constant predictor in 1 of 2 seeds: fear"
