@@ -70,8 +70,8 @@ def score_seeds(
         classes it tests); `per_class` (recall, precision, f1, support, predicted; counts of all seeds together),
         `per_subject`, `per_dataset` (of a composite), `confusion` (rows true classes, summed over seeds);
         `without_no_face` (the scores without samples in which no face was found, or null where that is not known);
-        `constant_predictor` (nearly all predictions are one class), `top_prediction`, `constant_folds` (those of ten and
-        more samples of several classes that a seed answers with one class); `seeds`, `per_seed`, `sd`
+        `constant_predictor` (nearly all predictions are one class), `top_prediction`, `constant_folds` (of ten or
+        more samples and several classes, but answered with one by a seed); `seeds`, `per_seed`, `sd`
         (standard deviation over seeds); `samples`, `subjects`, `folds`, `classes`.
 
     Raises:
