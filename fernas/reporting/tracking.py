@@ -4,7 +4,8 @@ Jobs append `metrics.jsonl` and `status.json`; `follow` mirrors what is new whil
 everything into any store. Identity of a run is its path (tag `fernas.path`) with its key (tag `fernas.run_key`); a run
 whose key changed is tagged superseded and a new one takes its place. A job that was killed and continues repeats the
 epochs since its checkpoint: its run is withdrawn (deleted in the store) and written anew, so that no point stands
-twice. A run whose status file is gone is no longer RUNNING. One writer at a time, kept by a lock file.
+twice; so is that of a parent whose scores are replaced. A run whose status file is gone is no longer RUNNING. One
+writer at a time, kept by a lock file.
 """
 
 import contextlib
@@ -272,7 +273,12 @@ class Mirror:
             self._experiment(job.experiment)  # what the store has of it may have to be ended
             return
         keys = {child.path.removeprefix(f"{job.path}/"): str(status.get("run_key", "")) for child, status in known}
-        parent = self._current(job, canonical_json(keys), min(_time(s, "started") for _, s in known), None, report)
+        own, first = canonical_json(keys), min(_time(status, "started") for _, status in known)
+        parent = self._current(job, own, first, None, report)
+        if _rescored(job, parent):
+            self._store_of().withdraw(parent)
+            del self._runs[job.path]
+            parent = self._current(job, own, first, None, report)
         states = []
         for child, status in known:
             state = job_state(status, final)
@@ -572,6 +578,16 @@ def _repeats(run: "StoredRun", rows: list[dict[str, Any]], cost: Path) -> bool:
     if digest is not None and digest != _digest_of(rows[: int(run.tags.get("fernas.rows", "0"))]):
         return True
     return spent is not None and (not cost.is_file() or spent != sha256_file(cost)[:12])
+
+
+def _rescored(job: Job, run: "StoredRun") -> bool:
+    """Whether a parent has scores that were replaced since: those of an earlier training, seen before the new ones."""
+    have = json.loads(run.tags.get("fernas.scores", "{}"))
+    for seed, folder in job.trainings:
+        with contextlib.suppress(FileNotFoundError):  # Snakemake removes it before its job runs again
+            if str(seed) in have and sha256_file(folder / "scores.json")[:12] != have[str(seed)]:
+                return True
+    return False
 
 
 def _digest_of(rows: list[dict[str, Any]]) -> str:

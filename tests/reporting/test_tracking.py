@@ -215,6 +215,23 @@ def test_the_same_scores_written_again_are_one_point(results: Path) -> None:
     assert points(results, path, "uar") == before
 
 
+def test_scores_of_an_earlier_training_are_withdrawn(results: Path) -> None:
+    """The methods of a study are searched anew: until the new scores are there, the mirror has seen the old ones."""
+    path = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    tracking.sync(results)
+    before = runs(results)[path].info.run_id
+    scores = next((results / "runs" / path).glob("t*/scores.json"))
+    write_json(scores, read_json(scores) | {"uar": 0.125})
+    tracking.sync(results)
+    after = runs(results)[path]
+    assert after.info.run_id != before and after.info.status == "FINISHED"
+    assert {value for _, value, _ in points(results, path, f"scores/{scores.parent.name}/uar")} == {0.125}
+    steps = [step for step, _, _ in points(results, path, "uar")]
+    assert len(steps) == len(set(steps))
+    assert runs(results)[f"{path}/g0"].data.tags["mlflow.parentRunId"] == after.info.run_id
+    assert tracking.sync(results).created == 0
+
+
 def test_the_same_comparison_with_another_date_is_one_point(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
     comparison(results, own_tree[1])
     tracking.sync(results)

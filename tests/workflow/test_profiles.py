@@ -1,41 +1,21 @@
 """The profiles are read, and the Kubernetes one drives jobs through a pretended kubectl that runs them here."""
 
+import dataclasses
 import os
+import re
 import shutil
-import stat
 import subprocess
-import sys
 
 import pytest
+import snakemake_executor_plugin_cluster_generic as cluster_generic
+import snakemake_executor_plugin_slurm as slurm
 import yaml
 
+from tests.workflow import pretended_kubectl
 from tests.workflow.conftest import ROOT, Workflow, copy_workflow
+from tests.workflow.outcome import wait_for
 
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
-KUBECTL = """#!{python}
-# As much of kubectl as the profile uses: jobs are processes of this machine, their manifests are kept.
-import os, subprocess, sys
-from pathlib import Path
-import yaml
-store = Path(os.environ["PRETENDED"])
-words = [word for word in sys.argv[1:] if not word.startswith("--")][1:]
-if words[0] == "create":
-    job = yaml.safe_load(sys.stdin)
-    name = job["metadata"]["name"]
-    pod = job["spec"]["template"]["spec"]["containers"][0]
-    (store / f"{{name}}.yaml").write_text(yaml.safe_dump(job))
-    log = open(store / f"{{name}}.log", "w")
-    code = f"import subprocess, sys; s = subprocess.call({{pod['command']!r}}, cwd={{pod['workingDir']!r}}); " \\
-           f"open({{str(store / name)!r}}, 'w').write(str(s))"
-    subprocess.Popen([sys.executable, "-c", code], stdout=log, stderr=log, start_new_session=True)
-    print(f"job.batch/{{name}} created")
-elif words[:2] == ["get", "job"]:
-    ended = store / words[2]
-    if not (store / f"{{words[2]}}.yaml").exists():
-        sys.exit(1)
-    text = ended.read_text() if ended.exists() else ""
-    print({{"": "/", "0": "1/"}}.get(text, "/1"), end="")
-"""
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -50,21 +30,32 @@ def test_a_profile_is_short_commented_and_plans(profile, tmp_path):
     assert result.status == 0, result.text[-3000:]
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_options_of_an_executor_are_those_of_its_plugin(profile):
+    """A misspelt one would be reported by Snakemake only where it is chosen; commented ones count too."""
+    text = (ROOT / "profiles" / profile / "config.yaml").read_text()
+    options = {**yaml.safe_load(text), **commented(text)}
+    executor = options.get("executor")
+    known = {"slurm": slurm.ExecutorSettings, "cluster-generic": cluster_generic.ExecutorSettings}.get(executor)
+    assert executor is None or known is not None
+    names = {f"{executor}-{field.name.replace('_', '-')}" for field in dataclasses.fields(known)} if known else set()
+    given = {name for name in options if name.startswith(("slurm", "cluster-", "kubernetes-"))}
+    assert given <= names, given - names
+    assert not executor or given
+
+
+def commented(text: str) -> dict[str, object]:
+    """The options that a profile names in comments, `# name: value`."""
+    found = re.findall(r"^# ((?:slurm|cluster|kubernetes)-[a-z-]+): *([^#\n]*)", text, re.M)
+    return {name: value for name, value in found}
+
+
 @pytest.fixture
 def cluster(tmp_path, monkeypatch) -> Workflow:
     """A study below a shared folder, and the pretended kubectl first on the path."""
-    tool = tmp_path / "bin" / "kubectl"
-    tool.parent.mkdir()
-    tool.write_text(KUBECTL.format(python=sys.executable))
-    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    (tmp_path / "store").mkdir()
     folder = tmp_path / "shared" / "study"
     folder.mkdir(parents=True)
-    env = (ROOT / "profiles/kubernetes/cluster.env").read_text().replace("/shared ", f"{tmp_path}/shared ")
-    (tmp_path / "cluster.env").write_text(env)
-    monkeypatch.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("PRETENDED", str(tmp_path / "store"))
-    monkeypatch.setenv("FERNAS_CLUSTER_ENV", str(tmp_path / "cluster.env"))
+    pretended_kubectl.install(tmp_path / "kube", tmp_path / "shared", monkeypatch)
     return copy_workflow(folder)
 
 
@@ -74,26 +65,25 @@ def test_kubernetes_runs_a_job_on_the_shared_volume(cluster, tmp_path):
     result = cluster.snakemake(target, "--profile", "profiles/kubernetes", "--configfile", "configs/tiny.yaml")
     assert result.status == 0, result.text[-4000:]
     assert (cluster.folder / target).exists()
-    (manifest,) = (tmp_path / "store").glob("*.yaml")
+    (manifest,) = (tmp_path / "kube" / "pods").glob("*.yaml")
     job = yaml.safe_load(manifest.read_text())
     pod = job["spec"]["template"]["spec"]
     assert job["metadata"]["name"].startswith("fernas-synthesize-")
     assert pod["containers"][0]["resources"]["limits"] == {"memory": "1000Mi"}
     assert pod["containers"][0]["workingDir"] == str(cluster.folder)
-    assert pod["terminationGracePeriodSeconds"] == 120 and job["spec"]["activeDeadlineSeconds"] == 3600
+    assert pod["terminationGracePeriodSeconds"] == 120 and pod["activeDeadlineSeconds"] == 3600
 
 
-def submit(*arguments: str, cwd) -> subprocess.CompletedProcess:
-    script = ROOT / "profiles/kubernetes/submit.sh"
-    return subprocess.run(["bash", script, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+def submit(*arguments: str, study) -> subprocess.CompletedProcess:
+    script = study / "profiles/kubernetes/submit.sh"
+    return subprocess.run(["bash", script, *arguments], cwd=study, capture_output=True, text=True, check=False)
 
 
 def test_a_job_that_asks_for_a_gpu(cluster, tmp_path):
-    script = cluster.folder / "job.sh"
-    script.write_text("true\n")
-    done = submit("search", "2", "3000", "60", "1", "job.sh", cwd=cluster.folder)
+    (cluster.folder / "job.sh").write_text("true\n")
+    done = submit("search", "2", "3000", "60", "1", "out.json", "job.sh", study=cluster.folder)
     assert done.returncode == 0, done.stderr
-    job = yaml.safe_load((tmp_path / "store" / f"{done.stdout.strip()}.yaml").read_text())
+    job = yaml.safe_load((tmp_path / "kube" / "pods" / f"{done.stdout.strip()}.yaml").read_text())
     asked = job["spec"]["template"]["spec"]["containers"][0]["resources"]
     assert asked == {
         "requests": {"cpu": "2", "memory": "3000Mi"},
@@ -101,20 +91,66 @@ def test_a_job_that_asks_for_a_gpu(cluster, tmp_path):
     }
 
 
+def test_two_jobs_never_make_the_same_files_at_once(cluster, tmp_path):
+    """The second ends the first and waits for its pod; the first saves when it is told to end."""
+    (cluster.folder / "one.sh").write_text(
+        "trap 'sleep 1; echo saved >> said; exit 1' TERM\necho up >> said\nsleep 60 & wait\n"
+    )
+    (cluster.folder / "two.sh").write_text("echo second >> said\n")
+    said = cluster.folder / "said"
+    one = submit("search", "1", "100", "60", "0", "a.json b.json", "one.sh", study=cluster.folder)
+    assert one.returncode == 0, one.stderr
+    assert wait_for(said.exists, 30)
+    two = submit("search", "1", "100", "60", "0", "a.json b.json", "two.sh", study=cluster.folder)
+    assert two.returncode == 0 and two.stdout == one.stdout, two.stderr
+    assert wait_for(lambda: "second" in said.read_text(), 30)
+    assert said.read_text().split() == ["up", "saved", "second"]
+    other = submit("search", "1", "100", "60", "0", "c.json", "two.sh", study=cluster.folder)
+    assert other.stdout != one.stdout
+
+
+def test_all_jobs_of_a_folder_are_cancelled_by_hand(cluster, tmp_path):
+    (cluster.folder / "job.sh").write_text("touch up; sleep 60\n")
+    submit("search", "1", "100", "60", "0", "a.json", "job.sh", study=cluster.folder)
+    assert wait_for((cluster.folder / "up").exists, 30)
+    elsewhere = cluster.folder / "other"
+    elsewhere.mkdir()
+    cancel = cluster.folder / "profiles/kubernetes/cancel.sh"
+    pods = tmp_path / "kube" / "pods"
+    subprocess.run([cancel, "--all"], cwd=elsewhere, check=True)
+    assert len(list(pods.glob("*.yaml"))) == 1, "jobs of other folders are left alone"
+    subprocess.run([cancel, "--all"], cwd=cluster.folder, check=True)
+    assert not list(pods.glob("*.yaml")) and all(path.read_text() != "0" for path in pods.glob("*.status"))
+
+
 def test_a_folder_outside_the_volume_is_refused_in_words(cluster, tmp_path):
     (tmp_path / "job.sh").write_text("true\n")
-    done = submit("search", "1", "1000", "60", "0", "job.sh", cwd=tmp_path)
+    done = submit("search", "1", "1000", "60", "0", "a.json", str(tmp_path / "job.sh"), study=cluster.folder)
     assert done.returncode == 2 and "is not below" in done.stderr
 
 
 @pytest.mark.parametrize(
-    ("told", "said"), [("1/", "success"), ("/", "running"), ("/1", "failed"), (None, "failed"), ("down", "running")]
+    ("job", "pod", "said"),
+    [
+        ("x/1/", "Succeeded", "success"),
+        ("x//", "Running", "running"),
+        ("x//", "", "running"),
+        ("x//1", "Failed", "failed"),
+        ("x//1", "Running", "running"),
+        ("", "Running", "running"),
+        ("", "Failed", "failed"),
+        ("", "", "failed"),
+        ("down", "", "running"),
+        ("x//1", "down", "running"),
+    ],
 )
-def test_states_of_a_job(told, said, tmp_path, monkeypatch):
-    """Succeeded, running, failed, gone; and an API server that does not answer for a moment is no failure."""
+def test_states_of_a_job(job, pod, said, tmp_path, monkeypatch):
+    """A failed or deleted job has ended when its pod has; an API server that is silent for a moment is no failure."""
     tool = tmp_path / "kubectl"
-    answer = {None: '[ "$4" = job ] && exit 1; exit 0', "down": "exit 1"}.get(told, f"printf %s '{told}'")
-    tool.write_text(f"#!/bin/bash\n{answer}\n")
+    answers = {
+        kind: "exit 1" if told == "down" else f"printf %s '{told}'" for kind, told in (("job", job), ("pods", pod))
+    }
+    tool.write_text(f'#!/bin/bash\nif [ "$4" = job ]; then {answers["job"]}; else {answers["pods"]}; fi\n')
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     script = ROOT / "profiles/kubernetes/status.sh"
