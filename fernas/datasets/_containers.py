@@ -22,6 +22,7 @@ CONTAINER = re.compile(
 )
 VIDEO = ("avi", "mp4", "mov", "mkv", "wmv", "mpg", "mpeg")
 PIXEL_ROWS = 1024
+MAX_H5_BYTES = 4 << 30  # FER2013 in doubles takes 0.7 GB
 KEPT_TABLES = 2
 _tables: "OrderedDict[tuple[str, int, int, str], Any]" = OrderedDict()
 _lock = threading.RLock()
@@ -262,14 +263,26 @@ def h5_names(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def h5_array(path: Path, name: str) -> "np.ndarray":
-    """One dataset of an HDF5 as an array."""
+    """One dataset of an HDF5 as an array.
+
+    Raises:
+        DataError: absent, kept in another file (a link, external or virtual storage), or more than `MAX_H5_BYTES`.
+    """
     import h5py
 
     try:
         with h5py.File(path, "r") as file:
             if name not in file:
                 raise DataError(f"{path}: no dataset {name!r}; there: {', '.join(file) or 'nothing'}")
-            return file[name][()]
+            data = file[name]
+            if not isinstance(data, h5py.Dataset):
+                raise DataError(f"{path}: {name!r} is a group, expected a dataset")
+            if data.file.filename != file.filename or data.is_virtual or data.external:
+                raise DataError(f"{path}: dataset {name!r} is kept in another file, expected within this one")
+            if data.nbytes > MAX_H5_BYTES:
+                told = f"unpacks to {data.nbytes} bytes, expected at most {MAX_H5_BYTES}"
+                raise DataError(f"{path}: dataset {name!r} of shape {data.shape} {told}")
+            return data[()]
     except (OSError, RuntimeError, KeyError) as error:
         raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
 

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -13,7 +14,7 @@ import yaml
 from fernas.core.config import parse_config
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.images import MAX_PIXELS, decode_image, write_image
-from fernas.datasets._containers import digest_of, read_ref
+from fernas.datasets._containers import digest_of, h5_pixels, read_ref
 from fernas.datasets._sheets import read_grid
 from fernas.datasets.check import check_data
 
@@ -62,6 +63,36 @@ def png(width: int, height: int) -> bytes:
 def test_a_picture_bomb_is_refused_by_its_pixels(size):
     with pytest.raises(DataError, match=f"{size[0]}x{size[1]} pixels, expected at most"):
         decode_image(png(*size), "bomb.png")
+
+
+def test_an_h5_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "bomb.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", shape=(20_000, 1000, 1000), dtype="u1", chunks=(1, 1000, 1000))
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(DataError, match="unpacks to 20000000000 bytes"):
+        h5_pixels(path, "x")
+
+
+@pytest.mark.parametrize("name", ["raw", "link", "virtual", "group/link", "soft"])
+def test_an_h5_whose_pictures_lie_outside_of_it_is_refused(corpus, name):
+    """HDF5 can name any file as its storage, so that what is none of its business would become a picture."""
+    (corpus.parent / "secret").write_bytes(bytes(range(256)) * 16)
+    other = corpus.parent / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["y"] = np.ones((1, 8, 8), np.uint8)
+    with h5py.File(corpus / "a.h5", "w") as file:
+        file["own"] = np.ones((1, 8, 8), np.uint8)
+        file.create_dataset("raw", (1, 64, 64), "u1", external=[(str(corpus.parent / "secret"), 0, 4096)])
+        file["link"] = h5py.ExternalLink(str(other), "y")
+        file["group/link"] = h5py.ExternalLink(str(other), "y")
+        file["soft"] = h5py.SoftLink("/group/link")
+        layout = h5py.VirtualLayout((1, 8, 8), "u1")
+        layout[:] = h5py.VirtualSource(str(other), "y", (1, 8, 8))
+        file.create_virtual_dataset("virtual", layout)
+    with pytest.raises(DataError, match="another file"):
+        read_ref(corpus, f"a.h5#{name}/0")
+    assert read_ref(corpus, "a.h5#own/0").shape == (8, 8, 3)
 
 
 def test_a_sheet_that_unpacks_to_gigabytes_is_refused(tmp_path):
