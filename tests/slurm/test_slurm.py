@@ -141,6 +141,7 @@ def squeue(*arguments: str) -> list[str]:
 
 
 def ends_the_same(workflow: Workflow, expected: dict[str, str], process: subprocess.Popen) -> str:
+    """What Snakemake said, the logs of failed jobs among it, once the study has ended as it does undisturbed."""
     try:
         status = process.wait(600)
     finally:
@@ -153,9 +154,10 @@ def ends_the_same(workflow: Workflow, expected: dict[str, str], process: subproc
     return text
 
 
-def continued(workflow: Workflow) -> str:
+def continued(workflow: Workflow) -> bool:
+    """Whether the last try of the search (each has a log of its own) began where another one had saved."""
     log = workflow.folder / "results-tiny/logs/search/ckplus-3-rendered/subject2/emonas-per_group-s0-g0.log"
-    return log.read_text()
+    return "continuing from" in log.read_text()
 
 
 def test_a_cancelled_job_is_continued_by_the_retry(node, long):
@@ -164,8 +166,8 @@ def test_a_cancelled_job_is_continued_by_the_retry(node, long):
     search_is_under_way(workflow, process)
     (job,) = squeue("-t", "R", "-o", "%i")
     subprocess.run(["scancel", job], check=True)
-    ends_the_same(workflow, expected, process)
-    assert "SIGTERM: saving and ending" in continued(workflow) and "continuing from" in continued(workflow)
+    text = ends_the_same(workflow, expected, process)
+    assert "SIGTERM: saving and ending" in text and continued(workflow)
 
 
 def test_a_time_limit_is_continued_by_the_retry(node, long):
@@ -179,10 +181,10 @@ def test_a_time_limit_is_continued_by_the_retry(node, long):
     assert scripts
     for script in scripts:
         script.suspend()  # Slurm wakes it before it tells it to end
-    ends_the_same(workflow, expected, process)
+    text = ends_the_same(workflow, expected, process)
     state = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=False).stdout
     assert "JobState=TIMEOUT" in state
-    assert "SIGTERM: saving and ending" in continued(workflow) and "continuing from" in continued(workflow)
+    assert "SIGTERM: saving and ending" in text and continued(workflow)
 
 
 def _is_search_of(process: psutil.Process, folder: Path) -> bool:
@@ -226,4 +228,4 @@ def test_a_node_that_fails_under_a_job(node, long):
     (job,) = squeue("-t", "R", "-o", "%i")
     subprocess.run(["scancel", "--signal=KILL", job], check=True)  # what a crash of the node looks like to the job
     ends_the_same(workflow, expected, process)
-    assert "continuing from" in continued(workflow)
+    assert continued(workflow)

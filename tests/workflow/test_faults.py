@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from fernas.core.io import read_json
+from tests.workflow import pretended_kubectl
 from tests.workflow.conftest import Result, Workflow, copy_workflow
 from tests.workflow.outcome import (
     differences,
@@ -179,6 +180,71 @@ def _is_script(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
         return any(word.endswith(".py") and "scripts" in word for word in process.cmdline())
     return False
+
+
+# -------------------------------------------------------------------------------------------------------- Kubernetes
+
+
+KUBERNETES = ("--profile", "profiles/kubernetes", "--jobs", "1", *CONFIG)
+
+
+@pytest.fixture
+def pods(study, tmp_path, monkeypatch) -> Path:
+    """The pretended kubectl, its pods in process namespaces; the study as it is before its searches."""
+    if not pretended_kubectl.namespaces():
+        pytest.skip("no process namespaces here (root only): a SIGTERM would end a pod's first process")
+    shutil.rmtree(study.folder / RUNS / "emonas" / "per_group" / "s0")
+    return pretended_kubectl.install(tmp_path / "kube", tmp_path, monkeypatch)
+
+
+def search_pod(pods: Path, study: Workflow, process: subprocess.Popen) -> pretended_kubectl.Pod:
+    """The pod of a search that has done some epochs."""
+    rows = study.folder / RUNS / "emonas" / "per_group" / "s0" / "g0" / "search.jsonl"
+    assert wait_for(lambda: rows.exists() and rows.read_text().count("\n") >= 2, 240, process), "no epoch"
+    names = [path.stem for path in pods.glob("fernas-search-*.yaml")]
+    running = [pod for pod in (pretended_kubectl.Pod(pods, name) for name in names) if pod.phase() == "Running"]
+    assert len(running) == 1
+    return running[0]
+
+
+def search_log(study: Workflow) -> str:
+    """The log of its last try; Snakemake shows that of a failed one in what it says, then removes it."""
+    (log,) = (study.folder / RESULTS / "logs" / "search").rglob("emonas*-g0.log")
+    return log.read_text()
+
+
+def test_a_deleted_pod_saves_and_its_retry_continues(study, expected, pods):
+    process = start(study.folder, *KUBERNETES)
+    pod = search_pod(pods, study, process)
+    subprocess.run(["kubectl", "--namespace", "default", "delete", "job", "--wait=false", pod.name], check=True)
+    status, text = process.wait(600), (study.folder / "out.txt").read_text()
+    assert status == 0, text[-5000:]
+    assert "SIGTERM: saving and ending" in text and "continuing from" in search_log(study)
+    again(study, expected)
+
+
+def test_a_head_that_is_interrupted_cancels_its_pods(study, expected, pods):
+    process = start(study.folder, *KUBERNETES)
+    pod = search_pod(pods, study, process)
+    process.send_signal(signal.SIGINT)
+    process.wait(120)
+    assert wait_for(lambda: pod.phase() == "Failed", 60)
+    assert "SIGTERM: saving and ending" in search_log(study)
+    again(study, expected)
+    assert "continuing from" in search_log(study)
+
+
+def test_a_killed_head_whose_pods_live_on(study, expected, pods):
+    """The next one makes the same files: it ends what is left first, so that no two write beside each other."""
+    process = start(study.folder, *KUBERNETES)
+    pod = search_pod(pods, study, process)
+    process.kill()
+    process.wait()
+    assert pod.phase() == "Running"
+    second = start(study.folder, *KUBERNETES)
+    assert second.wait(600) == 0, (study.folder / "out.txt").read_text()[-5000:]
+    assert len(list(pods.glob(f"{pod.name}.deleted-*"))) == 1 and "continuing from" in search_log(study)
+    again(study, expected)
 
 
 # ------------------------------------------------------------------------------------------------------------- disks
