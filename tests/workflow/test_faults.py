@@ -1,6 +1,6 @@
 """Bad nights: what a study survives. After each fault the study is run again and must end as if nothing had happened.
 
-Slow; `python -m pytest tests/workflow/test_faults.py` prints the figures of docs/cluster.md with `-s`.
+Slow; `python -m pytest tests/workflow/test_faults.py` prints the figures of docs/faults.md with `-s`.
 FERNAS_KILLS sets the number of kills (50), FERNAS_SEED where they fall.
 """
 
@@ -42,8 +42,9 @@ RUNS = f"{RESULTS}/runs/ckplus-3-rendered/subject2"
 # how often each stage is hit, in the order of the work
 PLAN = {
     "synthesize": 3, "build_manifest": 3, "audit_dataset": 3, "align_faces": 4, "make_inputs": 3, "make_folds": 2,
-    "audit_folds": 3, "search": 9, "train": 11, "predict": 4, "score": 3, "compare": 1, "report": 1,
+    "audit_folds": 3, "search": 9, "train": 9, "predict": 4, "score": 4, "compare": 2, "report": 2,
 }  # fmt: skip
+AFTER_S = {"search": 4.0, "train": 4.0, "score": 0.4, "compare": 0.4, "report": 0.4}  # at most so long after its start
 
 
 def edit(folder: Path, change) -> None:
@@ -130,7 +131,7 @@ def test_kills_at_random_points_of_every_stage_change_nothing(finished, expected
                 wait_for(lambda: list((folder / RESULTS / ".work").rglob("checkpoint.pt")), 20, process)
                 time.sleep(chance.uniform(0, 1.0))
             else:
-                time.sleep(chance.uniform(0, 4.0 if stage in ("search", "train") else 1.3))
+                time.sleep(chance.uniform(0, AFTER_S.get(stage, 1.3)))
         at = rules_at_work(process.pid) or ["between two jobs"]
         ended = process.poll() is not None
         mirrors = [p for p in psutil.process_iter(["cmdline"]) if _is_mirror(p, folder)] if number % 10 == 0 else []
@@ -148,6 +149,7 @@ def test_kills_at_random_points_of_every_stage_change_nothing(finished, expected
     print(f"continued from a checkpoint: {text.count('continuing from')}; unreadable: {text.count('unreadable')}")
     assert "unreadable checkpoint" not in text
     assert sum(hits.values()) >= min(total, len(wanted)) * 0.8
+    assert len(set(PLAN) & set(hits)) >= len(PLAN) - 2, f"never hit: {set(PLAN) - set(hits)}"
     left = [p for p in (folder / RESULTS).rglob(".*") if p.is_file() and p.parent.name != ".work"]
     assert len(left) <= sum(hits.values()), "half-written files stay hidden, and are no results"
 
@@ -331,6 +333,24 @@ def test_a_truncated_json_is_named_and_made_again(study, expected, name, cut):
     again(study, expected)
 
 
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_damaged_checkpoint_is_named_and_not_used(study, expected, damage):
+    """The machine dies in a search and takes half of the checkpoint, or a bit in its middle, with it."""
+    shutil.rmtree(study.folder / RUNS / "emonas" / "per_group" / "s0")
+    process = start(study.folder, *CONFIG)
+    work = study.folder / RESULTS / ".work"
+    assert wait_for(lambda: "search" in rules_at_work(process.pid) and list(work.rglob("checkpoint.pt")), 120, process)
+    kill_tree(process)
+    (path,) = work.rglob("checkpoint.pt")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data[: len(data) // 2] if damage == "cut" else data)
+    again(study, expected)
+    logs = [log.read_text() for log in (study.folder / RESULTS / "logs" / "search").rglob("*.log")]
+    (told,) = [text for text in logs if "unreadable checkpoint" in text]
+    assert "cut or changed: its digest is another one" in told and "starting from the beginning" in told
+
+
 def test_outputs_from_the_future(study, expected):
     """The clock was set back by a day in mid-study: what was written before is newer than everything to come."""
     when = time.time() + 86400
@@ -379,11 +399,66 @@ def test_a_server_that_does_not_answer(study, expected, kind):
         result, seconds = timed(study)
     assert result.status == 0, result.text[-4000:]
     print(f"\n{kind} server: {seconds:.0f} s")
-    assert seconds < 240
     log = (study.folder / RESULTS / "logs" / "track.log").read_text()
     assert "is not reachable" in log and "Traceback" not in log
     assert differences(outcome(study.folder / RESULTS), expected) == []
     edit(study.folder, lambda d: d["tracking"].pop("uri"))
+    again(study, expected)
+
+
+@contextlib.contextmanager
+def slow_server(database: Path, folder: Path, seconds: float):
+    """The address of an MLflow server of `database` behind a wire on which each message takes so long."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(folder / "artefacts")]
+    with open(folder / "server.txt", "wb") as out:
+        server = subprocess.Popen(command, stdout=out, stderr=out, start_new_session=True)
+    try:
+        assert wait_for(lambda: answers(port), 120, server), (folder / "server.txt").read_text()[-3000:]
+        with socket.create_server(("127.0.0.1", 0)) as wire:
+            threading.Thread(target=forward, args=(wire, port, seconds), daemon=True).start()
+            yield f"http://127.0.0.1:{wire.getsockname()[1]}"
+    finally:
+        kill_tree(server)
+
+
+def answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def forward(wire: socket.socket, port: int, seconds: float) -> None:
+    """Take connections until the socket is closed; what a client says is passed on later, what it hears at once."""
+
+    def copy(source: socket.socket, target: socket.socket, delay: float) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 20):
+                time.sleep(delay)
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = wire.accept()
+            server = socket.create_connection(("127.0.0.1", port))
+            threading.Thread(target=copy, args=(client, server, seconds), daemon=True).start()
+            threading.Thread(target=copy, args=(server, client, 0.0), daemon=True).start()
+
+
+def test_a_slow_server(study, expected, tmp_path):
+    """Each message to the server takes a second: the study does not wait, and the mirror catches up afterwards."""
+    with slow_server(study.folder / RESULTS / "mlflow.db", tmp_path, 1.0) as uri:
+        edit(study.folder, lambda d: d["tracking"].update(uri=uri))
+        result, seconds = timed(study)
+    assert result.status == 0, result.text[-4000:]
+    print(f"\nslow server: {seconds:.0f} s")
+    assert differences(outcome(study.folder / RESULTS), expected) == []
+    edit(study.folder, lambda d: d["tracking"].pop("uri"))
+    (study.folder / RESULTS / "comparison.csv").unlink()
     again(study, expected)
 
 
@@ -396,7 +471,6 @@ def test_a_locked_store(study, expected):
         store.rollback()
     assert result.status == 0, result.text[-4000:]
     print(f"\nlocked store: {seconds:.0f} s")
-    assert seconds < 240
     (study.folder / RESULTS / "comparison.csv").unlink()
     again(study, expected)
 
