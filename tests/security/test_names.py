@@ -86,8 +86,10 @@ def test_tables_keep_their_shape(results, tmp_path):
     assert len({len(row) for row in rows}) == 1
     text = (tmp_path / "comparison.md").read_text()
     assert EVIL not in text, "markdown viewers run html"
-    widths = {len(re.findall(r"(?<!\\)\|", line)) for line in text.splitlines() if line.startswith("|")}
-    assert len(widths) >= 1
+    tables = [table.strip().splitlines() for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
+    assert tables
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1, table
 
 
 def test_the_mirror_takes_them_as_plain_names(results):
