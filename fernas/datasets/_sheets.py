@@ -18,6 +18,7 @@ from fernas.datasets._tree import read_text
 MISSING = {"", "/", "-", "nan", "none", "null", "n/a", "na", "?"}
 SEARCH_ROWS = 60
 MAX_UNPACKED = 512 << 20  # bytes of all members of a workbook; coding tables have a few hundred kilobytes
+MAX_CELLS = 20_000_000  # one cell in the last corner makes a sheet of 17 billion
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,9 @@ def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
         if sheet >= len(sheets):
             raise DataError(f"{path}: has {len(sheets)} sheets, expected at least {sheet + 1}")
         page = sheets[sheet]
+        if page.max_row * page.max_column > MAX_CELLS:
+            told = f"{page.max_row} rows x {page.max_column} columns, expected at most {MAX_CELLS} cells"
+            raise DataError(f"{path}: {told}")
         grid = [[_text(value) for value in row] for row in page.iter_rows(values_only=True)]
         for merged in page.merged_cells.ranges:
             value = grid[merged.min_row - 1][merged.min_col - 1]

@@ -1,6 +1,8 @@
 """ISED: spontaneous expressions, short videos from neutral to apex with a table of peak frames."""
 
 import re
+import struct
+import zlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +17,8 @@ from fernas.datasets._tree import PICTURE, Tree, summarise
 CODES = {"1": "happiness", "2": "surprise", "3": "sadness", "4": "disgust"}
 WORDS = {word: word for word in CODES.values()}
 COLUMNS = 16
+COMPRESSED = 15  # an element of a .mat (version 5) that is packed by zlib
+MAX_UNPACKED = 64 << 20
 VIDEO = r"PS[ _-]?(?P<participant>\d+)/(?P<clip>\d+)\.(?:avi|mp4|mov|wmv)"
 PEAK = r"(?P<participant>\d+)_(?P<clip>\d+)_(?P<frame>\d+)" + PICTURE
 
@@ -119,6 +123,7 @@ def _mat_grid(path: Path) -> list[list[str]]:
     from scipy.io.matlab import MatReadError
 
     hint = "write it as csv with its 16 columns instead (in MATLAB: writetable or writecell)"
+    _refuse_bomb(path)
     try:
         content = loadmat(path, squeeze_me=True)
     except (OSError, ValueError, NotImplementedError, MatReadError, TypeError, KeyError) as error:
@@ -134,6 +139,23 @@ def _mat_grid(path: Path) -> list[list[str]]:
             return [[_text(cell) for cell in row] for row in value.tolist()]
     names = ", ".join(name for name in content if not name.startswith("__"))
     raise DataError(f"{path}: no variable with {COLUMNS} columns; there: {names or 'nothing'}; {hint}")
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Refuse a .mat whose compressed variables unpack to more than `MAX_UNPACKED`."""
+    data = path.read_bytes()
+    order = "<" if data[126:128] == b"IM" else ">"
+    start, left = 128, MAX_UNPACKED
+    while start + 8 <= len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, start)
+        if kind == COMPRESSED:
+            try:
+                left -= len(zlib.decompressobj().decompress(data[start + 8 : start + 8 + size], left + 1))
+            except zlib.error:
+                return  # the reader says what is wrong with it
+        if left < 0:
+            raise DataError(f"{path}: unpacks to more than {MAX_UNPACKED >> 20} MiB, expected a table")
+        start += 8 + size
 
 
 def _text(value: Any) -> str:

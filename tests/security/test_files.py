@@ -8,7 +8,9 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import openpyxl
 import pytest
+import scipy.io
 import yaml
 
 from fernas.core.config import parse_config
@@ -17,6 +19,7 @@ from fernas.core.images import MAX_PIXELS, decode_image, write_image
 from fernas.datasets._containers import digest_of, h5_pixels, read_ref
 from fernas.datasets._sheets import read_grid
 from fernas.datasets.check import check_data
+from fernas.datasets.ised import _mat_grid
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,10 +109,27 @@ def test_a_sheet_that_unpacks_to_gigabytes_is_refused(tmp_path):
         read_grid(path)
 
 
+def test_a_sheet_with_a_cell_in_its_last_corner_is_refused(tmp_path):
+    book = openpyxl.Workbook()
+    book.active["XFD1048576"] = "x"
+    book.save(tmp_path / "wide.xlsx")
+    with pytest.raises(DataError, match="1048576 rows x 16384 columns"):
+        read_grid(tmp_path / "wide.xlsx")
+
+
+def test_a_mat_that_unpacks_to_hundreds_of_megabytes_is_refused(tmp_path):
+    """As details of ISED; one of the size of its table is read."""
+    table = {"details": np.array([["1"] * 16] * 3, dtype=object)}
+    scipy.io.savemat(tmp_path / "good.mat", table, do_compression=True)
+    assert len(_mat_grid(tmp_path / "good.mat")) == 3
+    scipy.io.savemat(tmp_path / "bomb.mat", {**table, "x": np.zeros(100 << 20, np.uint8)}, do_compression=True)
+    assert (tmp_path / "bomb.mat").stat().st_size < 1 << 20
+    with pytest.raises(DataError, match="unpacks to more than 64 MiB"):
+        _mat_grid(tmp_path / "bomb.mat")
+
+
 def test_a_sheet_with_outside_entities_reads_no_file(tmp_path):
     """The xml of a sheet must not pull in files: openpyxl's parser leaves entities of a document type alone."""
-    import openpyxl
-
     secret = tmp_path / "secret.txt"
     secret.write_text("TOPSECRET")
     good = io.BytesIO()
