@@ -1,16 +1,18 @@
-"""Whether a search went well, from its history and what it found: entropy, skip counts, curvature, and warnings.
+"""Whether a search went well, from its history and what it found: entropy, skips, curvature, ranks, and warnings.
 
 A differentiable search may collapse into skip connections (Zela et al. 2020), or hardly move its alphas at all; a score
 alone does not show it. The warnings stand in the table beside the score.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from fernas.core.io import is_number
+from fernas.search.ranks import FEWEST, places, rank_agreement
 
 SKIP = "skip_connect"
 WITHOUT_WEIGHTS = frozenset({SKIP, "none", "max_pool_3x3", "avg_pool_3x3", "max_pool", "avg_pool", "identity"})
@@ -26,6 +28,12 @@ CURVATURE_RISE = 4 / 3
 CURVATURE_WINDOW = 5
 """Over how many epochs that growth is looked at, on means of as many epochs."""
 
+MEANS = ("entropy_start", "entropy_end", "skips_normal", "skips_reduce", "operations", "curvature")
+"""What is averaged over the searches of a method."""
+
+MEASURES = (*MEANS, "kendall", "kendall_low", "kendall_high", "spearman", "agreement_cells")
+"""Every number of a search's health."""
+
 
 @dataclass(frozen=True)
 class Health:
@@ -36,6 +44,10 @@ class Health:
         skips_normal, skips_reduce: skip connections among the operations of the found cells.
         operations: operations of one found cell (two per node).
         curvature: the last dominant eigenvalue of the selection loss in the alphas, where the search computed it.
+        kendall, spearman: how well scores with inherited weights rank cells that were trained from scratch.
+        kendall_low, kendall_high: 95 % interval of Kendall's tau by bootstrap over the cells.
+        agreement_cells: over how many cells, where the search scored some both ways.
+        agreement: the cells' rows of the history, by what the cells are.
         warnings: what is wrong, in words.
     """
 
@@ -45,6 +57,12 @@ class Health:
     skips_reduce: int | None = None
     operations: int | None = None
     curvature: float | None = None
+    kendall: float | None = None
+    kendall_low: float | None = None
+    kendall_high: float | None = None
+    spearman: float | None = None
+    agreement_cells: int | None = None
+    agreement: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -58,6 +76,7 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
     entropies = [value for row in history if (value := _entropy(row)) is not None]
     curvatures = [float(row["eig_max"]) for row in history if is_number(row.get("eig_max"))]
     normal, reduce = _names(architecture, "normal"), _names(architecture, "reduce")
+    agreement = {json.dumps([row["normal"], row["reduce"]]): row for row in history if "inherited_uar" in row}
     found = Health(
         entropy_start=entropies[0] if entropies else None,
         entropy_end=entropies[-1] if entropies else None,
@@ -65,6 +84,8 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
         skips_reduce=reduce.count(SKIP) if reduce else None,
         operations=len(normal) or None,
         curvature=curvatures[-1] if curvatures else None,
+        agreement=agreement,
+        **_ranks([agreement]),
     )
     greedy = any("undecided_normal" in row for row in history)
     warnings = [*_cell_warnings(normal), *([] if greedy else _entropy_warnings(found)), *_curvature_warning(curvatures)]
@@ -73,6 +94,29 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
 
 def _names(architecture: Mapping[str, Any], cell: str) -> list[str]:
     return [str(pair[0]) for pair in architecture.get(cell) or ()] if architecture.get("kind") == "cells" else []
+
+
+def _ranks(searches: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The agreement of ranks over the cells that all of these searches scored both ways, or nothing."""
+    scored = [cells for cells in searches if cells]
+    shared = [cell for cell in scored[0] if all(cell in cells for cells in scored)] if scored else []
+    if len(shared) < FEWEST:
+        return {}
+    inherited, trained = (
+        [
+            places([{name: cells[cell][f"{side}_{name}"] for name in ("uar", "loss")} for cell in shared])
+            for cells in scored
+        ]
+        for side in ("inherited", "trained")
+    )
+    found = rank_agreement(inherited, trained)
+    return {
+        "kendall": found["kendall"],
+        "kendall_low": found["low"],
+        "kendall_high": found["high"],
+        "spearman": found["spearman"],
+        "agreement_cells": found["count"],
+    }
 
 
 def _entropy(row: Mapping[str, Any]) -> float | None:
@@ -110,7 +154,10 @@ def _curvature_warning(values: Sequence[float]) -> list[str]:
 
 
 def mean_health(found: Sequence[Health]) -> Health:
-    """The mean over the searches of a method; warnings once each, with how many searches they are about."""
+    """The mean over the searches of a method; warnings once each, with how many searches they are about.
+
+    The agreement of ranks is the mean over the searches, its interval a bootstrap over the cells that all have scored.
+    """
 
     def mean(name: str) -> Any:
         values = [getattr(health, name) for health in found if getattr(health, name) is not None]
@@ -126,33 +173,5 @@ def mean_health(found: Sequence[Health]) -> Health:
             texts.append(warnings[0])
         else:
             texts.append(f"{kind} in {len(warnings)} of {len(found)} searches")
-    names = ("entropy_start", "entropy_end", "skips_normal", "skips_reduce", "operations", "curvature")
-    return Health(**{name: mean(name) for name in names}, warnings=tuple(texts))
-
-
-def rank_agreement(inherited: Sequence[float], trained: Sequence[float]) -> dict[str, Any]:
-    """How well scores with inherited weights rank architectures that were then trained from scratch.
-
-    Args:
-        inherited: a score per architecture with the weights of the supernet.
-        trained: a score per architecture after training, in the same order.
-
-    Returns:
-        `kendall`, `spearman` (null where one side is constant), `p` (of Kendall's tau, two-sided), `count`.
-
-    Raises:
-        ValueError: the two differ in length, or there are fewer than three.
-    """
-    from scipy import stats
-
-    if len(inherited) != len(trained) or len(trained) < 3:
-        raise ValueError(f"rank agreement: got {len(inherited)} and {len(trained)} scores, expected three or more each")
-    if len(set(inherited)) < 2 or len(set(trained)) < 2:
-        return {"kendall": None, "spearman": None, "p": None, "count": len(trained)}
-    tau, rho = stats.kendalltau(inherited, trained), stats.spearmanr(inherited, trained)
-    return {
-        "kendall": float(tau.statistic),
-        "spearman": float(rho.statistic),
-        "p": float(tau.pvalue),
-        "count": len(trained),
-    }
+    ranks = _ranks([health.agreement for health in found])
+    return Health(**{name: mean(name) for name in MEANS}, **ranks, warnings=tuple(texts))

@@ -17,7 +17,7 @@ from fernas.core.digest import code_digest
 from fernas.core.errors import ContractError, DataError
 from fernas.core.io import canonical_json, read_parquet, sha256_file, to_json, write_json, write_text
 from fernas.evaluation.compare import compare_family, optimism_gap
-from fernas.evaluation.health import Health, mean_health, search_health
+from fernas.evaluation.health import MEASURES, Health, mean_health, search_health
 from fernas.evaluation.studies import critical_difference, variance_components
 from fernas.reporting.texts import (
     missing,
@@ -59,9 +59,13 @@ OPTIMISM = (
 OPTIMISM_SHORT = ("task", "method", "UAR, search saw all", "UAR, per group", "gap [95 %]", "p swap", "least p")
 HEALTH = (
     "task", "protocol", "method", "search_scope", "searches", "entropy_start", "entropy_end", "skips_normal",
-    "skips_reduce", "operations", "curvature", "uar", "warnings",
+    "skips_reduce", "operations", "curvature", "kendall", "kendall_low", "kendall_high", "spearman", "agreement_cells",
+    "uar", "warnings",
 )  # fmt: skip
-HEALTH_SHORT = ("task", "method", "UAR", "entropy, nats", "skips normal", "skips reduction", "eigenvalue", "warnings")
+HEALTH_SHORT = (
+    "task", "method", "UAR", "entropy, nats", "skips normal", "skips reduction", "eigenvalue", "tau of ranks [95 %]",
+    "warnings",
+)  # fmt: skip
 
 
 @dataclass
@@ -408,10 +412,7 @@ def _health_row(record: dict[str, Any], health: Health, searches: int) -> dict[s
         "uar": None if missing(record["uar"]) else float(record["uar"]),
         "searches": searches,
         "warnings": "; ".join(health.warnings),
-        **{
-            key: getattr(health, key)
-            for key in ("entropy_start", "entropy_end", "skips_normal", "skips_reduce", "operations", "curvature")
-        },
+        **{key: getattr(health, key) for key in MEASURES},
     }
 
 
@@ -425,6 +426,7 @@ def health_cells(row: dict[str, Any]) -> tuple[str, ...]:
         skips_text(row, "skips_normal"),
         skips_text(row, "skips_reduce"),
         "-" if missing(row["curvature"]) else f"{row['curvature']:.3g}",
+        ranks_text(row),
         str(row["warnings"]) or "-",
     )
 
@@ -434,6 +436,16 @@ def entropy_text(row: dict[str, Any]) -> str:
     if missing(row["entropy_end"]):
         return "-"
     return f"{row['entropy_start']:.2f} to {row['entropy_end']:.2f}"
+
+
+def ranks_text(row: dict[str, Any]) -> str:
+    """Kendall's tau of inherited and trained scores with its interval: `0.42 [0.02, 0.75], 12 cells`."""
+    if missing(row["agreement_cells"]):
+        return "-"
+    cells = f"{row['agreement_cells']:.0f} cells"
+    if missing(row["kendall"]):
+        return f"undefined (equal scores), {cells}"
+    return f"{row['kendall']:.2f} [{row['kendall_low']:.2f}, {row['kendall_high']:.2f}], {cells}"
 
 
 def skips_text(row: dict[str, Any], key: str) -> str:
@@ -476,7 +488,8 @@ def write_statistics(results: Path, found: Statistics) -> list[Path]:
         ),
         (
             "search_health", found.health, HEALTH, HEALTH_SHORT, health_cells,
-            f"Search health, mean over the searches of a method{note}",
+            "Search health, mean over the searches of a method; tau: of UARs with inherited weights and after training"
+            f"{note}",
         ),
     ):  # fmt: skip
         table = pd.DataFrame(rows, columns=list(columns))

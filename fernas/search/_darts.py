@@ -24,6 +24,7 @@ from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
 from fernas.learn.runtime import load_random_state, random_state
 from fernas.learn.schedules import cosine
+from fernas.search._agreement import inherited_scores, score_trained
 from fernas.search._curvature import dominant_eigenvalue
 from fernas.search._darts_config import (
     DartsConfig,
@@ -313,7 +314,12 @@ def search(context: SearchContext, method: type[FirstOrder]) -> Architecture:
         inner = snapshots.nested({"done": done}, "engine")
         alphas = run_epochs(engine, history, inner, running)
         done.append({"cells": cells, "normal": alphas[0], "reduce": alphas[1]})
+        if options.agreement is not None:
+            done[-1]["inherited"] = inherited_scores(context, engine.net, device, engine.passes)
         snapshots.save({"done": done})
+    if options.agreement is not None:
+        final, inherited = options.final_cells(done[0]["cells"]), done[0]["inherited"]
+        score_trained(context, final, inherited, history, device, snapshots, {"done": done}, state or {})
     found = [
         Candidate(entry["cells"], cap, discretise_capped(context.space_name, entry["normal"], entry["reduce"], cap))
         for entry in done

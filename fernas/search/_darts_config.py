@@ -1,12 +1,15 @@
 """Options of the differentiable searches, and what they will spend; importable without torch."""
 
+import dataclasses
 import functools
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from fernas.core.architecture import CellsArchitecture
 from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError
+from fernas.core.seeds import rng
 from fernas.learn.config import (
     AugmentConfig,
     BatchOptions,
@@ -16,6 +19,7 @@ from fernas.learn.config import (
     effective_batch,
 )
 from fernas.search.context import PartSizes
+from fernas.search.ranks import FEWEST
 
 CELL_SPACES_ONLY = "a differentiable search needs a space of cells with operations on edges"
 
@@ -44,6 +48,16 @@ class SupernetConfig(BatchOptions):
     curvature_steps: int = Field(default=8, ge=1, description="power iterations of each, two gradients a step")
 
 
+class AgreementConfig(FitConfig):
+    """Cells drawn at random that are scored twice: with the supernet's weights, and trained from scratch."""
+
+    cells: int = Field(default=12, ge=FEWEST, description="how many; the same ones in every search of a space")
+    epochs: int = Field(default=15, ge=1, description="of each cell's training on the weights part")
+    batch: int = Field(default=32, ge=1, description="largest batch")
+    drop_path: float = Field(default=0.0, ge=0, lt=1, description="probability reached at the last epoch")
+    select: Literal["last"] = Field(default="last", description="no other part may choose an epoch")
+
+
 class DartsConfig(SupernetConfig):
     """With choices by inner validation: of the number of cells, and of the cap on skip connections."""
 
@@ -63,6 +77,10 @@ class DartsConfig(SupernetConfig):
         default=FitConfig(epochs=20, batch=32, drop_path=0.0),
         description="short training of each candidate where `cells` or `max_skips` is a list",
     )
+    agreement: AgreementConfig | None = Field(
+        default=None,
+        description="after the search, whether inherited weights rank random cells as training does; null: not asked",
+    )
 
     @field_validator("cells", "max_skips")
     @classmethod
@@ -80,6 +98,8 @@ class DartsConfig(SupernetConfig):
     def _one_depth(self) -> "DartsConfig":
         if self.cells is not None and self.search_cells is not None:
             raise ValueError("give cells (searched and final) or search_cells (searched only), not both")
+        if self.agreement is not None and isinstance(self.cells, tuple):
+            raise ValueError("agreement is about one supernet: give one number of cells with it, not a list")
         return self
 
     def cell_choices(self, network: NetworkConfig) -> tuple[int, ...]:
@@ -140,7 +160,60 @@ def budget(
             for shape in (seen(options.augment, input_shape), input_shape)
         )
         total += spend(options, train, full, sizes, look_ahead_passes)
+    return total + agreement_macs(options, space, network, classes, input_shape, sizes)
+
+
+def agreement_macs(
+    options: DartsConfig,
+    space: str,
+    network: NetworkConfig,
+    classes: int,
+    input_shape: tuple[int, int, int],
+    sizes: PartSizes,
+) -> float:
+    """Multiply-accumulates of scoring the cells of `agreement` twice."""
+    if options.agreement is None:
+        return 0.0
+    searched = options.cell_choices(network)[0]
+    total = 0.0
+    for cell in agreement_cells(options, space):
+        inherited, trained = (
+            cell_macs(cell, cells, network, classes, input_shape)
+            for cells in (searched, options.final_cells(searched) or network.cells)
+        )
+        total += inherited * (sizes.weights + sizes.selection)
+        total += trained * (3 * options.agreement.epochs * sizes.weights + sizes.selection)
     return total
+
+
+def agreement_cells(options: DartsConfig, space: str) -> list[CellsArchitecture]:
+    """The cells of `agreement`: drawn by names alone, so that every search of a space scores the same ones."""
+    from fernas.spaces.cell_space import space_of
+    from fernas.spaces.sampling import random_architecture
+
+    assert options.agreement is not None
+    found = space_of(space)
+    left = tuple(name for name in found.operations if name not in options.without)
+    drawn = dataclasses.replace(found, operations=left, nodes=options.nodes or found.nodes)
+    return [
+        random_architecture(drawn, rng(0, "agreement", space, drawn.nodes, *left, number))
+        for number in range(options.agreement.cells)
+    ]
+
+
+def cell_macs(
+    cell: CellsArchitecture,
+    cells: int,
+    network: NetworkConfig,
+    classes: int,
+    input_shape: tuple[int, int, int],
+) -> int:
+    """Multiply-accumulates of a network of such cells on one picture, forward; in the supernet it costs the same."""
+    from fernas.spaces.complexity import macs
+
+    return macs(
+        cell, cells=cells, channels=network.channels, stem=network.stem, classes=classes, input_shape=input_shape
+    )
 
 
 def spend(options: SupernetConfig, train: float, full: float, sizes: PartSizes, look_ahead_passes: int = 0) -> float:

@@ -23,15 +23,10 @@ class RandomConfig(Options):
 
 def run(context: SearchContext) -> Architecture:
     """Draw, train, score on the selection part, until the next candidate would pass the budget; at least one."""
-    import torch
-
     from fernas.core.architecture import parse_architecture
     from fernas.core.seeds import derive_seed, rng
-    from fernas.learn.arrays import ArrayPart
-    from fernas.learn.evaluate import evaluate
-    from fernas.learn.fit import fit
+    from fernas.search._short_training import train_and_score
     from fernas.spaces.complexity import macs
-    from fernas.spaces.networks import build_network
     from fernas.spaces.sampling import random_architecture
 
     options: RandomConfig = context.options
@@ -55,25 +50,9 @@ def run(context: SearchContext) -> Architecture:
         if number and price > context.budget.remaining:
             break
         seed = derive_seed(context.seed, "candidate-training")  # the same for each candidate
-        torch.manual_seed(derive_seed(seed, "init"))
-        net = build_network(architecture)
-        nothing = ArrayPart(context.weights.source, context.weights.rows[:0], context.weights.labels[:0], [], [])
-        fitted = fit(
-            net,
-            context.weights,
-            nothing,
-            config=options.train.model_copy(update={"select": "last"}),
-            classes=len(context.classes),
-            seed=seed,
-            device=device,
-            snapshots=snapshots.nested({"best": best, "number": number}, "fit"),
-            resume=running,
-            on_step=context.log.heartbeat,
-        )
-        running = None
-        scores = evaluate(net, context.selection, options.train.augment, len(context.classes), device)
-        context.budget.spend(per_image, fitted.images)
-        context.budget.spend(per_image, len(context.selection), backward=False)
+        inner = snapshots.nested({"best": best, "number": number}, "fit")
+        trained = train_and_score(context, architecture, options.train, seed, device, inner, running)
+        running, scores = None, trained.scores
         key = [scores["uar"], -scores["loss"]]
         if best["architecture"] is None or key > best["score"]:
             best = {"score": key, "architecture": architecture.model_dump(mode="json")}
@@ -83,14 +62,14 @@ def run(context: SearchContext) -> Architecture:
                 "normal": [list(pair) for pair in architecture.normal],
                 "reduce": [list(pair) for pair in architecture.reduce],
                 "macs": per_image,
-                "train_loss": fitted.rows[-1]["loss"],
+                "train_loss": trained.loss,
                 **{f"selection_{name}": value for name, value in scores.items()},
                 "best_selection_uar": best["score"][0],
                 "spent_macs": context.budget.spent,
             },
             selection_uar=scores["uar"],
             best_selection_uar=best["score"][0],
-            train_loss=fitted.rows[-1]["loss"],
+            train_loss=trained.loss,
             spent_macs=context.budget.spent,
         )
         number += 1

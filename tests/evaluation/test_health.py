@@ -1,10 +1,10 @@
-"""Search health: collapse, undecided alphas, rising curvature; ranks of inherited scores."""
+"""Search health: collapse, undecided alphas, rising curvature, ranks of inherited scores."""
 
 import math
 
 import pytest
 
-from fernas.evaluation.health import mean_health, rank_agreement, search_health
+from fernas.evaluation.health import mean_health, search_health
 
 
 def cells(*names):
@@ -53,10 +53,29 @@ def test_the_mean_counts_the_searches_that_warn():
     assert found.skips_normal == 3.5 and found.warnings == ("collapse in 1 of 2 searches",)
 
 
-def test_rank_agreement_by_hand():
-    found = rank_agreement([1, 2, 3, 4], [1, 2, 4, 3])  # five of six pairs agree
-    assert found["kendall"] == pytest.approx((5 - 1) / 6) and found["spearman"] == pytest.approx(0.8)
-    assert found["count"] == 4 and 0 < found["p"] <= 1
-    assert rank_agreement([1, 1, 1], [1, 2, 3])["kendall"] is None
-    with pytest.raises(ValueError, match="three or more"):
-        rank_agreement([1, 2], [1, 2])
+def ranked(*scores):
+    return [
+        {
+            "agreement": i,
+            "normal": [["skip_connect", i]],
+            "reduce": [],
+            "inherited_uar": one,
+            "trained_uar": other,
+            "inherited_loss": 1.0,
+            "trained_loss": 1.0,
+        }
+        for i, (one, other) in enumerate(scores)
+    ]
+
+
+def test_ranks_of_cells_scored_both_ways():
+    good = cells(*["sep_conv_3x3"] * 8)
+    assert search_health(rows(), good).kendall is None
+    assert search_health([*rows(), *ranked((1, 1), (2, 2))], good).agreement_cells is None  # two: not finished
+    up = search_health([*rows(), *ranked((1, 1), (2, 2), (3, 3))], good)
+    down = search_health([*rows(), *ranked((1, 3), (2, 2), (3, 1))], good)
+    assert (up.kendall, up.spearman, up.agreement_cells, up.entropy_end) == (1, 1, 3, 0.9)
+    assert up.kendall_low <= up.kendall <= up.kendall_high
+    both = mean_health([up, down, search_health(rows(), good)])
+    assert both.kendall == both.spearman == 0 and both.agreement_cells == 3
+    assert both.kendall_low == both.kendall_high == 0  # over the same cells the two searches always contradict

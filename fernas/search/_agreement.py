@@ -1,0 +1,152 @@
+"""Whether a supernet's inherited weights rank cells as training does: random cells scored both ways.
+
+Both scores are those of the selection part; cells are ranked as `random` chooses, by UAR, of equals by the lower loss.
+With inherited weights a cell is the supernet whose edges are decided for its operations. BatchNorm's running statistics
+of the mixed supernet aren't those of one path through it, so they are taken anew for each cell, as the mean over one
+pass of the weights part; nothing else changes.
+"""
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fernas.core.architecture import CellsArchitecture
+from fernas.core.seeds import derive_seed
+from fernas.learn.augment import evaluation_view
+from fernas.learn.batches import epoch_batches
+from fernas.learn.config import effective_batch
+from fernas.learn.evaluate import evaluate
+from fernas.learn.history import History, Snapshots
+from fernas.learn.passes import Passes
+from fernas.search._darts_config import DartsConfig, agreement_cells, cell_macs
+from fernas.search._short_training import train_and_score
+from fernas.search.context import SearchContext
+from fernas.search.ranks import places, rank_agreement
+from fernas.spaces.cell_space import edge_list
+from fernas.spaces.supernet import make_supernet
+from fernas.spaces.supernet.plain import KINDS, Decisions, Network
+
+Scores = dict[str, Any]
+
+
+def decisions_of(cell: CellsArchitecture, kind: str) -> Decisions:
+    """The decisions on the supernet's edges that leave this cell: {edge: operation, or None for a pruned one}."""
+    edges = edge_list(cell.nodes)
+    decided: dict[int, str | None] = dict.fromkeys(range(len(edges)))
+    for position, (name, source) in enumerate(getattr(cell, kind)):
+        decided[edges.index((position // 2, source))] = name
+    return decided
+
+
+def inherited_scores(context: SearchContext, supernet: Network, device: torch.device, passes: Passes) -> list[Scores]:
+    """Selection scores of the cells with the weights of a finished search; works on a copy of its supernet.
+
+    Args:
+        context: the search's.
+        supernet: as the search left it.
+        device: where it runs.
+        passes: how many samples go through at once.
+    """
+    options: DartsConfig = context.options
+    shape, classes, cells = context.input_shape, len(context.classes), len(supernet.cells)
+    sizes = (context.space_name, cells, supernet.channels, shape[0], classes)
+    with torch.random.fork_rng(devices=[]):
+        net = make_supernet(*sizes, "plain", nodes=supernet.nodes, stem=context.network.stem)
+    net.load_state_dict(supernet.state_dict())
+    net.to(device)
+    found = []
+    for cell in agreement_cells(options, context.space_name):
+        for kind in KINDS:
+            net.set_decisions(kind, decisions_of(cell, kind))
+        renew_statistics(net, context, device, passes)
+        found.append(evaluate(net, context.selection, options.augment, classes, device))
+        per_image = cell_macs(cell, cells, context.network, classes, shape)
+        context.budget.spend(per_image, len(context.weights) + len(context.selection), backward=False)
+        context.log.heartbeat()
+    return found
+
+
+@torch.no_grad()
+def renew_statistics(net: nn.Module, context: SearchContext, device: torch.device, passes: Passes) -> None:
+    """BatchNorm's running statistics become the means over the batches of one pass of the weights part."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # torch then averages over all batches alike
+    options, part = context.options, context.weights
+    net.train()
+    for indices in epoch_batches(len(part), effective_batch(options, len(part)), _seed(context), 0):
+        images = evaluation_view(part.batch(indices).to(device), options.augment)
+        passes.run(len(indices), functools.partial(_forward, net, images))
+    net.eval()
+
+
+def _forward(net: nn.Module, images: Tensor, slices: list[slice]) -> None:
+    for cut in slices:
+        net(images[cut])
+
+
+def _seed(context: SearchContext) -> int:
+    return derive_seed(context.seed, "agreement")  # the same for each cell
+
+
+def score_trained(
+    context: SearchContext,
+    cells: int | None,
+    inherited: list[Scores],
+    history: History,
+    device: torch.device,
+    snapshots: Snapshots,
+    outer: dict[str, Any],
+    state: dict[str, Any],
+) -> None:
+    """Train each cell from scratch, and add a row for each and one for how the two scores agree to the history.
+
+    Args:
+        context: the search's.
+        cells: how many cells the trained networks have; None: `network.cells`.
+        inherited: what `inherited_scores` gave.
+        history: of the search.
+        device: where to train.
+        snapshots: where to save.
+        outer: what a snapshot holds beside what stands here.
+        state: of the last snapshot; empty at the start.
+    """
+    options: DartsConfig = context.options
+    assert options.agreement is not None
+    trained: list[Scores] = list(state.get("trained", []))
+    running = state.get("fit")
+    block = context.network_block(cells)
+    for number, drawn in enumerate(agreement_cells(options, context.space_name)):
+        if number < len(trained):
+            continue
+        inner = snapshots.nested({**outer, "trained": list(trained)}, "fit")
+        architecture = drawn.model_copy(update={"network": block})
+        found = train_and_score(context, architecture, options.agreement, _seed(context), device, inner, running)
+        running = None
+        trained.append(found.scores)
+        scores = {
+            **{f"inherited_{name}": value for name, value in inherited[number].items()},
+            **{f"trained_{name}": value for name, value in found.scores.items()},
+        }
+        history.add(
+            {
+                "agreement": number,
+                "normal": [list(pair) for pair in drawn.normal],
+                "reduce": [list(pair) for pair in drawn.reduce],
+                "macs": found.macs,
+                "train_loss": found.loss,
+                **scores,
+                "spent_macs": context.budget.spent,
+            },
+            inherited_uar=scores["inherited_uar"],
+            trained_uar=scores["trained_uar"],
+            spent_macs=context.budget.spent,
+        )
+        if len(trained) == len(inherited):
+            agreed = rank_agreement(places(inherited), places(trained))
+            row = {f"agreement_{name}": value for name, value in agreed.items()}
+            history.add(row, **row)
+        snapshots.save({**outer, "trained": trained})
