@@ -221,11 +221,24 @@ def test_a_head_process_that_is_killed_and_started_again(node, long):
     assert "cleared the lock of a Snakemake that is gone" in text
 
 
-def test_a_node_that_fails_under_a_job(node, long):
+def test_a_job_whose_processes_are_killed(node, long):
+    """What a crash of its node looks like: SIGKILL to all processes of the jobs, nothing is told or saved."""
     workflow, expected = long
     process = head(workflow)
     search_is_under_way(workflow, process)
-    (job,) = squeue("-t", "R", "-o", "%i")
-    subprocess.run(["scancel", "--signal=KILL", job], check=True)  # what a crash of the node looks like to the job
-    ends_the_same(workflow, expected, process)
-    assert continued(workflow)
+    victims = [p for p in psutil.process_iter(["cmdline"]) if _is_of_a_job(p, workflow.folder)]
+    assert any(_is_search_of(p, workflow.folder) for p in victims) and len(victims) >= 3
+    for victim in victims:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+    text = ends_the_same(workflow, expected, process)
+    assert "SIGTERM" not in text and continued(workflow)
+
+
+def _is_of_a_job(process: psutil.Process, folder: Path) -> bool:
+    """A Snakemake that Slurm has started in a folder, or what that one has started."""
+    with contextlib.suppress(psutil.Error):
+        words = process.info["cmdline"] or []
+        inner = "--target-jobs" in words or any(word.endswith(".search.py") for word in words)
+        return inner and process.cwd() == str(folder)
+    return False
