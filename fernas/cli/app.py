@@ -306,8 +306,11 @@ def predict(
 ) -> None:
     """What a model says of new pictures, folders or videos: label, probabilities, annotated pictures."""
     from fernas.cli.predicting import answer_files, watch_camera
+    from fernas.core.errors import ConfigError
 
     if camera is not None:
+        if inputs:
+            raise ConfigError(f"predict: got --camera {camera} and {inputs[0]}, expected one of them")
         watch_camera(model, camera, frames, annotate, json)
         return
     rows = answer_files(model, inputs or [], annotate)

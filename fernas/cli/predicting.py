@@ -31,7 +31,7 @@ def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path |
     """A line per picture of a camera, until `frames` of them or Ctrl-C.
 
     Raises:
-        ConfigError: the model looks at clips.
+        ConfigError: the model looks at clips, or there is no such number of a camera or of frames.
         DataError: the camera gives nothing.
     """
     import typer

@@ -16,6 +16,7 @@ from fernas.core.config import FacesConfig, ViewConfig
 from fernas.core.errors import DataError
 from fernas.core.images import encode_image, is_picture, list_images, read_image
 from fernas.core.io import read_npy, read_parquet, write_bytes
+from fernas.learn.arrays import known_noses
 
 CLIPS = ("dynamic", "apex_minus_onset", "lbp_top")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
@@ -53,6 +54,11 @@ class Model:
         self.view = ViewConfig.model_validate(before["view"])
         self.faces = FacesConfig.model_validate(before["faces"])
         self.card: dict[str, Any] = json.loads(notes.get("fernas.card", "{}"))
+
+    @property
+    def needs_noses(self) -> bool:
+        """Whether it looks at patches around the nose tip."""
+        return "noses" in {given.name for given in self.session.get_inputs()}
 
     @property
     def takes_clips(self) -> bool:
@@ -97,7 +103,10 @@ class Model:
             files = Path(folder) / "inputs.npy", Path(folder) / "inputs.parquet"
             make_inputs(table, manifest, found, self.view, read, *files, progress=_quiet)
             pictures, made = np.asarray(read_npy(files[0])), read_parquet(files[1])
-        values = self.session.run(None, {"pictures": pictures})[0]
+        given: dict[str, Any] = {"pictures": pictures}
+        if self.needs_noses:
+            given["noses"] = known_noses(made)
+        values = self.session.run(None, given)[0]
         rows = []
         for k, sample in enumerate(samples):
             excluded = made["excluded"].iloc[k]

@@ -126,9 +126,18 @@ class Inputs:
         if len(labels) and not (0 <= labels.min() and labels.max() < len(self.classes)):
             raise ContractError(f"{self.where}: class_index must be in 0..{len(self.classes) - 1}, got {labels.max()}")
         subjects = lines["subject"].fillna("").astype(str).tolist() if "subject" in lines else [""] * len(ids)
-        noses = None
-        if {"nose_x", "nose_y"} <= set(lines.columns):
-            noses = lines[["nose_x", "nose_y"]].to_numpy(np.float32, copy=True)
-            if "nose_source" in lines:  # a mean over the corpus would bring test faces into training
-                noses[(lines["nose_source"] == "mean").to_numpy()] = np.nan
-        return ArrayPart(self.images, lines["row"].to_numpy(np.int64, copy=True), labels, list(ids), subjects, noses)
+        rows = lines["row"].to_numpy(np.int64, copy=True)
+        return ArrayPart(self.images, rows, labels, list(ids), subjects, known_noses(lines))
+
+
+def known_noses(lines: "pd.DataFrame") -> np.ndarray | None:
+    """The nose tips of rows of an inputs table, float32 (N, 2), NaN where no landmark says them; None without columns.
+
+    A mean over a corpus counts as unknown: it would bring test faces into training.
+    """
+    if not {"nose_x", "nose_y"} <= set(lines.columns):
+        return None
+    noses = lines[["nose_x", "nose_y"]].to_numpy(np.float32, copy=True)
+    if "nose_source" in lines:
+        noses[(lines["nose_source"] == "mean").to_numpy()] = np.nan
+    return noses

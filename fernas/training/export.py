@@ -1,8 +1,9 @@
 """A final model as one ONNX file that holds all it needs: scaling, network, softmax, and what a picture goes through.
 
-Input `pictures`: uint8 (N, H, W, C), aligned faces as the model's view makes them; output `probabilities`: float32
-(N, classes). Classes, view, faces and card stand in the file's metadata as json. The file is checked before it is
-written: its answers on random pictures must be those of torch.
+Input `pictures`: uint8 (N, H, W, C), aligned faces as the model's view makes them; a model on face patches has a second
+one, `noses`: float32 (N, 2), nose tips (x, y) in their pixels, NaN where unknown (the training faces' mean stands in).
+Output `probabilities`: float32 (N, classes). Classes, view, faces and card stand in the file's metadata as json. The
+file is checked before it is written: its answers on random pictures must be those of torch.
 """
 
 import json
@@ -46,19 +47,25 @@ def export_onnx(folder: Path | str, out: Path | str) -> dict[str, Any]:
         )
     before = read_json(source / "preprocessing.json")
     model, shape = _wrapped(source, before)
-    pictures = torch.randint(0, 256, (CHECKED, *shape), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    generator = torch.Generator().manual_seed(0)
+    given = {"pictures": torch.randint(0, 256, (CHECKED, *shape), generator=generator).to(torch.uint8)}
+    if model.needs_noses:
+        height, width, _ = shape
+        noses = torch.rand(CHECKED, 2, generator=generator) * torch.tensor([width, height])
+        noses[::3] = torch.nan
+        given["noses"] = noses
     with atomic_path(out) as temporary:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 model,
-                (pictures[:2],),
+                tuple(values[:2] for values in given.values()),
                 str(temporary),
                 dynamo=False,
                 opset_version=OPSET,
-                input_names=["pictures"],
+                input_names=list(given),
                 output_names=["probabilities"],
-                dynamic_axes={"pictures": {0: "n"}, "probabilities": {0: "n"}},
+                dynamic_axes={name: {0: "n"} for name in (*given, "probabilities")},
             )
         document = onnx.load(str(temporary))
         card = read_json(source / "card.json") if (source / "card.json").is_file() else {}
@@ -67,7 +74,7 @@ def export_onnx(folder: Path | str, out: Path | str) -> dict[str, Any]:
             entry.key, entry.value = f"fernas.{key}", json.dumps(value, sort_keys=True)
         onnx.checker.check_model(document)
         onnx.save(document, str(temporary))
-        difference = _parity(temporary, model, pictures)
+        difference = _parity(temporary, model, given)
         if difference > TOLERANCE:
             raise ContractError(f"{out}: ONNX and torch differ by {difference:.3g}, expected at most {TOLERANCE:g}")
         size = temporary.stat().st_size
@@ -90,8 +97,8 @@ def _wrapped(source: Path, before: dict[str, Any]) -> tuple[Any, tuple[int, int,
     from fernas.spaces.networks import build_network
 
     architecture = read_architecture(source / "architecture.json")
-    if architecture.kind == "patches" or before["view"]["kind"] == "lbp_top":
-        raise DataError(f"{source}: models on face patches and on features are not exported, expected one on pictures")
+    if before["view"]["kind"] == "lbp_top":
+        raise DataError(f"{source}: a model on features is not exported, expected one on pictures")
     if architecture.network is None:
         raise DataError(f"{source}/architecture.json: no network block, expected the size of the trained network")
     net = build_network(architecture)
@@ -102,24 +109,27 @@ def _wrapped(source: Path, before: dict[str, Any]) -> tuple[Any, tuple[int, int,
         def __init__(self) -> None:
             super().__init__()
             self.net = net
+            self.needs_noses = bool(getattr(net, "needs_noses", False))
 
-        def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-            return torch.softmax(self.net(evaluation_view(pictures, options)), -1)
+        def forward(self, pictures: torch.Tensor, noses: torch.Tensor | None = None) -> torch.Tensor:
+            images = evaluation_view(pictures, options)
+            return torch.softmax(self.net(images, noses) if self.needs_noses else self.net(images), -1)
 
     assert architecture.network.input is not None
     channels, height, width = architecture.network.input
     return Model().eval(), (height, width, channels)
 
 
-def _parity(path: Path, model: Any, pictures: Any) -> float:
+def _parity(path: Path, model: Any, given: dict[str, Any]) -> float:
     """The largest difference of probabilities between the file and torch, batch by batch of different sizes."""
     import torch
 
     session = open_onnx(path)
     with torch.no_grad():
-        expected = model(pictures).numpy()
+        expected = model(*given.values()).numpy()
     cuts = (slice(0, 1), slice(1, 4), slice(4, None))
-    found = np.concatenate([session.run(None, {"pictures": pictures[cut].numpy()})[0] for cut in cuts])
+    batches = [{name: values[cut].numpy() for name, values in given.items()} for cut in cuts]
+    found = np.concatenate([session.run(None, batch)[0] for batch in batches])
     return float(np.abs(found - expected).max())
 
 
