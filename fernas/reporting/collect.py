@@ -14,7 +14,7 @@ import pandas as pd
 from fernas.core import plugins
 from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError, FernasError
-from fernas.core.io import read_npy, read_parquet
+from fernas.core.io import is_number, read_npy, read_parquet
 from fernas.metrics import confusion, uar
 from fernas.reporting import figures, patches
 from fernas.reporting.groups import group_gaps
@@ -285,10 +285,15 @@ def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) ->
         return
     for row in records_of(patches.cost_table(runs)):
         cells = [
-            Cell(short_count(row["params"]), row["params"]),
-            Cell(percent(row["reduction"]), row["reduction"]),
-            Cell(percent(row["accuracy"]), row["accuracy"]),
-            Cell(percent(row["uar"]), row["uar"]),
+            *(
+                Cell(text(row[key]) + (f" ± {text(row[f'{key}_sd'])}" if is_number(row[f"{key}_sd"]) else ""), row[key])
+                for key, text in (
+                    ("params", short_count),
+                    ("reduction", percent),
+                    ("accuracy", percent),
+                    ("uar", percent),
+                )
+            ),
             *(Cell(f"{row[key]:.3g}", row[key]) for key in ("train_core_s", "epochs", "epoch_s")),
         ]
         block.patch_costs.append((str(row["method"]), cells))

@@ -1,5 +1,6 @@
 """What the report shows of face patches: coverage over runs, the front, regions against chance, occlusion, costs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -91,8 +92,9 @@ def _sentences(name: str, finals: list[dict[str, Any]]) -> list[str]:
         return []
     asked, hits = sum(row["asked"] for row in finals), sum(row["cache_hits"] for row in finals)
     reduction = [float(row["reduction"]) for row in finals]
+    searches = f"{len(finals)} search" + ("es" if len(finals) > 1 else "")
     lines = [
-        f"{asked} genomes were asked for in {len(finals)} searches, {hits} of them known already; "
+        f"{asked} genomes were asked for in {searches}, {hits} of them known already; "
         f"{100 * np.mean(reduction):.1f} % fewer parameters than the whole-face network on average."
     ]
     checks = [row["occlusion"] for row in finals if row.get("occlusion")]
@@ -113,8 +115,9 @@ def _sentences(name: str, finals: list[dict[str, Any]]) -> list[str]:
 def cost_table(runs: dict[str, MethodRun]) -> pd.DataFrame:
     """Costs of networks of patches beside the whole-face network: one row per method, empty where there is none.
 
-    Columns: method, params, reduction (against the whole face), accuracy, uar, train_core_s (per repetition, all
-    folds), epochs (of the chosen weights, mean over folds), epoch_s (seconds per epoch and fold).
+    Columns: method, params, reduction (against the whole face), accuracy, uar (means over searches and repetitions),
+    params_sd, reduction_sd, accuracy_sd, uar_sd (standard deviations over them; NaN for one), train_core_s (per
+    repetition, all folds), epochs (of the chosen weights, mean over folds), epoch_s (seconds per epoch and fold).
     """
     rows = []
     for name, run in runs.items():
@@ -129,19 +132,18 @@ def cost_table(runs: dict[str, MethodRun]) -> pd.DataFrame:
         shards = [shard.folder for training in run.trainings for shard in training.shards]
         seconds = [number(optional_json(folder / "cost.json"), "core_s") for folder in shards]
         epochs, each = _epochs(shards)
-        rows.append(
-            {
-                "method": name,
-                "params": float(np.mean([count for count, _ in counts])),
-                "reduction": float(np.mean([1 - count / full for count, full in counts])),
-                "accuracy": _mean([number(s, "accuracy") for s in scores]),
-                "uar": _mean([number(s, "uar") for s in scores]),
-                "train_core_s": sum(s for s in seconds if s is not None) / max(1, len(run.trainings)),
-                "epochs": epochs,
-                "epoch_s": each,
-            }
-        )
-    names = ["method", "params", "reduction", "accuracy", "uar", "train_core_s", "epochs", "epoch_s"]
+        row: dict[str, Any] = {"method": name}
+        for key, values in (
+            ("params", [float(count) for count, _ in counts]),
+            ("reduction", [1 - count / full for count, full in counts]),
+            ("accuracy", [number(s, "accuracy") for s in scores]),
+            ("uar", [number(s, "uar") for s in scores]),
+        ):
+            row[key], row[f"{key}_sd"] = _mean_and_sd(values)
+        row["train_core_s"] = sum(s for s in seconds if s is not None) / max(1, len(run.trainings))
+        rows.append(row | {"epochs": epochs, "epoch_s": each})
+    names = ["method", "params", "params_sd", "reduction", "reduction_sd", "accuracy", "accuracy_sd", "uar", "uar_sd"]
+    names += ["train_core_s", "epochs", "epoch_s"]
     return pd.DataFrame(rows, columns=names)
 
 
@@ -155,9 +157,10 @@ def _params(document: dict[str, Any]) -> tuple[int, int]:
     return (full if document["kind"] == "named" else params(parse_architecture(document))), full
 
 
-def _mean(values: list[float | None]) -> float:
+def _mean_and_sd(values: Sequence[float | None]) -> tuple[float, float]:
     known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else float("nan")
+    mean = float(np.mean(known)) if known else float("nan")
+    return mean, float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 
 
 def _epochs(shards: list[Path]) -> tuple[float, float]:

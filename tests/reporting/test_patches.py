@@ -34,7 +34,7 @@ def test_findings_and_costs(tmp_path):
     found = patch_findings("deep_evolution", run)
     assert found is not None and len(found.pictures) == 2
     assert all(svg.startswith("<svg") for svg, _, _ in found.pictures)
-    assert "9 genomes were asked for in 1 searches, 2 of them known already; 94.0 %" in found.sentences[1]
+    assert "9 genomes were asked for in 1 search, 2 of them known already; 94.0 %" in found.sentences[1]
     assert "costs the patch network 20.0 points" in found.sentences[2]
     write_pictures(tmp_path / "tables", "t-p", found)
     assert {p.name for p in (tmp_path / "tables").iterdir()} == {
@@ -51,3 +51,15 @@ def test_findings_and_costs(tmp_path):
     full = shared + 256 * 48 * 48
     assert np.isclose(table.loc["deep_evolution", "reduction"], 1 - (shared + 256 * 64) / full)
     assert table.loc["whole_face", "params"] == full and table.loc["whole_face", "reduction"] == 0
+    assert np.isnan(table.loc["whole_face", "uar_sd"])
+
+
+def test_the_costs_of_several_searches_have_their_spread(tmp_path):
+    patches = {"kind": "patches", "face_px": 48, "patches": [{"dx": 0, "dy": 10, "w": 8, "h": 8}]}
+    run, search = made_up(tmp_path, "deep_evolution", patches, epochs=2)
+    wider = {**patches, "patches": [{"dx": 0, "dy": 10, "w": 12, "h": 8}], "network": NETWORK}
+    write_json(search.parents[1] / "s1" / "g0" / "architecture.json", wider)
+    write_json(search.parents[1] / "s1" / "t0" / "scores.json", {"accuracy": 0.8, "uar": 0.7})
+    row = cost_table({"deep_evolution": run}).iloc[0]
+    assert np.isclose(row["uar"], 0.6) and np.isclose(row["uar_sd"], 0.2 / np.sqrt(2))
+    assert np.isclose(row["params_sd"], 256 * 32 / np.sqrt(2)) and row["reduction_sd"] > 0
