@@ -13,7 +13,7 @@ rule complexity:
         f"{RESULTS}/logs/complexity.log",
     conda:
         "../envs/fernas.yaml"
-    threads: workflow.cores or CONFIG.threads
+    threads: workflow._cores or CONFIG.threads
     resources:
         mem_mb=6000,
         runtime=240,

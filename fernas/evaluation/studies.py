@@ -33,8 +33,8 @@ def critical_difference(scores: "pd.DataFrame", alpha: float = 0.05) -> dict[str
     corpora, methods = whole.shape
     if corpora < FEWEST_CORPORA or methods < FEWEST_METHODS:
         reason = (
-            f"{corpora} corpora with all of {methods} methods; "
-            f"expected at least {FEWEST_CORPORA} corpora and {FEWEST_METHODS} methods"
+            f"{_count(corpora, 'corpus', 'corpora')} with all of {_count(methods, 'method', 'methods')}, "
+            f"at least {FEWEST_CORPORA} corpora and {FEWEST_METHODS} methods are needed"
         )
         return {"available": False, "reason": reason, "left_out": left_out}
     ranks = stats.rankdata(-whole.to_numpy(np.float64), axis=1).mean(axis=0)
@@ -63,6 +63,10 @@ def critical_difference(scores: "pd.DataFrame", alpha: float = 0.05) -> dict[str
         "left_out": left_out,
         "alpha": alpha,
     }
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def _groups(names: list[str], ranks: np.ndarray, distance: float) -> list[list[str]]:

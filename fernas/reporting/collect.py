@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fernas.core import plugins
+from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError, FernasError
 from fernas.core.io import is_number, read_npy, read_parquet
@@ -27,6 +27,7 @@ from fernas.reporting.statistics import (
     gap_text,
     p_text,
     pair_cells,
+    ranks_text,
     run_name,
     skips_pair,
     winner,
@@ -38,7 +39,6 @@ from fernas.training.fes import admitted, read_fes
 
 logger = logging.getLogger(__name__)
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
-MAX_CONFUSIONS = 6
 MAX_CELLS = 6
 FACES_PER_CLASS = 3
 CURVES = {  # panel -> names of the columns of search.jsonl, each with its legend
@@ -46,7 +46,7 @@ CURVES = {  # panel -> names of the columns of search.jsonl, each with its legen
     "entropy of alpha, nats": {"entropy_normal": "normal", "entropy_reduce": "reduction"},
     "skips in the cell": {"skips_normal": "normal", "skips_reduce": "reduction"},
     "dominant eigenvalue of the alphas": {"eig_max": "selection loss"},
-    "UAR on parts of the training side": {
+    "UAR inside the training side": {
         "inner_uar": "inner validation", "selection_uar": "selection", "best_selection_uar": "best so far",
         "best_fitness": "best fitness", "mean_fitness": "mean fitness",
     },
@@ -60,6 +60,7 @@ class Picture:
     source: str
     alt: str
     caption: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,10 +249,10 @@ def _add_scores(
     block: TaskBlock, good: list[dict[str, Any]], records: list[dict[str, Any]], runs: dict[str, MethodRun]
 ) -> None:
     labels = [_label(record, records) for record in good]
-    series = {name: position for position, name in enumerate(labels)}
+    kinds = {name: kind_of(record) for name, record in zip(labels, good, strict=True)}
     if good:
         estimates = [
-            figures.Estimate(name, record["uar"], record["uar_low"], record["uar_high"], series[name])
+            figures.Estimate(name, record["uar"], record["uar_low"], record["uar_high"], kinds[name])
             for name, record in zip(labels, good, strict=True)
         ]
         words = "; ".join(f"{name} {score_text(record)}" for name, record in zip(labels, good, strict=True))
@@ -259,7 +260,7 @@ def _add_scores(
         block.forest = Picture(svg_address(svg), f"Forest plot of UAR in percent: {words}")
     answers = {name: found for name in labels if (found := read_answers(runs[name])) is not None}
     if answers:
-        _add_subjects(block, answers)
+        _add_subjects(block, answers, kinds)
         _add_confusions(block, answers)
         _add_corpora(block, answers)
         _add_gaps(block, {name: runs[name] for name in answers})
@@ -325,6 +326,14 @@ def similarity_pictures(
         svg = figures.similarity_svg(matrix, classes)
         pictures.append(Picture(svg_address(svg), f"{caption}. Pairs above {threshold:g}: {words}", caption))
     return pictures
+
+
+def kind_of(record: dict[str, Any]) -> str:
+    """Whether a row's architecture was searched, drawn at random, or neither: one of `figures.KINDS`."""
+    searched, control, fixed = figures.KINDS
+    if str(record["search"] or record["method"]).startswith("random"):
+        return control
+    return fixed if record["search_scope"] == "no_data" else searched
 
 
 def _classes(config: StudyConfig | None, task: str) -> list[str]:
@@ -403,6 +412,8 @@ def _search_cell(health: dict[str, Any] | None) -> Cell:
         parts.append(f"skips {skips_pair(health)}")
     if not missing(health["curvature"]):
         parts.append(f"eigenvalue {health['curvature']:.3g}")
+    if not missing(health["agreement_cells"]):
+        parts.append(f"tau {ranks_text(health)}")
     order = health["entropy_end"] if health["skips_normal"] is None else health["skips_normal"]
     return Cell("; ".join(parts), order, "text")
 
@@ -499,7 +510,7 @@ def _add_statistics(block: TaskBlock, statistics: Statistics) -> None:
         block.optimism.append(
             f"{row['method']}: {gap_text(row['gap'], row['low'], row['high'])} points (UAR "
             f"{percent(row['uar_whole_matched'])} when the search saw test subjects, {percent(row['uar_per_group'])} "
-            f"when it did not; p {p_text(row['p'])})"
+            f"when it did not; p {p_text(row['p'])}, Holm-adjusted over all gaps {p_text(row['p_holm'])})"
         )
 
 
@@ -528,14 +539,7 @@ def _facts(
     if table:
         facts.append(("samples", str(len(table))))
     if config is not None and block.task in config.tasks:
-        name = config.tasks[block.task].view
-        view = config.views[name]
-        kind = (
-            f"{view.kind} image, {view.weights} weights, {view.span.replace('_', ' to ')}"
-            if view.kind == "dynamic"
-            else view.kind
-        )
-        facts.append(("networks see", f"{view.size} px {view.colour}, {kind}"))
+        facts.append(("networks see", _seen(config, block)))
     audit = optional_json(results / "tasks" / task_dir / block.protocol / "audit.json")
     if audit:
         leaks, dropped = audit.get("leaks") or [], audit.get("dropped") or []
@@ -545,6 +549,28 @@ def _facts(
         if dropped:
             facts.append(("duplicates left out of training", str(len(dropped))))
     return facts
+
+
+def _seen(config: StudyConfig, block: TaskBlock) -> str:
+    """The task's view in words, and the views of those methods in the table that have their own."""
+    usual = config.tasks[block.task].view
+    own: dict[str, list[str]] = {}
+    for row in block.rows:
+        if row.method in config.methods and (name := grid.view_of(config, block.task, row.method)) != usual:
+            own.setdefault(name, []).append(row.method)
+    others = [f"{', '.join(dict.fromkeys(methods))}: {_view_text(config, name)}" for name, methods in own.items()]
+    if sum(len(methods) for methods in own.values()) == len(block.rows) > 0:
+        return "; ".join(others)
+    return "; ".join([_view_text(config, usual), *others])
+
+
+def _view_text(config: StudyConfig, name: str) -> str:
+    view = config.views[name]
+    if view.kind == "dynamic":
+        kind = f"{view.kind} image, {view.weights} weights, {view.span.replace('_', ' to ')}"
+    else:
+        kind = view.kind.replace("_", "-")
+    return f"{view.size} px {view.colour}, {kind}"
 
 
 def read_answers(run: MethodRun) -> Answers | None:
@@ -563,7 +589,7 @@ def read_answers(run: MethodRun) -> Answers | None:
     return Answers(classes, frame, truth, guess)
 
 
-def _add_subjects(block: TaskBlock, answers: dict[str, Answers]) -> None:
+def _add_subjects(block: TaskBlock, answers: dict[str, Answers], kinds: dict[str, str]) -> None:
     scores: dict[str, list[float]] = {}
     for name, found in answers.items():
         subjects = found.frame.get("subject")
@@ -577,13 +603,12 @@ def _add_subjects(block: TaskBlock, answers: dict[str, Answers]) -> None:
             for name, v in scores.items()
         )
         count = len(next(iter(scores.values())))
-        block.subjects = Picture(
-            svg_address(figures.subjects_svg(scores)), f"Accuracy per subject in percent, {count} subjects. {words}"
-        )
+        svg = figures.subjects_svg(scores, kinds)
+        block.subjects = Picture(svg_address(svg), f"Accuracy per subject in percent, {count} subjects. {words}")
 
 
 def _add_confusions(block: TaskBlock, answers: dict[str, Answers]) -> None:
-    for name, found in list(answers.items())[:MAX_CONFUSIONS]:
+    for name, found in answers.items():
         counts = np.asarray(confusion(found.truth, found.guess, len(found.classes)))
         with np.errstate(invalid="ignore"):
             recall = np.diag(counts) / counts.sum(1)
@@ -737,7 +762,8 @@ def swap_picture(name: str, run: MethodRun) -> Picture | None:
         return None
     panels, words = swap_panels(log)
     svg = figures.curves_svg(panels, "epoch of relabelling")
-    return Picture(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}: {words}")
+    told = words[0].upper() + words[1:]
+    return Picture(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}", f"{told}.")
 
 
 def training_curves(runs: dict[str, MethodRun]) -> Picture | None:

@@ -138,11 +138,21 @@ def write_complexity(results: Path, stem: Path, config: StudyConfig | None, devi
         "alone on the machine; peak memory is that of the largest job; without auxiliary heads. Auto-FERNet: the "
         "network found on the same task"
     )
-    write_forms(stem, frame, SHOWN, [_shown(record) for record in records_of(frame)], caption)
+    write_forms(stem, frame, SHOWN, [shown(record) for record in records_of(frame)], caption)
     return frame
 
 
-def _shown(record: dict[str, Any]) -> tuple[str, ...]:
+def read_complexity(results: Path) -> pd.DataFrame:
+    """The table that the target `complexity` wrote; no rows where it has not run."""
+    path = results / "tables" / "complexity.csv"
+    if not path.is_file() or not path.stat().st_size:
+        return pd.DataFrame(columns=list(COLUMNS))
+    return pd.read_csv(path, keep_default_na=False, na_values=[""]).reindex(columns=list(COLUMNS))
+
+
+def shown(record: dict[str, Any]) -> tuple[str, ...]:
+    """A row as short texts, in the order of `SHOWN`."""
+
     def fixed(name: str, digits: int, unit: float = 1.0) -> str:
         return "-" if missing(record[name]) else f"{float(record[name]) / unit:.{digits}f}"
 

@@ -40,7 +40,9 @@ PALETTE = {
 }
 INK, MUTED, LINE = (PALETTE[name][0] for name in ("ink", "muted", "line"))
 SERIES = tuple(PALETTE[f"c{i}"][0] for i in range(6))
+KINDS = ("searched", "random control", "not searched")  # what a method is, by colour: SERIES in this order
 WIDTH_IN = 3.75
+LEGEND_COLUMNS, LEGEND_FITS = 3, 50  # of a panel of curves; letters of title and legend on one line
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 RC: dict[Any, Any] = {
     "svg.fonttype": "none", "font.size": 8, "font.family": ["DejaVu Sans"], "text.color": INK, "axes.labelcolor": MUTED,
@@ -59,7 +61,7 @@ class Estimate:
     value: float
     low: float
     high: float
-    series: int = 0
+    kind: str = KINDS[0]
 
 
 @dataclass(frozen=True)
@@ -216,18 +218,33 @@ def similarity_svg(values: np.ndarray, names: Sequence[str]) -> str:
     return _svg(figure)
 
 
+def _kind_legend(axis: Axes, kinds: Sequence[str]) -> None:
+    """What the colours of the methods say, where there are several."""
+    present = [kind for kind in KINDS if kind in kinds]
+    if len(present) < 2:
+        return
+    marks = [
+        axis.plot([], [], "o", color=SERIES[KINDS.index(kind)], markersize=4.5, markeredgewidth=0)[0]
+        for kind in present
+    ]
+    axis.legend(
+        marks, present, loc="lower right", bbox_to_anchor=(1.0, 1.0), fontsize=6.5, labelcolor=MUTED,
+        ncols=len(present), handlelength=0.8, handletextpad=0.3, columnspacing=1.0, borderaxespad=0.2,
+    )  # fmt: skip
+
+
 @matplotlib.rc_context(RC)
 def forest_svg(estimates: Sequence[Estimate], chance: float | None = None, xlabel: str = "UAR, %") -> str:
-    """A forest plot: one line per method with its 95 % interval; a dashed line marks chance."""
-    figure, (axis,) = _figure(0.55 + 0.26 * max(1, len(estimates)))
+    """A forest plot: one line per method with its 95 % interval, coloured by kind; a dashed line marks chance."""
+    figure, (axis,) = _figure(0.75 + 0.26 * max(1, len(estimates)))
     for position, item in enumerate(estimates):
-        colour = SERIES[item.series % len(SERIES)]
+        colour = SERIES[KINDS.index(item.kind)]
         if np.isfinite(item.low):
             axis.plot([100 * item.low, 100 * item.high], [position] * 2, color=colour, linewidth=2, alpha=0.55)
         axis.plot([100 * item.value], [position], "o", color=colour, markersize=5.5)
     if chance is not None:
         axis.axvline(100 * chance, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
-        axis.text(100 * chance, -0.62, " chance", fontsize=6.5, color=MUTED, va="center")
+        axis.text(100 * chance, -0.62, "  chance", fontsize=6.5, color=MUTED, va="center")
     lows = [e.low if np.isfinite(e.low) else e.value for e in estimates] + ([chance] if chance is not None else [])
     highs = [e.high if np.isfinite(e.high) else e.value for e in estimates]
     low = max(0.0, np.floor(10 * min(lows, default=0)) * 10 - 2)
@@ -238,24 +255,35 @@ def forest_svg(estimates: Sequence[Estimate], chance: float | None = None, xlabe
     axis.xaxis.grid(True, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines["left"].set_visible(False)
+    _kind_legend(axis, [item.kind for item in estimates])
     return _svg(figure)
 
 
 @matplotlib.rc_context(RC)
-def subjects_svg(scores: Mapping[str, Sequence[float]], xlabel: str = "accuracy of a subject, %") -> str:
-    """One dot per subject and method, fractions in 0..1, stacked where they coincide; a bar marks the median."""
-    figure, (axis,) = _figure(0.55 + 0.42 * max(1, len(scores)))
-    for position, (_, values) in enumerate(scores.items()):
-        colour = SERIES[position % len(SERIES)]
-        rounded = np.round(100 * np.asarray(values, dtype=float) / 2.5) * 2.5
-        unique, counts = np.unique(rounded, return_counts=True)
-        most = max(1, int(counts.max(initial=1)))
-        step = min(0.13, 0.72 / most)
-        for value, count in zip(unique, counts, strict=True):
+def subjects_svg(
+    scores: Mapping[str, Sequence[float]], kinds: Mapping[str, str], xlabel: str = "accuracy of a subject, %"
+) -> str:
+    """One dot per subject and method, fractions in 0..1, stacked where they nearly coincide; a bar marks the median.
+
+    Args:
+        scores: method -> accuracy of each subject.
+        kinds: method -> one of `KINDS`, its colour.
+        xlabel: what the scores are.
+    """
+    figure, (axis,) = _figure(0.75 + 0.42 * max(1, len(scores)))
+    for position, (name, values) in enumerate(scores.items()):
+        percents = 100 * np.sort(np.asarray(values, dtype=float))
+        stacks = np.unique(np.round(percents / 2.5), return_inverse=True)[1]
+        counts = np.bincount(stacks, minlength=1)
+        step = min(0.13, 0.72 / max(1, int(counts.max())))
+        colour = SERIES[KINDS.index(kinds[name])]
+        for stack, count in enumerate(counts):
             heights = position + step * (np.arange(count) - (count - 1) / 2)
-            axis.plot([value] * count, heights, "o", color=colour, markersize=3.4, alpha=0.75, markeredgewidth=0)
-        if len(rounded):
-            median = 100 * float(np.median(np.asarray(values)))
+            axis.plot(
+                percents[stacks == stack], heights, "o", color=colour, markersize=3.4, alpha=0.75, markeredgewidth=0
+            )
+        if len(percents):
+            median = float(np.median(percents))
             axis.plot([median] * 2, [position - 0.4, position + 0.4], color=INK, linewidth=1.2)
     axis.set(yticks=range(len(scores)), ylim=(len(scores) - 0.45, -0.6), xlim=(-3, 103))
     axis.set_yticklabels([_short(name, 24) for name in scores], color=INK, fontsize=7.5)
@@ -263,38 +291,47 @@ def subjects_svg(scores: Mapping[str, Sequence[float]], xlabel: str = "accuracy 
     axis.xaxis.grid(True, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.spines["left"].set_visible(False)
+    _kind_legend(axis, [kinds[name] for name in scores])
     return _svg(figure)
 
 
 @matplotlib.rc_context(RC)
 def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
-    """Small plots of curves below each other; the legend stands at the end of each line's panel."""
-    many = any(len(panel.series) > 2 for panel in panels)
-    figure, axes = _figure((1.45 if many else 1.28) * max(1, len(panels)), rows=max(1, len(panels)))
-    for axis, panel in zip(axes, panels, strict=False):
+    """Small plots of curves below each other; the legend stands beside the title, or below it where it is long."""
+    crowded = [_crowded(panel) for panel in panels]
+    figure, axes = _figure((1.5 if any(crowded) else 1.28) * max(1, len(panels)), rows=max(1, len(panels)))
+    for axis, panel, below in zip(axes, panels, crowded, strict=False):
         for number, (name, (steps, values)) in enumerate(panel.series.items()):
             dots = "o" if len(values) == 1 else ""
             axis.plot(
                 steps, values, color=SERIES[number % len(SERIES)], label=name, marker=dots, markersize=4, alpha=0.9
             )
-        crowded = len(panel.series) > 2
-        axis.set_title(panel.title, color=INK, pad=17 if crowded else 6)
+        rows = -(-len(panel.series) // LEGEND_COLUMNS)
+        axis.set_title(panel.title, color=INK, pad=6 + 10 * rows if below else 6)
         axis.set_ylabel(panel.ylabel, fontsize=7)
         axis.yaxis.grid(True, linewidth=0.6)
         axis.set_axisbelow(True)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
         axis.ticklabel_format(axis="y", useOffset=False, style="plain")
         axis.tick_params(labelsize=7)
+        drawn = sorted({step for steps, _ in panel.series.values() for step in steps})
+        if len(drawn) == 1:
+            axis.set(xlim=(drawn[0] - 1, drawn[0] + 1), xticks=drawn)
         if 1 < len(panel.series) <= 6:
             axis.legend(
-                loc="lower left" if crowded else "lower right", bbox_to_anchor=(0 if crowded else 1.01, 0.98),
-                fontsize=6.5, labelcolor=MUTED, ncols=min(4, len(panel.series)), handlelength=1.0, columnspacing=0.9,
+                loc="lower left" if below else "lower right", bbox_to_anchor=(0 if below else 1.01, 0.98),
+                fontsize=6.5, labelcolor=MUTED, ncols=LEGEND_COLUMNS, handlelength=1.0, columnspacing=0.9,
                 borderaxespad=0, handletextpad=0.4,
             )  # fmt: skip
     if panels:
         axes[len(panels) - 1].set_xlabel(xlabel, fontsize=7.5)
     return _svg(figure)
+
+
+def _crowded(panel: Panel) -> bool:
+    """Whether the legend does not fit beside the title."""
+    return len(panel.series) > 1 and len(panel.title) + sum(len(name) + 4 for name in panel.series) > LEGEND_FITS
 
 
 @matplotlib.rc_context(RC)
@@ -373,9 +410,8 @@ def ranks_svg(found: Mapping[str, Any]) -> str:
     names = sorted(ranks, key=lambda name: (ranks[name], name))
     figure, (axis,) = _figure(0.95 + 0.23 * len(names))
     for position, name in enumerate(names):
-        colour = SERIES[position % len(SERIES)]
         axis.plot([0.5, ranks[name]], [position] * 2, color=LINE, linewidth=0.8, zorder=1)
-        axis.plot([ranks[name]], [position], "o", color=colour, markersize=5.5, zorder=3)
+        axis.plot([ranks[name]], [position], "o", color=SERIES[0], markersize=5.5, zorder=3)
         axis.text(ranks[name] + 0.12, position, f"{ranks[name]:.2f}", fontsize=6.5, color=MUTED, va="center")
     for number, group in enumerate(found["groups"]):
         first, last = names.index(group[0]), names.index(group[-1])

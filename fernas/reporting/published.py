@@ -1,17 +1,19 @@
 """What the papers print, beside our numbers, and why the two are not the same thing; the reasons come from data."""
 
+import functools
 import re
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pandas as pd
 
+from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig
+from fernas.reporting.complexity import read_complexity
 from fernas.reporting.tables import official_subjects, subject_count
 from fernas.reporting.texts import (
-    display_dash,
     missing,
     percent,
     records_of,
@@ -33,8 +35,15 @@ METHODS = {
     "MobileNet": "mobilenet_v2", "VGG16": "vgg16", "VGG-16": "vgg16", "VGG19": "vgg19", "VGG-19": "vgg19",
     "ResNet50 / ResNet": "resnet50", "ResNet": "resnet50", "LBP-TOP-SVM": "lbp_top_svm",
 }  # fmt: skip
+TITLES = {name: title for title, name in DATASETS.items()} | {  # of datasets that no known number is about too
+    "ised": "ISED", "mug": "MUG", "oulu": "Oulu-CASIA", "samm": "SAMM", "megc2019": "MEGC2019 (composite)",
+}  # fmt: skip
+NAMES = {title: name for name, title in TITLES.items()} | DATASETS
+RATIO = "Auto-FERNet vs EmoNAS"  # not a method: what one of the two costs relative to the other
 SYSTEMS = {"EmoNAS": "emonas", "Auto-FERNet": "autofernet", "Deep Evolution": "deep_evolution"}
 SAME_SIZE = 0.05  # parameter counts that differ by more are of another network
+REFERENCE_CLASSES, REFERENCE_INPUT = 1000, (3, 224, 224)  # what published counts of torchvision's networks are of
+WHOLE_FACE = "whole_face"
 EMONAS_TABLES = {  # number -> what it is about, and its datasets here: a report about the paper says so
     "1": ("CK+", ("ckplus",)), "2": ("ISED, DISFA, MUG", ("ised", "disfa", "mug")), "3": ("Oulu-CASIA", ("oulu",)),
     "4": ("FER2013", ("fer2013",)), "5": ("RAF-DB", ("rafdb",)), "6": ("CASME I and II", ("casme", "casme2")),
@@ -90,8 +99,8 @@ def beside_ours(results: Path, frame: pd.DataFrame, config: StudyConfig | None) 
     here = set(frame["dataset"])
 
     def order(row: Comparison) -> tuple[bool, bool, bool, bool]:
-        known = row.method in METHODS or row.method in SYSTEMS
-        return row.ours == "-", "study" in row.setting, not known, DATASETS.get(row.dataset, row.dataset) not in here
+        known = row.method in METHODS or row.method in SYSTEMS or row.method == RATIO
+        return row.ours == "-", "study" in row.setting, not known, NAMES.get(row.dataset, row.dataset) not in here
 
     return sorted(rows, key=order)
 
@@ -117,15 +126,18 @@ def _write(stem: Path, records: list[dict[str, Any]], caption: str) -> list[Path
 def _compared(
     record: dict[str, Any], results: Path, frame: pd.DataFrame, config: StudyConfig | None, sizes: dict[str, float]
 ) -> Comparison:
-    method, dataset = METHODS.get(record["method"], ""), DATASETS.get(record["dataset"], "")
+    method = "autofernet" if record["method"] == RATIO else METHODS.get(record["method"], "")
+    dataset = DATASETS.get(record["dataset"], "")
     ours, reasons = _our_row(frame, method, dataset, record["setting"], config), []
     value, name = "-", "-"
     if ours is None:
         reasons = [_why_none(frame, method, dataset)]
     else:
         name = _row_name(ours)
-        value = _our_value(ours, record["metric"])
+        value = our_value(record["metric"], ours, frame, results)
         reasons = reasons_against(record, ours, results, config, sizes)
+        if value == "-":
+            reasons.append(_why_no_value(record["metric"]))
     return Comparison(
         dataset=record["dataset"],
         setting=record["setting"],
@@ -181,12 +193,59 @@ def _why_none(frame: pd.DataFrame, method: str, dataset: str) -> str:
     return f"{method} {found['status'].iloc[0]}: {found['reason'].iloc[0]}"
 
 
-def _our_value(ours: dict[str, Any], metric: str) -> str:
+def our_value(metric: str, ours: dict[str, Any], frame: pd.DataFrame, results: Path) -> str:
+    """What a published metric is of our row, or a dash where that was not counted or measured.
+
+    Args:
+        metric: as the published numbers name it.
+        ours: our row of the comparison.
+        frame: the comparison, for what a metric sets against another row.
+        results: the results folder, for the complexity table.
+    """
     if "accuracy" in metric:
         return percent(ours["accuracy"])
-    if metric.startswith("params"):
+    if metric.startswith("params") or metric == "example evolved parameters":
         return short_count(ours["params"])
-    return display_dash(None)
+    if metric.startswith("model size") and "reduction" not in metric:
+        return "-" if missing(ours["params"]) else f"{4e-6 * float(ours['params']):.3g} MB"
+    if metric.startswith("speed"):
+        return _speed(ours, results)
+    if metric.startswith("relative compute"):
+        base = _beside(frame, ours, "emonas")
+        return "-" if base is None else f"{float(ours['macs']) / float(base['macs']):.2f}"
+    whole = _beside(frame, ours, WHOLE_FACE)
+    if metric == "average parameter reduction":
+        return "-" if whole is None else percent(1 - float(ours["params"]) / float(whole["params"]))
+    if metric == "example full-image parameters":
+        return "-" if whole is None else short_count(whole["params"])
+    if metric == "number of candidate operations":
+        return str(len(plugins.load("spaces", str(ours["space"])).operations)) if ours["space"] else "-"
+    return "-"
+
+
+def _beside(frame: pd.DataFrame, ours: dict[str, Any], method: str) -> dict[str, Any] | None:
+    """The finished row of another method on the same task, with its size counted."""
+    same = (frame["task"] == ours["task"]) & (frame["protocol"] == ours["protocol"]) & (frame["method"] == method)
+    rows = records_of(frame[same & (frame["status"] == "ok") & frame["params"].notna() & frame["macs"].notna()])
+    return None if not rows or missing(ours["params"]) or missing(ours["macs"]) else rows[0]
+
+
+def _speed(ours: dict[str, Any], results: Path) -> str:
+    """Frames per second of single frames, where the target `complexity` has measured them."""
+    table = read_complexity(results)
+    keys = ("task", "protocol", "method", "search_scope")
+    found = table[(table[list(keys)].astype(str) == [str(ours[key]) for key in keys]).all(axis=1)]
+    return "-" if found.empty else f"{float(found['frames_per_s'].iloc[0]):.0f} ({found['device'].iloc[0]})"
+
+
+def _why_no_value(metric: str) -> str:
+    if metric.startswith("speed"):
+        return "ours not measured: snakemake --cores all complexity"
+    if metric.startswith("relative compute"):
+        return "emonas has not finished on the same task"
+    if "parameter" in metric:
+        return f"{WHOLE_FACE} has not finished on the same task"
+    return "not a number of our tables"
 
 
 def reasons_against(
@@ -201,9 +260,9 @@ def reasons_against(
         config: the study.
         sizes: published parameters, in single ones, per method of fernas.
     """
-    reasons = _network_reasons(ours, sizes)
     if "accuracy" not in record["metric"]:
-        return reasons
+        return _size_reasons(record, ours, sizes)
+    reasons = _network_reasons(ours, sizes)
     task, setting = str(ours["task"]), record["setting"]
     if ours["rendered"]:
         reasons.insert(0, "ours are rendered faces")
@@ -213,7 +272,7 @@ def reasons_against(
     elif here is not None and wanted != here:
         reasons.append(f"other classes: {wanted}, ours {here}")
     reasons += _split_reasons(setting, task, ours, results)
-    view = config.views[config.tasks[task].view].kind if config is not None and task in config.tasks else None
+    view = config.views[grid.view_of(config, task, str(ours["method"]))].kind if _known(config, ours) else None
     if view is not None and ("dynamic image" in setting) != (view == "dynamic") and str(ours["dataset"]) != "smic":
         reasons.append(f"other frames: ours are of kind {view}")
     if "ensemble" in setting and "ensemble" not in str(ours["method"]):
@@ -239,11 +298,48 @@ def _split_reasons(setting: str, task: str, ours: dict[str, Any], results: Path)
     return reasons
 
 
+def _size_reasons(record: dict[str, Any], ours: dict[str, Any], sizes: dict[str, float]) -> list[str]:
+    """The reasons against a published number that is no score: a size, a speed, a ratio."""
+    metric = record["metric"]
+    if metric == "number of candidate operations":
+        return []
+    reasons = _network_reasons(ours, sizes)
+    if metric.startswith("model size"):
+        reasons.append("ours: the weights alone, 4 bytes each")
+    if metric.startswith("speed"):
+        reasons.append("other machine")
+    if record["dataset"].startswith("all datasets"):
+        reasons.append("over all datasets of the paper, ours on one task")
+    return reasons
+
+
+def _known(config: StudyConfig | None, ours: dict[str, Any]) -> TypeGuard[StudyConfig]:
+    return config is not None and ours["task"] in config.tasks and ours["method"] in config.methods
+
+
 def _network_reasons(ours: dict[str, Any], sizes: dict[str, float]) -> list[str]:
     size = sizes.get(str(ours["method"]))
-    if size is None or missing(ours["params"]) or abs(size - float(ours["params"])) <= SAME_SIZE * size:
+    if size is None or missing(ours["params"]):
         return []
-    return [f"other network: {short_count(size)} parameters, ours {short_count(ours['params'])}"]
+    params = f"{short_count(size)} parameters, ours {short_count(ours['params'])}"
+    reference = reference_params(str(ours["method"]))
+    if abs(size - float(reference or ours["params"])) > SAME_SIZE * size:
+        told = f" ({short_count(reference)} at {REFERENCE_CLASSES} classes)" if reference else ""
+        return [f"other network: {params}{told}"]
+    return [f"its head has {REFERENCE_CLASSES} classes: {params}"] if reference else []
+
+
+@functools.cache
+def reference_params(name: str) -> int | None:
+    """Parameters of a network of torchvision as published, at 1000 classes; None for other networks."""
+    from fernas.core.architecture import parse_architecture
+    from fernas.spaces.complexity import params
+    from fernas.spaces.named import TORCHVISION
+
+    if name not in TORCHVISION:
+        return None
+    network = {"classes": REFERENCE_CLASSES, "input": REFERENCE_INPUT}
+    return params(parse_architecture({"kind": "named", "name": name, "network": network}))
 
 
 def _same_split(theirs: str, kind: str, folds: int | None) -> bool:
@@ -286,7 +382,6 @@ def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
 def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison]:
     """A row for each system and dataset, of the study or of EmoNAS' tables, of which no accuracy is known."""
     have = {(METHODS.get(r.method), DATASETS.get(r.dataset)) for r in rows if "accuracy" in r.metric}
-    titles = {name: title for title, name in DATASETS.items()}
     tables = {dataset: number for number, (_, datasets) in EMONAS_TABLES.items() for dataset in datasets}
     found = []
     for dataset in dict.fromkeys([*frame["dataset"], *tables]):
@@ -297,7 +392,7 @@ def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison
             ours = records_of(own.head(1))
             found.append(
                 Comparison(
-                    dataset=titles.get(dataset, dataset),
+                    dataset=TITLES.get(dataset, dataset),
                     setting="",
                     method=title,
                     metric="accuracy",

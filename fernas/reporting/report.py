@@ -14,7 +14,8 @@ from markupsafe import Markup, escape
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import atomic_path, write_bytes, write_text
-from fernas.reporting.collect import Picture, TaskBlock, svg_address, svg_of, task_blocks
+from fernas.reporting.collect import Cell, Picture, TaskBlock, svg_address, svg_of, task_blocks
+from fernas.reporting.complexity import read_complexity, shown
 from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.published import beside_ours, write_published
 from fernas.reporting.statistics import (
@@ -27,7 +28,7 @@ from fernas.reporting.statistics import (
     write_statistics,
 )
 from fernas.reporting.tables import comparison, write_tables
-from fernas.reporting.texts import percent, records_of, short_count
+from fernas.reporting.texts import missing, percent, records_of, short_count
 from fernas.reporting.tree import RENDERED_NOTE
 
 COLUMNS = (  # heading, explanation
@@ -50,6 +51,19 @@ DETAILS = (
     "UAR, mean of folds", "SD over seeds", "UAR without faceless", "faceless samples", "SD of search seeds",
     "SD of training seeds",
 )  # fmt: skip
+COMPLEXITY = (  # heading, column, explanation; in the order of `complexity.SHOWN`
+    ("params", "params", "without auxiliary head"),
+    ("MACs", "macs", "of one forward pass of one picture"),
+    ("weights, MB", "weight_bytes", ""),
+    ("file, MB", "saved_bytes", "the saved model"),
+    ("search, MiB", "search_peak_mib", "peak memory of the largest search job"),
+    ("training, MiB", "train_peak_mib", "peak memory of the largest training job"),
+    ("ms at 1", "latency_1_ms", "latency of a batch of one picture, the median of 20 passes"),
+    ("ms at 32", "latency_32_ms", "latency of a batch of 32 pictures"),
+    ("frames/s at 1", "frames_per_s", ""),
+    ("frames/s at 32", "frames_per_s_32", ""),
+    ("to Auto-FERNet", "macs_to_autofernet", "MACs relative to the network that autofernet found on the same task"),
+)
 PAIRS = (  # heading, explanation
     ("method a", ""),
     ("method b", ""),
@@ -103,6 +117,8 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
         "last": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
         "total_core_s": short_count(_total(frame)),
         "details": DETAILS,
+        "complexity": complexity_rows(root),
+        "complexity_columns": COMPLEXITY,
         "published": rows,
     }
     _write_pages(page, blocks, context)
@@ -179,7 +195,22 @@ def ranks_picture(statistics: Statistics) -> Picture | None:
     ranked = sorted(found["ranks"].items(), key=lambda item: item[1])
     words = ", ".join(f"{name} {rank:.2f}" for name, rank in ranked)
     told = f"Friedman's p {p_text(found['p'])}, critical difference {found['critical_difference']:.2f}"
+    told += f"; left out: {', '.join(found['left_out'])}" if found["left_out"] else ""
+    told += f"; {RENDERED_NOTE}" if found["rendered"] else ""
     return Picture(svg_address(ranks_svg(found)), f"Mean ranks over {found['corpora']} corpora: {words}. {told}", told)
+
+
+def complexity_rows(results: Path) -> list[tuple[str, str, list[Cell], str]]:
+    """(method, task, its numbers, note) per row that the target `complexity` measured, in the order of `COMPLEXITY`."""
+    rows = []
+    for record in records_of(read_complexity(results)):
+        texts = shown(record)[3:-1]
+        numbers = [None if missing(record[key]) else float(record[key]) for _, key, _ in COMPLEXITY]
+        cells = [Cell(text, number) for text, number in zip(texts, numbers, strict=True)]
+        where = f"{record['input']} on {record['device']}, {record['threads']} thread{'s' * (record['threads'] != 1)}"
+        told = "" if missing(record["note"]) else str(record["note"])
+        rows.append((str(record["method"]), shown(record)[0], cells, "; ".join(filter(None, [where, told]))))
+    return rows
 
 
 def _total(frame: pd.DataFrame) -> float | None:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fernas.core import corpora
 from fernas.core.config import StudyConfig
 from fernas.core.digest import code_digest
 from fernas.core.errors import ContractError, DataError
 from fernas.core.io import canonical_json, read_parquet, sha256_file, to_json, write_json, write_text
-from fernas.evaluation.compare import compare_family, optimism_gap
+from fernas.evaluation.compare import compare_family, holm, optimism_gap
 from fernas.evaluation.health import MEASURES, Health, mean_health, search_health
 from fernas.evaluation.studies import critical_difference, variance_components
 from fernas.reporting.texts import (
@@ -27,7 +28,7 @@ from fernas.reporting.texts import (
     task_groups,
     write_forms,
 )
-from fernas.reporting.tree import MethodRun, number, optional_json, optional_jsonl
+from fernas.reporting.tree import RENDERED_NOTE, MethodRun, number, optional_json, optional_jsonl
 
 logger = logging.getLogger(__name__)
 KEPT = ".work/statistics.json"
@@ -46,7 +47,7 @@ PAIRED_SHORT = (
 )  # fmt: skip
 VARIANCE = (
     "task", "protocol", "method", "search_scope", "searches", "trainings", "mean", "mean_se", "sd", "search_sd",
-    "training_sd", "search_share", "reason",
+    "training_sd", "search_share", "reason", "rendered",
 )  # fmt: skip
 VARIANCE_SHORT = (
     "task", "method", "searches", "trainings", "SD of all", "SD of search seeds", "SD of training seeds",
@@ -54,13 +55,15 @@ VARIANCE_SHORT = (
 )  # fmt: skip
 OPTIMISM = (
     "dataset", "task", "protocol", "method", "uar_whole_matched", "uar_per_group", "gap", "low", "high", "p",
-    "smallest_p", "unit", "rendered",
+    "p_holm", "smallest_p", "unit", "rendered",
 )  # fmt: skip
-OPTIMISM_SHORT = ("task", "method", "UAR, search saw all", "UAR, per group", "gap [95 %]", "p swap", "least p")
+OPTIMISM_SHORT = (
+    "task", "method", "UAR, search saw all", "UAR, per group", "gap [95 %]", "p swap", "p Holm", "least p",
+)  # fmt: skip
 HEALTH = (
     "task", "protocol", "method", "search_scope", "searches", "entropy_start", "entropy_end", "skips_normal",
     "skips_reduce", "operations", "curvature", "kendall", "kendall_low", "kendall_high", "spearman", "agreement_cells",
-    "uar", "warnings",
+    "uar", "warnings", "rendered",
 )  # fmt: skip
 HEALTH_SHORT = (
     "task", "method", "UAR", "entropy, nats", "skips normal", "skips reduction", "eigenvalue", "tau of ranks [95 %]",
@@ -160,7 +163,7 @@ def study_statistics(results: Path, frame: pd.DataFrame, config: StudyConfig | N
         frame: the comparison of all methods.
         config: the study; its `scoring` sets resamples and level.
     """
-    found = Statistics(ranks=study_ranks(frame))
+    found = Statistics(ranks=study_ranks(frame, config))
     options = config.scoring.model_dump() if config is not None else {}
     for task, protocol, block in task_groups(frame):
         records = [record for record in records_of(block) if record["status"] == "ok"]
@@ -169,6 +172,8 @@ def study_statistics(results: Path, frame: pd.DataFrame, config: StudyConfig | N
         _add_pairs(found, task, protocol, records, runs, options)
         _add_optimism(found, records, results, options)
         found.variance += [row for record in records if (row := _variance(record, _run(results, record)))]
+    for row, adjusted in zip(found.optimism, holm([row["p"] for row in found.optimism]), strict=True):
+        row["p_holm"] = adjusted
     for record in records_of(frame):
         if (health := run_health(results, record)) is not None:
             found.health.append(_health_row(record, *health))
@@ -289,7 +294,7 @@ def gap_text(value: float | None, low: float | None = None, high: float | None =
 def pair_cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row of paired tests as short texts, in the order of `PAIRED_SHORT`."""
     return (
-        str(row["task"]),
+        rendered_folder(str(row["task"]), bool(row["rendered"])),
         str(row["method_a"]),
         str(row["method_b"]),
         gap_text(row["difference"], row["low"], row["high"]),
@@ -331,12 +336,13 @@ def _add_optimism(found: Statistics, records: list[dict[str, Any]], results: Pat
 def optimism_cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row of the optimism gap as short texts, in the order of `OPTIMISM_SHORT`."""
     return (
-        str(row["task"]),
+        rendered_folder(str(row["task"]), bool(row["rendered"])),
         str(row["method"]),
         percent(row["uar_whole_matched"]),
         percent(row["uar_per_group"]),
         gap_text(row["gap"], row["low"], row["high"]),
         p_text(row["p"]),
+        p_text(row["p_holm"]),
         p_text(row["smallest_p"]),
     )
 
@@ -353,7 +359,7 @@ def _variance(record: dict[str, Any], run: MethodRun) -> dict[str, Any] | None:
     if len(rows) < 2:
         return None
     parts = variance_components(pd.DataFrame(rows))
-    keys = ("task", "protocol", "method", "search_scope")
+    keys = ("task", "protocol", "method", "search_scope", "rendered")
     found = {**{key: record[key] for key in keys}, "sd": float(np.std([row["value"] for row in rows], ddof=1))}
     return found | {key: parts[key] for key in VARIANCE if key not in found}
 
@@ -361,7 +367,7 @@ def _variance(record: dict[str, Any], run: MethodRun) -> dict[str, Any] | None:
 def variance_cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row of the variance of seeds as short texts, in the order of `VARIANCE_SHORT`."""
     return (
-        str(row["task"]),
+        rendered_folder(str(row["task"]), bool(row["rendered"])),
         f"{row['method']} ({row['search_scope']})",
         str(row["searches"]),
         str(row["trainings"]),
@@ -376,17 +382,43 @@ def variance_cells(row: dict[str, Any]) -> tuple[str, ...]:
 # ---------------------------------------------------------------------------------------------------- ranks
 
 
-def study_ranks(frame: pd.DataFrame) -> dict[str, Any]:
-    """Ranks of the methods over corpora by UAR, from five corpora on; each corpus stands once, each method clean."""
+def study_ranks(frame: pd.DataFrame, config: StudyConfig | None = None) -> dict[str, Any]:
+    """Ranks of the methods over corpora by UAR, from five corpora on; each corpus stands once, each method clean.
+
+    Corpora must be independent: of those that show the same people (a composite and its parts) the fewest are left out,
+    and rendered corpora where there are real ones.
+    """
     good = frame[(frame["status"] == "ok") & frame["search_scope"].isin(CLEAN_SCOPES)]
     if good.empty:
         return critical_difference(pd.DataFrame())
-    firsts = good.drop_duplicates("dataset")[["dataset", "task", "protocol"]]
-    chosen = good.merge(firsts, on=["dataset", "task", "protocol"])
+    firsts = good.drop_duplicates("dataset")[["dataset", "task", "protocol", "rendered"]]
+    rendered = firsts["rendered"].astype(bool)
+    left_out = [f"{name} (rendered)" for name in firsts.loc[rendered, "dataset"]] if not rendered.all() else []
+    if left_out:
+        firsts = firsts[~rendered]
+    kept, same = _other_people([str(name) for name in firsts["dataset"]], config)
+    chosen = good.merge(
+        firsts.loc[firsts["dataset"].isin(kept), ["dataset", "task", "protocol"]], on=["dataset", "task", "protocol"]
+    )
     chosen = chosen.drop_duplicates(["dataset", "method"])
     scores = chosen.pivot(index="dataset", columns="method", values="uar")
     most = int(scores.notna().sum().max())
-    return critical_difference(scores.loc[:, scores.notna().sum() == most])
+    found = critical_difference(scores.loc[:, scores.notna().sum() == most])
+    return found | {"left_out": [*found["left_out"], *left_out, *same], "rendered": bool(rendered.all())}
+
+
+def _other_people(names: list[str], config: StudyConfig | None) -> tuple[list[str], list[str]]:
+    """(corpora without people in common, why the others are left out); those that overlap with fewest come first."""
+    overlaps = corpora.same_people(config, names) if config is not None else dict.fromkeys(names, [])
+    kept: list[str] = []
+    left_out = []
+    for name in sorted(names, key=lambda name: len(overlaps[name])):
+        shared = [other for other in kept if other in overlaps[name]]
+        if shared:
+            left_out.append(f"{name} (same people as {', '.join(shared)})")
+        else:
+            kept.append(name)
+    return kept, left_out
 
 
 # ---------------------------------------------------------------------------------------------------- health
@@ -408,7 +440,7 @@ def run_health(results: Path, record: dict[str, Any]) -> tuple[Health, int] | No
 
 def _health_row(record: dict[str, Any], health: Health, searches: int) -> dict[str, Any]:
     return {
-        **{key: record[key] for key in ("task", "protocol", "method", "search_scope")},
+        **{key: record[key] for key in ("task", "protocol", "method", "search_scope", "rendered")},
         "uar": None if missing(record["uar"]) else float(record["uar"]),
         "searches": searches,
         "warnings": "; ".join(health.warnings),
@@ -419,7 +451,7 @@ def _health_row(record: dict[str, Any], health: Health, searches: int) -> dict[s
 def health_cells(row: dict[str, Any]) -> tuple[str, ...]:
     """A row of search health as short texts, in the order of `HEALTH_SHORT`."""
     return (
-        str(row["task"]),
+        rendered_folder(str(row["task"]), bool(row["rendered"])),
         f"{row['method']} ({row['search_scope']})",
         percent(row["uar"]),
         entropy_text(row),
@@ -468,8 +500,8 @@ def skips_pair(row: dict[str, Any]) -> str:
 def write_statistics(results: Path, found: Statistics) -> list[Path]:
     """Every table of statistics as csv, markdown and LaTeX in `results/tables`; and all of it as json."""
     folder = results / "tables"
-    rendered = any(bool(row["rendered"]) for row in found.paired)
-    note = " (rendered faces: not evidence about people)" if rendered else ""
+    flags = [bool(row["rendered"]) for rows in (found.paired, found.variance, found.health) for row in rows]
+    note = f" ({'' if all(flags) else 'rows of '}{RENDERED_NOTE})" if any(flags) else ""
     written = []
     for name, rows, columns, short, cells, caption in (
         (
@@ -484,7 +516,8 @@ def write_statistics(results: Path, found: Statistics) -> list[Path]:
         (
             "optimism", found.optimism, OPTIMISM, OPTIMISM_SHORT, optimism_cells,
             "Optimism gap: UAR when the search saw test subjects (as many subjects as the groups' pools) minus UAR "
-            f"when it did not{note}",
+            f"when it did not; Holm over all gaps{note}"
+            + ("" if found.optimism else f". None here: no method ran in both scopes, {HONEST} and {MATCHED}"),
         ),
         (
             "search_health", found.health, HEALTH, HEALTH_SHORT, health_cells,

@@ -1,5 +1,6 @@
 """Short texts of tables, and tables as markdown, LaTeX and csv; pure functions of what they are given."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,29 +89,29 @@ def escape_latex(text: object) -> str:
     return "".join(LATEX_SPECIAL.get(character, character) for character in str(text)).replace("\n", " ")
 
 
-def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str) -> str:
-    r"""A booktabs table; needs `\usepackage{booktabs,longtable,array}`.
+def _latex_cell(text: object) -> str:
+    """A cell; a sign before a number is a minus or a plus, not a hyphen."""
+    return re.sub(r"(?<![\w.])([-+])(?=\d)", r"$\1$", escape_latex(text))
 
-    Columns of long texts wrap, and a table of more than `LONG` rows may break over pages.
+
+def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str, label: str) -> str:
+    r"""A booktabs table; needs `\usepackage{booktabs,longtable,array,graphicx}`.
+
+    Numbers stand right, columns of long texts wrap, a table wider than the text is scaled to it, and one of more than
+    `LONG` rows may break over pages.
     """
-    longest = [max([len(str(row[i])) for row in rows], default=0) for i in range(len(columns))]
-    widths = [rf">{{\raggedright\arraybackslash}}p{{{WRAPPED_CM}cm}}" if n > WRAP_AFTER else "l" for n in longest]
+    places = "".join(_alignment([str(row[i]) for row in rows]) for i in range(len(columns)))
     head = " & ".join(escape_latex(column) for column in columns) + r" \\"
-    body = [" & ".join(escape_latex(cell) for cell in row) + r" \\" for row in rows]
+    body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in rows]
     name = "".join(c if c.isalnum() or c in ":-" else "-" for c in label)
     titles = rf"\caption{{{escape_latex(caption)}}}\label{{{name}}}"
-    inner = "".join(widths)
+    inside = [r"\toprule", head, r"\midrule"]
     if len(rows) > LONG:
-        begin = [
-            r"\begingroup\footnotesize\setlength{\tabcolsep}{3pt}",
-            rf"\begin{{longtable}}{{{inner}}}",
-            titles + r" \\",
-        ]
         lines = [
-            *begin,
-            r"\toprule",
-            head,
-            r"\midrule",
+            r"\begingroup\scriptsize\setlength{\tabcolsep}{3pt}\setlength{\LTcapwidth}{\linewidth}",
+            rf"\begin{{longtable}}{{{places}}}",
+            titles + r" \\",
+            *inside,
             r"\endhead",
             *body,
             r"\bottomrule",
@@ -118,10 +119,27 @@ def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: 
             r"\endgroup",
         ]
     else:
-        begin = [r"\begin{table}[t]", r"\centering\footnotesize\setlength{\tabcolsep}{3pt}", titles]
-        lines = [*begin, rf"\begin{{tabular}}{{{inner}}}", r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
-        lines += [r"\end{tabular}", r"\end{table}"]
+        lines = [
+            r"\begin{table}[t]",
+            r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+            titles,
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{{places}}}",
+            *inside,
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}}",
+            r"\end{table}",
+        ]
     return "\n".join([*lines, ""])
+
+
+def _alignment(cells: Sequence[str]) -> str:
+    """How a column stands: wrapped where a text is long, right where all cells begin as numbers do, else left."""
+    if max(map(len, cells), default=0) > WRAP_AFTER:
+        return rf">{{\raggedright\arraybackslash}}p{{{WRAPPED_CM}cm}}"
+    told = [cell for cell in cells if cell not in ("", "-")]
+    return "r" if told and all(re.match(r"[-+]?\d", cell) for cell in told) else "l"
 
 
 def write_forms(

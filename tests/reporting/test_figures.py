@@ -31,7 +31,7 @@ def test_axis_labels_keep_their_digits() -> None:
     [
         figures.forest_svg([figures.Estimate("m", 0.5, 0.4, 0.6), figures.Estimate("n", 0.3, np.nan, np.nan)], 0.25),
         figures.forest_svg([]),
-        figures.subjects_svg({"m": [0.1, 0.5, 0.5], "n": []}),
+        figures.subjects_svg({"m": [0.1, 0.5, 0.5], "n": []}, dict.fromkeys("mn", figures.KINDS[0])),
         figures.costs_svg({"m": {"search": 1.0, "training": 2.0}, "n": {"training": 1.0}}),
         figures.curves_svg([figures.Panel("x $", {"a": ([0], [1.0]), "b": ([0, 1], [1.0, 2.0]), "c": ([0], [3.0])})]),
     ],
@@ -51,3 +51,26 @@ def test_the_same_content_gives_the_same_bytes() -> None:
 def test_grey_pictures_become_png() -> None:
     for channels in (1, 3):
         assert figures.picture_png(np.zeros((4, 4, channels), np.uint8)).startswith(b"\x89PNG")
+
+
+def test_colours_of_methods_say_what_they_are_where_there_are_several_kinds() -> None:
+    one = [figures.Estimate("m", 0.5, 0.4, 0.6)]
+    assert "searched" not in texts(figures.forest_svg(one))
+    two = [*one, figures.Estimate("n", 0.3, 0.2, 0.4, "not searched")]
+    assert {"searched", "not searched"} <= set(texts(figures.forest_svg(two)))
+    assert "random control" not in texts(figures.forest_svg(two))
+    assert "random control" in texts(
+        figures.subjects_svg({"m": [0.5], "n": [1.0]}, {"m": "searched", "n": "random control"})
+    )
+
+
+def test_subjects_stand_where_their_accuracy_is() -> None:
+    svg = figures.subjects_svg({"m": [1 / 7] * 3}, {"m": "searched"})
+    places = {float(x) for x in re.findall(r'<use xlink:href="#[^"]*" x="([\d.]+)"[^>]*var\(--c0\)', svg)}
+    (median,) = re.findall(r'd="M ([\d.]+) [\d.]+ \s*L \1 [\d.]+ \s*" [^>]*var\(--ink\)', svg)
+    assert list(places) == pytest.approx([float(median)], abs=0.02)
+
+
+def test_a_curve_of_one_epoch_has_one_tick() -> None:
+    svg = figures.curves_svg([figures.Panel("x", {"a": ([2], [0.3]), "b": ([2], [0.4])})])
+    assert [text for text in texts(svg) if text.replace(".", "").isdigit() and not text.startswith("0")] == ["2"]

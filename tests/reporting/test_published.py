@@ -94,3 +94,45 @@ def test_every_table_of_the_papers_is_there(tmp_path: Path, rows: list[published
     assert list(rafdb["published"]) == ["87.28"]
     assert set(table.loc[table["table"] == "EmoNAS 2", "published"]) == {published.NOT_AVAILABLE}
     assert len(table[table["table"] == "Auto-FERNet I"]) > 20
+
+
+def test_a_head_of_1000_classes_is_told_from_another_network() -> None:
+    sizes = {"vgg16": 138e6, "mobilenet_v2": 3.2e6, "emonas": 0.5e6}
+
+    def reasons(method: str, params: int) -> list[str]:
+        record = {"metric": "params", "setting": "", "dataset": "all"}
+        return published.reasons_against(record, {"method": method, "params": params}, Path(), None, sizes)
+
+    assert published.reference_params("vgg16") == 138_357_544 and published.reference_params("emonas") is None
+    assert reasons("vgg16", 134_289_223) == ["its head has 1000 classes: 138M parameters, ours 134M"]
+    assert reasons("mobilenet_v2", 2_232_839) == ["other network: 3.20M parameters, ours 2.23M (3.50M at 1000 classes)"]
+    assert reasons("emonas", 510_000) == [] and reasons("emonas", 43_000)[0].startswith("other network: 500k")
+
+
+def test_ratios_and_sizes_have_our_numbers(tmp_path: Path) -> None:
+    row = {"task": "t", "protocol": "p", "search_scope": "s", "status": "ok", "space": "emonas"}
+    frame = pd.DataFrame(
+        [
+            row | {"method": "autofernet", "params": 2e6, "macs": 8e8},
+            row | {"method": "emonas", "params": 5e5, "macs": 4e8},
+            row | {"method": "deep_evolution", "params": 1e5, "macs": 1e6},
+        ]
+    )
+    sides = {record["method"]: record for record in frame.to_dict("records")}
+
+    def value(metric: str, method: str, table: pd.DataFrame = frame) -> str:
+        return published.our_value(metric, sides[method], table, tmp_path)
+
+    assert value("relative compute (approx)", "autofernet") == "2.00"
+    assert value("relative compute (approx)", "autofernet", frame.iloc[:1]) == "-"
+    assert value("model size (low end)", "emonas") == "2 MB" and value("params (approx)", "emonas") == "500k"
+    assert value("number of candidate operations", "emonas") == "7"
+    assert value("average parameter reduction", "deep_evolution") == "-"
+    whole = pd.concat([frame, pd.DataFrame([row | {"method": "whole_face", "params": 2e6, "macs": 1e8}])])
+    assert value("average parameter reduction", "deep_evolution", whole) == "95.0"
+    assert value("example full-image parameters", "deep_evolution", whole) == "2.00M"
+    assert value("speed (upper bound)", "emonas") == "-"
+    (tmp_path / "tables").mkdir()
+    measured = row | {"method": "emonas", "frames_per_s": 99.6, "device": "a processor"}
+    pd.DataFrame([measured]).to_csv(tmp_path / "tables/complexity.csv", index=False)
+    assert value("speed (upper bound)", "emonas") == "100 (a processor)"

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
 from fernas.evaluation.scores import score_predictions
+from fernas.reporting import collect, report
 from fernas.reporting._markdown import to_html
-from fernas.reporting.collect import lead, mean_curve, numbered_by_fold
+from fernas.reporting.collect import Row, TaskBlock, lead, mean_curve, numbered_by_fold
+from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from tests.reporting.fabricate import fabricate, predictions, study_document
 
@@ -140,6 +143,40 @@ def test_half_written_files_do_not_stop_the_page(own_tree: tuple[Path, StudyConf
     (folder / "t1/shard0/status.json").write_text("")
     append_jsonl(folder / "t0/shard1/training.jsonl", {"fold": 1, "epoch": 9, "loss": None})
     assert build_report(results, config, results / "report").is_file()
+
+
+def test_what_complexity_measured_is_in_the_page(own_tree: tuple[Path, StudyConfig]) -> None:
+    results, config = own_tree
+    assert 'id="complexity"' not in build_report(results, config, results / "report").read_text(encoding="utf-8")
+    row = dict.fromkeys(COLUMNS, 1.5) | {
+        "task": "ckplus-7n", "protocol": "kfold4", "method": "emonas", "search_scope": "per_group", "networks": 2,
+        "params": 43491, "macs": 4.0e6, "input": "3x48x48", "device": "some processor", "threads": 1, "note": None,
+        "rendered": True, "search_peak_mib": None,
+    }  # fmt: skip
+    pd.DataFrame([row]).to_csv(results / "tables/complexity.csv", index=False)
+    page = build_report(results, config, results / "report").read_text(encoding="utf-8")
+    section = page[page.index('id="complexity"') : page.index('id="data"')]
+    assert "43.5k" in section and "3x48x48 on some processor, 1 thread" in section and "ckplus" in section
+    assert section.count("<td") == 1 + len(report.COMPLEXITY) + 1
+
+
+def test_every_finished_method_has_its_confusion_matrix(html: str) -> None:
+    for method in ("emonas", "random", "random_mean", "small_cnn"):
+        assert f"Confusion matrix of {method}." in html
+
+
+def test_views_of_methods_that_see_something_else_are_named() -> None:
+    document = study_document()
+    document["views"]["grey"] = {"kind": "still", "colour": "grey", "size": 64}
+    document["methods"]["small_cnn"]["view"] = "grey"
+    config = StudyConfig.model_validate(document)
+
+    def seen(*methods: str) -> str:
+        rows = [Row(method, "", "ok", "", (), None) for method in methods]
+        return collect._seen(config, TaskBlock("", "ckplus-7n", "", "", "", True, 0.1, rows, ""))
+
+    assert seen("emonas", "small_cnn") == "48 px rgb, still; small_cnn: 64 px grey, still"
+    assert seen("emonas") == "48 px rgb, still" and seen("small_cnn") == "small_cnn: 64 px grey, still"
 
 
 def test_lead_says_when_the_order_is_not_settled() -> None:

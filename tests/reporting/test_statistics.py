@@ -97,6 +97,7 @@ def test_the_optimism_gap_is_printed_where_both_scopes_ran(own_tree: tuple[Path,
     found = statistics.study_statistics(results, frame, None)
     (row,) = found.optimism
     assert row["method"] == "emonas" and row["gap"] > 0 and row["low"] < row["gap"] < row["high"]
+    assert row["p_holm"] == row["p"]  # one gap is its own family
     records = texts.records_of(frame[frame["task"] == "ckplus-7n"].sort_values("uar", ascending=False))
     first = statistics.winner(records)
     assert first is not None and records[0]["search_scope"] == "whole_matched" and first["method"] == "emonas"
@@ -137,6 +138,25 @@ def test_ranks_over_five_corpora_have_a_picture(tmp_path: Path) -> None:
     html = build_report(tmp_path, None, tmp_path / "report").read_text(encoding="utf-8")
     assert "Mean ranks over 5 corpora: strong 1.00, middle 2.00, weak 3.00" in html
     assert (tmp_path / "tables/ranks.svg").is_file()
+
+
+def test_corpora_with_the_same_people_and_rendered_ones_beside_real_ones_are_no_ranks(tmp_path: Path) -> None:
+    names = ["casme2", "smic", "samm", "megc2019", "ckplus", "jaffe", "mug"]
+    document = study_document()
+    document["datasets"] = {name: {"source": "real", "root": "/x"} for name in names} | {"disfa": {}}
+    config = StudyConfig.model_validate(document)
+    rows = [
+        {"dataset": name, "task": f"{name}-t", "protocol": "p", "method": method, "uar": value, "status": "ok",
+         "search_scope": "no_data", "rendered": name == "disfa"}
+        for name in [*names, "disfa"] for method, value in (("a", 0.9), ("b", 0.6), ("c", 0.2))
+    ]  # fmt: skip
+    ranks = statistics.study_ranks(pd.DataFrame(rows), config)
+    assert ranks["available"] and ranks["corpora"] == 6 and not ranks["rendered"]
+    assert ranks["left_out"] == ["disfa (rendered)", "megc2019 (same people as casme2, smic, samm)"]
+    rendered = statistics.study_ranks(pd.DataFrame(rows).assign(rendered=True), config)
+    assert rendered["rendered"] and rendered["corpora"] == 7
+    few = statistics.study_ranks(pd.DataFrame([row for row in rows if row["dataset"] not in ("jaffe", "mug")]), config)
+    assert not few["available"] and "4 corpora" in few["reason"]
 
 
 def test_four_corpora_are_too_few_for_ranks(tmp_path: Path) -> None:
@@ -241,7 +261,11 @@ def test_latex_tables_compile(tree: tuple[Path, StudyConfig], tmp_path: Path) ->
     build_report(results, tree[1], results / "report")
     tables = sorted((results / "tables").glob("*.tex"))
     assert len(tables) >= 8
-    lines = [r"\documentclass[landscape]{article}", r"\usepackage{booktabs,longtable,array}", r"\begin{document}"]
+    lines = [
+        r"\documentclass[landscape]{article}",
+        r"\usepackage{booktabs,longtable,array,graphicx}",
+        r"\begin{document}",
+    ]
     lines += [rf"\input{{{path.name}}}\clearpage" for path in tables]
     (results / "tables/all.tex").write_text("\n".join([*lines, r"\end{document}"]), encoding="utf-8")
     done = subprocess.run(

@@ -145,3 +145,11 @@ def test_the_note_on_constant_answers_names_the_class_or_counts_the_folds():
     assert tables.constant_note([folds, varied]) == "one class for all samples in 2 of 8 folds"
     whole = {**folds, "constant_predictor": True, "top_prediction": {"class": "fear", "share": 1.0}}
     assert tables.constant_note([whole, varied]) == "constant predictor in 1 of 2 seeds: fear"
+
+
+def test_latex_columns_of_numbers_stand_right_and_signs_are_no_hyphens():
+    latex = texts.latex_table(["a", "b", "c"], [["x-1", "-2.5 [-3.0, +1.0]", "-"], ["y", "4.0", "-"]], "t", "tab:t")
+    assert r"\begin{tabular}{lrl}" in latex and r"\resizebox" in latex
+    assert r"x-1 & $-$2.5 {[}$-$3.0, $+$1.0{]} & - \\" in latex
+    long = texts.latex_table(["a"], [["v"]] * (texts.LONG + 1), "t", "tab:t")
+    assert r"\begin{longtable}{l}" in long and r"\setlength{\LTcapwidth}{\linewidth}" in long

@@ -36,7 +36,8 @@
       shown += keep ? 1 : 0;
     }
     const all = table.tBodies[0].rows.length;
-    told.textContent = shown === all ? all + " rows" : shown + " of " + all + " rows";
+    const rows = all === 1 ? " row" : " rows";
+    told.textContent = shown === all ? all + rows : shown + " of " + all + rows;
   }
   document.querySelectorAll("table[data-sortable]").forEach(function (table) {
     Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells).forEach(function (header, index) {
