@@ -1,5 +1,6 @@
 """The only module that imports mlflow: a small store of runs over its client. No tracing, no telemetry, few retries."""
 
+import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 from requests.exceptions import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # a StoreError says it, in one line
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # the page opens with runs and charts, not with traces
 BATCH = 500  # metrics per call; a store takes 1000, and 100 params or tags
 

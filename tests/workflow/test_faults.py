@@ -191,11 +191,13 @@ KUBERNETES = ("--profile", "profiles/kubernetes", "--jobs", "1", *CONFIG)
 
 
 @pytest.fixture
-def pods(study, tmp_path, monkeypatch) -> Path:
-    """The pretended kubectl, its pods in process namespaces; the study as it is before its searches."""
+def pods(study, finished, tmp_path, monkeypatch) -> Path:
+    """The pretended kubectl, its pods in process namespaces; in the study one search and what follows is left to do."""
     if not pretended_kubectl.namespaces():
         pytest.skip("no process namespaces here (root only): a SIGTERM would end a pod's first process")
-    shutil.rmtree(study.folder / RUNS / "emonas" / "per_group" / "s0")
+    shutil.copytree(finished.folder / RUNS / "small_cnn", study.folder / RUNS / "small_cnn")
+    for name in ("g0", "t0"):
+        shutil.rmtree(study.folder / RUNS / "emonas" / "per_group" / "s0" / name)
     return pretended_kubectl.install(tmp_path / "kube", tmp_path, monkeypatch)
 
 
@@ -471,6 +473,8 @@ def test_a_locked_store(study, expected):
         store.rollback()
     assert result.status == 0, result.text[-4000:]
     print(f"\nlocked store: {seconds:.0f} s")
+    log = (study.folder / RESULTS / "logs" / "track.log").read_text()
+    assert "is not reachable" in log and "Traceback" not in log
     (study.folder / RESULTS / "comparison.csv").unlink()
     again(study, expected)
 
