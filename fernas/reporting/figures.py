@@ -244,7 +244,9 @@ def forest_svg(estimates: Sequence[Estimate], chance: float | None = None, xlabe
         axis.plot([100 * item.value], [position], "o", color=colour, markersize=5.5)
     if chance is not None:
         axis.axvline(100 * chance, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
-        axis.text(100 * chance, -0.62, "  chance", fontsize=6.5, color=MUTED, va="center")
+        axis.annotate(
+            "chance", (100 * chance, -0.62), (3, 0), textcoords="offset points", fontsize=6.5, color=MUTED, va="center"
+        )
     lows = [e.low if np.isfinite(e.low) else e.value for e in estimates] + ([chance] if chance is not None else [])
     highs = [e.high if np.isfinite(e.high) else e.value for e in estimates]
     low = max(0.0, np.floor(10 * min(lows, default=0)) * 10 - 2)

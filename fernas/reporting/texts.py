@@ -76,7 +76,7 @@ def escape_markdown(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-LONG, WRAP_AFTER, WRAPPED_CM = 40, 30, 3.2
+LONG, WRAP_AFTER, WRAPPED, WIDEST = 40, 30, 0.55, 0.2  # rows, letters; shares of the line for wrapped columns
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -100,7 +100,7 @@ def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: 
     Numbers stand right, columns of long texts wrap, a table wider than the text is scaled to it, and one of more than
     `LONG` rows may break over pages.
     """
-    places = "".join(_alignment([str(row[i]) for row in rows]) for i in range(len(columns)))
+    places = _alignments([[str(row[i]) for row in rows] for i in range(len(columns))])
     head = " & ".join(escape_latex(column) for column in columns) + r" \\"
     body = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in rows]
     name = "".join(c if c.isalnum() or c in ":-" else "-" for c in label)
@@ -134,12 +134,16 @@ def latex_table(columns: Sequence[str], rows: Sequence[Sequence[str]], caption: 
     return "\n".join([*lines, ""])
 
 
-def _alignment(cells: Sequence[str]) -> str:
-    """How a column stands: wrapped where a text is long, right where all cells begin as numbers do, else left."""
-    if max(map(len, cells), default=0) > WRAP_AFTER:
-        return rf">{{\raggedright\arraybackslash}}p{{{WRAPPED_CM}cm}}"
-    told = [cell for cell in cells if cell not in ("", "-")]
-    return "r" if told and all(re.match(r"[-+]?\d", cell) for cell in told) else "l"
+def _alignments(columns: Sequence[Sequence[str]]) -> str:
+    """How columns stand: wrapped where a text is long, right where all cells begin as numbers do, else left."""
+    kinds = []
+    for cells in columns:
+        told = [cell for cell in cells if cell not in ("", "-")]
+        number = bool(told) and all(re.match(r"[-+]?\d", cell) for cell in told)
+        kinds.append("p" if max(map(len, cells), default=0) > WRAP_AFTER else "r" if number else "l")
+    width = min(WIDEST, WRAPPED / max(1, kinds.count("p")))
+    wrapped = rf">{{\raggedright\arraybackslash}}p{{{width:.3f}\linewidth}}"
+    return "".join(wrapped if kind == "p" else kind for kind in kinds)
 
 
 def write_forms(
