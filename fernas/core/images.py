@@ -90,7 +90,9 @@ def _refuse_bomb(data: bytes, name: str, max_pixels: int) -> None:
     try:
         with Image.open(io.BytesIO(data)) as header:
             width, height = header.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except UnidentifiedImageError as error:  # its own text holds an address in memory
+        raise DataError(f"{name}: not a readable picture ({len(data)} bytes of no known format)") from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{name}: not a readable picture ({error})") from error
     if width * height > max_pixels:
         raise DataError(f"{name}: {width}x{height} pixels, expected at most {max_pixels}")
