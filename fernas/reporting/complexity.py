@@ -158,7 +158,7 @@ def shown(record: dict[str, Any]) -> tuple[str, ...]:
 
     return (
         rendered_folder(str(record["task"]), bool(record["rendered"])),
-        str(record["method"]),
+        f"{record['method']} ({record['search_scope']})",
         str(record["networks"]),
         short_count(record["params"]),
         short_count(record["macs"]),

@@ -209,7 +209,7 @@ def complexity_rows(results: Path) -> list[tuple[str, str, list[Cell], str]]:
         cells = [Cell(text, number) for text, number in zip(texts, numbers, strict=True)]
         where = f"{record['input']} on {record['device']}, {record['threads']} thread{'s' * (record['threads'] != 1)}"
         told = "" if missing(record["note"]) else str(record["note"])
-        rows.append((str(record["method"]), shown(record)[0], cells, "; ".join(filter(None, [where, told]))))
+        rows.append((shown(record)[1], shown(record)[0], cells, "; ".join(filter(None, [where, told]))))
     return rows
 
 
