@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fernas.reporting.statistics import CLEAN_SCOPES
 from fernas.reporting.texts import records_of, rendered_folder
 from fernas.reporting.tree import MethodRun, number, optional_json
 
@@ -12,10 +13,10 @@ from fernas.reporting.tree import MethodRun, number, optional_json
 def best_runs(results: Path, frame: pd.DataFrame) -> dict[str, str]:
     """Path of a search seed's run (`<task>/<protocol>/<method>/<scope>/s<seed>`) -> `true` or `false`.
 
-    The best one of each dataset and method has the highest UAR, averaged over its training seeds. Rendered and real
-    faces are apart.
+    The best one of each dataset and method has the highest UAR, averaged over its training seeds; one whose search saw
+    test subjects only where the method has no other. Rendered and real faces are apart.
     """
-    found: dict[tuple[str, bool, str], dict[str, float]] = {}
+    found: dict[tuple[str, bool, str], dict[str, tuple[bool, float]]] = {}
     for record in records_of(frame[frame["status"] == "ok"]):
         rendered = str(record["rendered"]).lower() == "true"
         task_dir = rendered_folder(str(record["task"]), rendered)
@@ -26,7 +27,8 @@ def best_runs(results: Path, frame: pd.DataFrame) -> dict[str, str]:
             if (value := number(optional_json(training.folder / "scores.json"), "uar")) is not None:
                 seeds.setdefault(training.search_seed, []).append(value)
         scores = found.setdefault((str(record["dataset"]), rendered, parts[2]), {})
-        scores.update({f"{run.key}/s{seed}": float(np.mean(values)) for seed, values in seeds.items()})
+        clean = parts[3] in CLEAN_SCOPES
+        scores.update({f"{run.key}/s{seed}": (clean, float(np.mean(values))) for seed, values in seeds.items()})
     tags = {}
     for scores in found.values():
         first = max(scores, key=lambda path: scores[path], default=None)

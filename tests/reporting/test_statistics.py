@@ -16,6 +16,7 @@ from fernas.core.io import read_json, write_json, write_parquet
 from fernas.evaluation.compare import compare_runs, holm
 from fernas.evaluation.scores import score_predictions
 from fernas.reporting import report, statistics, texts
+from fernas.reporting.best import best_runs
 from fernas.reporting.collect import lead, similarity_pictures
 from fernas.reporting.figures import ranks_svg
 from fernas.reporting.report import build_report
@@ -104,6 +105,9 @@ def test_the_optimism_gap_is_printed_where_both_scopes_ran(own_tree: tuple[Path,
     against = found.against_best(records)
     assert against["emonas (whole_matched)"]["difference"] < 0 < against["random"]["difference"]
     assert "whole_matched" not in lead(records, 1 / 7, against)
+    tags = best_runs(results, frame)
+    assert tags["ckplus-7n-rendered/kfold4/emonas/per_group/s0"] == "true"
+    assert tags["ckplus-7n-rendered/kfold4/emonas/whole_matched/s0"] == "false"
     html = build_report(results, None, results / "report").read_text(encoding="utf-8")
     assert "Optimism gap" in html and "when the search saw test subjects" in html
     assert (results / "tables/optimism.csv").read_text().count("\n") == 2
