@@ -196,7 +196,7 @@ def training_macs(
 
     _, pictures = _parts(config, run, size)
     recipe = plugins.load("training", method.recipe).Config.model_validate(method.recipe_options)
-    epochs = int(getattr(recipe, "epochs", 100))
+    epochs = int(getattr(recipe, "epochs", 100)) * int(getattr(recipe, "trainings", 1))
     shape = _shape(view)
     network = Network(**method.network.model_dump(), classes=len(task.classes), input=shape)
     architecture: Architecture

@@ -38,6 +38,8 @@ class Fitted:
         images: pictures that went forward and backward.
         evaluated: pictures that went forward only.
         micro_batch: samples per pass after out-of-memory fallbacks; None when whole batches fitted.
+        rows: one per epoch.
+        rejected_images, rejected_evaluated: of `images` and `evaluated`, those of trainings that were not kept.
     """
 
     epoch: int = -1
@@ -46,6 +48,8 @@ class Fitted:
     evaluated: int = 0
     micro_batch: int | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
+    rejected_images: int = 0
+    rejected_evaluated: int = 0
 
 
 def class_weights(labels: np.ndarray, classes: int, kind: str) -> Tensor | None:

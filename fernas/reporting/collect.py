@@ -36,6 +36,7 @@ from fernas.reporting.tables import captions, notes
 from fernas.reporting.texts import missing, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
 from fernas.training.fes import admitted, read_fes
+from fernas.training.rates import kept_rows
 
 logger = logging.getLogger(__name__)
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
@@ -771,7 +772,9 @@ def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
     panels, words = [], []
     histories = {
         name: [
-            optional_jsonl(shard.folder / "training.jsonl") for training in run.trainings for shard in training.shards
+            kept_rows(optional_jsonl(shard.folder / "training.jsonl"))
+            for training in run.trainings
+            for shard in training.shards
         ]
         for name, run in runs.items()
     }

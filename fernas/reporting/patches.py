@@ -15,6 +15,7 @@ from fernas.evaluation.coverage import coverage_map, region_overlaps
 from fernas.reporting import figures
 from fernas.reporting.tree import MethodRun, number, optional_json, optional_jsonl
 from fernas.spaces.patches import Genome, patch_params, whole_face
+from fernas.training.rates import kept_rows
 
 
 @dataclass
@@ -167,7 +168,7 @@ def _epochs(shards: list[Path]) -> tuple[float, float]:
     """(mean number of epochs up to the chosen one, mean seconds of an epoch) over folds."""
     chosen, seconds = [], []
     for folder in shards:
-        rows = pd.DataFrame(optional_jsonl(folder / "training.jsonl"))
+        rows = pd.DataFrame(kept_rows(optional_jsonl(folder / "training.jsonl")))
         if rows.empty or not {"fold", "epoch", "inner_uar", "inner_loss"} <= set(rows.columns):
             continue
         seconds += rows["seconds"].tolist() if "seconds" in rows else []

@@ -141,7 +141,7 @@ def _row(results: Path, run: MethodRun, config: StudyConfig | None) -> dict[str,
         "interval_unit": next((str(s["interval_unit"]) for _, s in scored if s.get("interval_unit")), ""),
         "params": None if complexity["params"] is None else round(complexity["params"]),
         "macs": complexity["macs"],
-        "search_macs": _per_seed(run, "search", ("macs",)),
+        "search_macs": _search_macs(run),
         "core_s": _core_seconds(run),
         "extra_data": grid.extra_data(method) if method else False,
         "leaks": "; ".join([*leaks(results, run), *_inherited_leaks(run, method)]),
@@ -312,6 +312,12 @@ def _per_seed(run: MethodRun, stage: str, keys: tuple[str, ...]) -> float | None
         return None
     repetitions = len({s.search_seed for s in run.searches}) if stage == "search" else len(run.trainings)
     return float(sum(values)) / max(1, repetitions)
+
+
+def _search_macs(run: MethodRun) -> float | None:
+    """What a repetition spent on choosing: its searches, and the learning rates that were tried and not kept."""
+    searched, tuned = _per_seed(run, "search", ("macs",)), _per_seed(run, "training", ("choice_macs",))
+    return tuned if searched is None else searched + (tuned or 0.0)
 
 
 def _core_seconds(run: MethodRun) -> float | None:

@@ -12,13 +12,13 @@ from torch import nn
 
 from fernas.core.io import atomic_path
 from fernas.core.seeds import derive_seed
-from fernas.learn.config import FitConfig
 from fernas.learn.fit import Fitted, fit
 from fernas.learn.history import History, Snapshots
 from fernas.learn.runtime import Stopwatch, cost, prepare
 from fernas.spaces.complexity import macs
 from fernas.spaces.networks import build_network
 from fernas.training.context import FoldTask, TrainContext
+from fernas.training.rates import RateOptions, fit_rates
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
     """
     device = prepare(context.seed, context.threads, context.device)
     history = History(context.history_path, context.log)
-    spent = 0.0
+    spent = choice = 0.0
     done: list[int] = []
     watch = Stopwatch()
 
@@ -71,7 +71,7 @@ def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
     if state is not None:
         history.load(state["common"]["history"])
         watch = Stopwatch(state["common"]["watch"])
-        done, spent = list(state["done"]), float(state["spent"])
+        done, spent, choice = list(state["done"]), float(state["spent"]), float(state["choice"])
         logger.info("training continues: folds %s are finished", done)
     for task in context.folds:
         path = fold_model_path(context, task.fold)
@@ -81,20 +81,26 @@ def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
         seed = derive_seed(context.seed, "fold", task.fold)
         torch.manual_seed(derive_seed(seed, "init"))
         net = build_network(task.architecture)
-        outer = {"done": list(done), "spent": spent, "fold": task.fold}
+        outer = {"done": list(done), "spent": spent, "choice": choice, "fold": task.fold}
         fitted = fit_fold(FoldStart(task, net, seed, device, snapshots.nested(outer, "fit"), running, history))
         per_image = macs(task.architecture)
         spent += per_image * (3 * fitted.images + fitted.evaluated)
+        choice += per_image * (3 * fitted.rejected_images + fitted.rejected_evaluated)
         save_weights(net, path)
         done.append(task.fold)
-        snapshots.save({"done": list(done), "spent": spent})
+        snapshots.save({"done": list(done), "spent": spent, "choice": choice})
     _assemble(context)
-    context.cost = cost(watch, spent, device)
+    context.cost = {**cost(watch, spent, device), "choice_macs": choice}
     return spent
 
 
-def fit_once(context: TrainContext, start: FoldStart, config: FitConfig) -> Fitted:
-    """Train a fold's network in one go: `fit` with the shard's history, copies, snapshots and heartbeat."""
+def fit_once(context: TrainContext, start: FoldStart, config: RateOptions) -> Fitted:
+    """Train a fold's network in one go: `fit` with the shard's history, copies, snapshots and heartbeat.
+
+    With `lr_choices` that happens once for each of them.
+    """
+    if config.lr_choices is not None:
+        return fit_rates(context, start, config)
 
     def on_epoch(row: dict[str, Any], net: nn.Module) -> None:
         keep_copy(context, start.task.fold, row, net)

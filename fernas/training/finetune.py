@@ -6,14 +6,14 @@ from pydantic import Field
 
 from fernas.learn.config import AugmentConfig
 from fernas.training.context import RecipePlugin, TrainContext
-from fernas.training.oracle import OracleOptions
+from fernas.training.rates import RateOptions
 
 if TYPE_CHECKING:
     from fernas.learn.fit import Fitted
     from fernas.training._shard import FoldStart
 
 
-class FineTuneConfig(OracleOptions):
+class FineTuneConfig(RateOptions):
     """Defaults are those of Auto-FERNet's fine-tuning on CK48."""
 
     epochs: int = Field(default=60, ge=1)

@@ -1,11 +1,11 @@
-"""The plain recipe: each fold's network from scratch, one learning rate, inner validation chooses the epoch."""
+"""The plain recipe: each fold's network from scratch; inner validation chooses the epoch, and the rate if asked."""
 
 from fernas.training.context import RecipePlugin, TrainContext
-from fernas.training.oracle import OracleOptions
+from fernas.training.rates import RateOptions
 
 
-class PlainConfig(OracleOptions):
-    """The options of `fit`, and `oracle_every`."""
+class PlainConfig(RateOptions):
+    """The options of `fit`, `oracle_every`, and `lr_choices`."""
 
 
 def run(context: TrainContext) -> float:

@@ -8,7 +8,7 @@ from pydantic import Field
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import sha256_file
 from fernas.training.context import RecipePlugin, TrainContext
-from fernas.training.oracle import OracleOptions
+from fernas.training.rates import RateOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fernas.training._shard import FoldStart
 
 
-class PretrainedConfig(OracleOptions):
+class PretrainedConfig(RateOptions):
     """As `plain`, and where the weights come from. Nothing is ever downloaded."""
 
     weights: str = Field(

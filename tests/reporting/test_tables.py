@@ -11,6 +11,7 @@ import pytest
 from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json
 from fernas.reporting import tables, texts
+from fernas.reporting.tree import MethodRun
 from tests.reporting.fabricate import study_document
 
 
@@ -153,3 +154,15 @@ def test_latex_columns_of_numbers_stand_right_and_signs_are_no_hyphens():
     assert r"x-1 & $-$2.5 {[}$-$3.0, $+$1.0{]} & - \\" in latex
     long = texts.latex_table(["a"], [["v"]] * (texts.LONG + 1), "t", "tab:t")
     assert r"\begin{longtable}{l}" in long and r"\setlength{\LTcapwidth}{\linewidth}" in long
+
+
+def test_a_learning_rate_that_was_tried_and_not_kept_is_search(tmp_path):
+    run = MethodRun("t-rendered", "p", "m", "no_data", tmp_path)
+    write_json(tmp_path / "s0" / "g0" / "cost.json", {"macs": 5.0})
+    write_json(tmp_path / "s0" / "g0" / "status.json", {"status": "ok"})
+    for repetition, choice in ((0, 4.0), (1, 8.0)):
+        for shard in (0, 1):
+            folder = tmp_path / "s0" / f"t{repetition}" / f"shard{shard}"
+            write_json(folder / "status.json", {"status": "ok"})
+            write_json(folder / "cost.json", {"macs": 100.0, "choice_macs": choice})
+    assert tables._search_macs(run) == 5.0 + (2 * 4.0 + 2 * 8.0) / 2
