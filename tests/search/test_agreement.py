@@ -36,9 +36,11 @@ SHORT = {"epochs": 1, "batch": 8, "batch_share": 1.0}
 AGREEMENT = {"cells": 3, "epochs": 1, "batch": 8, "batch_share": 1.0, "augment": {"padding": 2}}
 
 
-def agreeing(folder, plugin=FIRST, space="emonas", **options):
-    options = plugin.Config(**SHORT, agreement=AGREEMENT, **options)
-    return context(plugin.name, space, folder, options=options, weights=part(12, seed=1), selection=part(30, seed=2))
+def agreeing(folder, **options):
+    options = FIRST.Config(**SHORT, agreement=AGREEMENT, **options)
+    return context(
+        "darts_first", "emonas", folder, options=options, weights=part(12, seed=1), selection=part(9, seed=2)
+    )
 
 
 def scored(folder):
@@ -160,10 +162,9 @@ def test_statistics_are_the_means_over_the_batches_of_a_pass(tmp_path):
     assert torch.equal(net[0].running_var, first) and not net.training
 
 
-@pytest.mark.parametrize("plugin", [FIRST, SECOND])
-def test_a_search_writes_a_row_per_cell_and_how_they_agree_and_the_budget_knows_it(plugin, tmp_path):
-    run = agreeing(tmp_path, plugin)
-    found = plugin.run(run)
+def test_a_search_writes_a_row_per_cell_and_how_they_agree_and_the_budget_knows_it(tmp_path):
+    run = agreeing(tmp_path)
+    found = FIRST.run(run)
     rows, last = scored(tmp_path)
     assert [row["agreement"] for row in rows] == [0, 1, 2]
     for row, cell in zip(rows, agreement_cells(run.options, "emonas"), strict=True):
@@ -174,15 +175,17 @@ def test_a_search_writes_a_row_per_cell_and_how_they_agree_and_the_budget_knows_
     inherited, trained = ([r[f"{s}_uar"] - 1e-6 * r[f"{s}_loss"] for r in rows] for s in ("inherited", "trained"))
     by_hand = stats.kendalltau(inherited, trained).statistic
     assert last["agreement_kendall"] == pytest.approx(by_hand)
-    known = plugin.budget(run.options, "emonas", run.network, 3, run.input_shape, PartSizes(12, 30, 6))
+    sizes = ("emonas", run.network, 3, run.input_shape, PartSizes(12, 9, 6))
+    known = FIRST.budget(run.options, *sizes)
     assert known == run.budget.spent == rows[-1]["spent_macs"]
     metrics = read_jsonl(tmp_path / "metrics.jsonl")
     assert metrics[-1]["agreement_kendall"] == last["agreement_kendall"] and "trained_uar" in metrics[-2]
 
-    without = context(plugin.name, "emonas", tmp_path / "without", options=plugin.Config(**SHORT))
+    without = context("darts_first", "emonas", tmp_path / "without", options=FIRST.Config(**SHORT))
     without.weights, without.selection = run.weights, run.selection
-    assert plugin.run(without) == found  # asking changes nothing about what is found
-    assert known > plugin.budget(without.options, "emonas", run.network, 3, run.input_shape, PartSizes(12, 30, 6))
+    assert FIRST.run(without) == found  # asking changes nothing about what is found
+    second = [SECOND.budget(SECOND.Config(**SHORT, **more), *sizes) for more in ({"agreement": AGREEMENT}, {})]
+    assert second[0] - second[1] == known - FIRST.budget(without.options, *sizes) > 0
 
 
 def test_other_depths_are_searched_and_trained(tmp_path):
@@ -191,7 +194,7 @@ def test_other_depths_are_searched_and_trained(tmp_path):
     rows, _ = scored(tmp_path)
     cells = agreement_cells(run.options, "emonas")
     assert [row["macs"] for row in rows] == [cell_macs(c, 3, run.network, 3, run.input_shape) for c in cells]
-    known = FIRST.budget(run.options, "emonas", run.network, 3, run.input_shape, PartSizes(12, 30, 6))
+    known = FIRST.budget(run.options, "emonas", run.network, 3, run.input_shape, PartSizes(12, 9, 6))
     assert known == run.budget.spent
 
 
