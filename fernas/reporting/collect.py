@@ -41,6 +41,7 @@ from fernas.training.rates import kept_rows
 logger = logging.getLogger(__name__)
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 MAX_CELLS = 6
+CURVES_OF_ONE_PICTURE = 6
 FACES_PER_CLASS = 3
 CURVES = {  # panel -> names of the columns of search.jsonl, each with its legend
     "loss": {"weight_loss": "weights", "alpha_loss": "alphas", "train_loss": "training"},
@@ -62,6 +63,7 @@ class Picture:
     alt: str
     caption: str = ""
     note: str = ""
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -270,9 +272,10 @@ def _add_scores(
     block.cells = [(name, pictures) for name, run in runs.items() if (pictures := cell_pictures(name, run))]
     block.curves = [picture for name, run in runs.items() if (picture := search_curves(name, run)) is not None]
     block.curves += [picture for name in labels if (picture := swap_picture(name, runs[name])) is not None]
-    training = training_curves({name: runs[name] for name in labels})
-    if training is not None:
-        block.curves.append(training)
+    for start in range(0, len(labels), CURVES_OF_ONE_PICTURE):
+        training = training_curves({name: runs[name] for name in labels[start : start + CURVES_OF_ONE_PICTURE]})
+        if training is not None:
+            block.curves.append(training)
 
 
 def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) -> None:
@@ -334,7 +337,8 @@ def kind_of(record: dict[str, Any]) -> str:
     searched, control, fixed = figures.KINDS
     if str(record["search"] or record["method"]).startswith("random"):
         return control
-    return fixed if record["search_scope"] == "no_data" else searched
+    taken = str(record["search"]) == "taken"  # of another run, which searched
+    return fixed if record["search_scope"] == "no_data" or (record["search_macs"] == 0 and not taken) else searched
 
 
 def _classes(config: StudyConfig | None, task: str) -> list[str]:
@@ -440,7 +444,10 @@ def lead(records: list[dict[str, Any]], chance: float, against: dict[str, dict[s
     names = [run_name(record, records) for record in good] if against else []
     tested = {name: pair for name, pair in (against or {}).items() if name in names}
     if tested:
-        return f"{text}. {_tested(tested)}{_cheapest(good, records, tested)}"
+        every = "every other method"
+        if len(good) < sum(record["status"] == "ok" for record in records):
+            every += " whose search saw no test subjects"
+        return f"{text}. {_tested(tested, every)}{_cheapest(good, records, tested)}"
     near = [str(r["method"]) for r in good[1:] if not missing(r["uar_high"]) and r["uar_high"] >= first["uar_low"]]
     if len(good) == 1 or missing(first["uar_low"]):
         return f"{text}."
@@ -449,8 +456,8 @@ def lead(records: list[dict[str, Any]], chance: float, against: dict[str, dict[s
     return f"{text}, and its interval overlaps no other."
 
 
-def _tested(against: dict[str, dict[str, Any]]) -> str:
-    """What the paired tests of the best against all others say."""
+def _tested(against: dict[str, dict[str, Any]], every: str) -> str:
+    """What the paired tests of the best against all others (`every` in words) say."""
     sure = [name for name, pair in against.items() if pair["swap_p_holm"] < SIGNIFICANT]
     open_ = [name for name in against if name not in sure]
     second, pair = next(iter(against.items()))
@@ -458,7 +465,7 @@ def _tested(against: dict[str, dict[str, Any]]) -> str:
     ahead = f"It is {100 * pair['difference']:.1f} points ahead of {second} ({how} p {p_text(pair['swap_p_holm'])})"
     least = min(found["swap_smallest_p"] * found["family"] for found in against.values())
     if not open_:
-        return f"{ahead} and beats every other method beyond chance."
+        return f"{ahead} and beats {every} beyond chance."
     if least >= SIGNIFICANT:
         return f"{ahead}. So few {pair['unit']}s cannot settle an order among {pair['family']} pairs."
     if not sure:
@@ -714,7 +721,8 @@ def cell_pictures(name: str, run: MethodRun) -> list[Picture]:
         if svg in pictures:
             continue
         where = f"search seed {search.search_seed}, group {search.group}"
-        pictures[svg] = Picture(svg_address(svg), f"Architecture of {name}, {where}: {_described(document)}", where)
+        told, wide = f"Architecture of {name}, {where}: {_described(document)}", document["kind"] == "cells"
+        pictures[svg] = Picture(svg_address(svg), told, where, wide=wide)
         if len(pictures) == MAX_CELLS:
             break
     return list(pictures.values())
@@ -786,13 +794,13 @@ def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
                 series[name] = (steps, values)
                 words.append(f"{title} of {name}: from {values[0]:.3g} to {values[-1]:.3g}")
         if series:
-            panels.append(figures.Panel(title, dict(list(series.items())[:6])))
+            panels.append(figures.Panel(title, series))
     if not panels:
         return None
     return Picture(
         svg_address(figures.curves_svg(panels)),
         "Curves of training. " + "; ".join(words),
-        "training, mean over folds and seeds",
+        f"training of {_listed(list(runs))}, mean over folds and seeds",
     )
 
 

@@ -42,7 +42,7 @@ INK, MUTED, LINE = (PALETTE[name][0] for name in ("ink", "muted", "line"))
 SERIES = tuple(PALETTE[f"c{i}"][0] for i in range(6))
 KINDS = ("searched", "random control", "not searched")  # what a method is, by colour: SERIES in this order
 WIDTH_IN = 3.75
-LEGEND_COLUMNS, LEGEND_FITS = 3, 50  # of a panel of curves; letters of title and legend on one line
+LEGEND_LETTERS, LEGEND_FITS = 48, 50  # of one row of a legend; of title and legend beside each other
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 RC: dict[Any, Any] = {
     "svg.fonttype": "none", "font.size": 8, "font.family": ["DejaVu Sans"], "text.color": INK, "axes.labelcolor": MUTED,
@@ -300,16 +300,16 @@ def subjects_svg(
 @matplotlib.rc_context(RC)
 def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
     """Small plots of curves below each other; the legend stands beside the title, or below it where it is long."""
-    crowded = [_crowded(panel) for panel in panels]
-    figure, axes = _figure((1.5 if any(crowded) else 1.28) * max(1, len(panels)), rows=max(1, len(panels)))
-    for axis, panel, below in zip(axes, panels, crowded, strict=False):
+    columns = [_legend_columns(panel) for panel in panels]
+    rows = [-(-len(panel.series) // count) if count else 0 for panel, count in zip(panels, columns, strict=True)]
+    figure, axes = _figure((1.28 + 0.12 * max(rows, default=0)) * max(1, len(panels)), rows=max(1, len(panels)))
+    for axis, panel, beneath, lines in zip(axes, panels, columns, rows, strict=False):
         for number, (name, (steps, values)) in enumerate(panel.series.items()):
             dots = "o" if len(values) == 1 else ""
             axis.plot(
                 steps, values, color=SERIES[number % len(SERIES)], label=name, marker=dots, markersize=4, alpha=0.9
             )
-        rows = -(-len(panel.series) // LEGEND_COLUMNS)
-        axis.set_title(panel.title, color=INK, pad=6 + 10 * rows if below else 6)
+        axis.set_title(panel.title, color=INK, pad=6 + 10 * lines)
         axis.set_ylabel(panel.ylabel, fontsize=7)
         axis.yaxis.grid(True, linewidth=0.6)
         axis.set_axisbelow(True)
@@ -322,18 +322,21 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
             axis.set(xlim=(drawn[0] - 1, drawn[0] + 1), xticks=drawn)
         if 1 < len(panel.series) <= 6:
             axis.legend(
-                loc="lower left" if below else "lower right", bbox_to_anchor=(0 if below else 1.01, 0.98),
-                fontsize=6.5, labelcolor=MUTED, ncols=LEGEND_COLUMNS, handlelength=1.0, columnspacing=0.9,
-                borderaxespad=0, handletextpad=0.4,
+                loc="lower left" if beneath else "lower right", bbox_to_anchor=(0 if beneath else 1.01, 0.98),
+                fontsize=6.5, labelcolor=MUTED, ncols=beneath or len(panel.series), handlelength=1.0,
+                columnspacing=0.9, borderaxespad=0, handletextpad=0.4,
             )  # fmt: skip
     if panels:
         axes[len(panels) - 1].set_xlabel(xlabel, fontsize=7.5)
     return _svg(figure)
 
 
-def _crowded(panel: Panel) -> bool:
-    """Whether the legend does not fit beside the title."""
-    return len(panel.series) > 1 and len(panel.title) + sum(len(name) + 4 for name in panel.series) > LEGEND_FITS
+def _legend_columns(panel: Panel) -> int:
+    """Columns of a legend beneath the title, or 0 where it fits beside it."""
+    letters = [len(name) + 4 for name in panel.series]
+    if len(letters) < 2 or len(panel.title) + sum(letters) <= LEGEND_FITS:
+        return 0
+    return max(1, min(3, LEGEND_LETTERS // max(letters)))
 
 
 @matplotlib.rc_context(RC)

@@ -58,12 +58,13 @@ def patch_findings(name: str, run: MethodRun) -> PatchFindings | None:
     findings = PatchFindings(name)
     coverage = coverage_map(genomes, face_px, weights)
     overlaps = region_overlaps(genomes, face_px)
+    told = f"{len(genomes)} search{'es' if len(genomes) != 1 else ''}"
     words = ", ".join(f"{o.region} {100 * o.share:.0f} % (chance {100 * o.chance:.0f} %)" for o in overlaps)
     findings.pictures.append(
         (
             figures.coverage_svg(coverage, mean_face(face_px)),
-            f"Coverage map of {name} on the mean face over {len(genomes)} searches: share of the patches in {words}",
-            f"coverage of {name}, {len(genomes)} searches, on the mean of rendered faces",
+            f"Coverage map of {name} on the mean face over {told}: share of the patches in {words}",
+            f"coverage of {name}, {told}, on the mean of rendered faces",
         )
     )
     beyond = [o.region for o in overlaps if o.beyond_chance]

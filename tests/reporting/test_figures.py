@@ -74,3 +74,12 @@ def test_subjects_stand_where_their_accuracy_is() -> None:
 def test_a_curve_of_one_epoch_has_one_tick() -> None:
     svg = figures.curves_svg([figures.Panel("x", {"a": ([2], [0.3]), "b": ([2], [0.4])})])
     assert [text for text in texts(svg) if text.replace(".", "").isdigit() and not text.startswith("0")] == ["2"]
+
+
+def test_legends_stand_where_they_fit() -> None:
+    def columns(*names: str) -> int:
+        return figures._legend_columns(figures.Panel("loss", dict.fromkeys(names, ([0], [1.0]))))
+
+    assert columns("weights", "alphas") == 0 and columns("one") == 0
+    assert columns("a", "b", "c", "a rather long name of a series") == 1
+    assert columns(*(f"method_{k:06d}" for k in range(6))) == 2 and columns(*(f"m{k:06d}" for k in range(6))) == 3

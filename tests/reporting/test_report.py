@@ -179,6 +179,21 @@ def test_views_of_methods_that_see_something_else_are_named() -> None:
     assert seen("emonas") == "48 px rgb, still" and seen("small_cnn") == "small_cnn: 64 px grey, still"
 
 
+@pytest.mark.parametrize(
+    ("search", "scope", "search_macs", "kind"),
+    [
+        ("darts_first", "per_group", 1e9, "searched"),
+        ("random_mean", "no_data", 0, "random control"),
+        ("fixed", "no_data", 0, "not searched"),
+        ("eyes_mouth", "per_group", 0, "not searched"),
+        ("taken", "per_group", 0, "searched"),
+    ],
+)
+def test_a_method_is_searched_random_or_neither(search: str, scope: str, search_macs: float, kind: str) -> None:
+    row = {"method": "m", "search": search, "search_scope": scope, "search_macs": search_macs}
+    assert collect.kind_of(row) == kind
+
+
 def test_lead_says_when_the_order_is_not_settled() -> None:
     def record(name: str, value: float, low: float, high: float) -> dict[str, Any]:
         return {"method": name, "uar": value, "uar_low": low, "uar_high": high, "status": "ok"}

@@ -206,6 +206,8 @@ def test_the_lead_says_who_wins_by_how_much_whether_by_chance_and_what_is_cheape
     assert "Cheapest of those: b, 10 core-seconds against 90" in text
     rows, against = records(0.01)
     assert "beats every other method beyond chance" in lead(rows, 1 / 3, against)
+    leaky = {**rows[1], "method": "leaky", "search_scope": "whole_dataset"}
+    assert "whose search saw no test subjects beyond chance" in lead([*rows, leaky], 1 / 3, against)
     for pair in against.values():
         pair.update(swap_smallest_p=0.25, swap_p_holm=0.75)
     assert "So few subjects cannot settle" in lead(rows, 1 / 3, against)
