@@ -1,5 +1,6 @@
 """The workflow without running it: rules, scripts, dry runs, who reads what, messages for bad input."""
 
+import os
 import re
 import subprocess
 import sys
@@ -25,6 +26,14 @@ def test_rules_with_scripts_are_the_scripts():
     assert sorted(used) == sorted(p.stem for p in (ROOT / "workflow_scripts").glob("*.py"))
     for rule, script in re.findall(r"^rule (\w+):\n(?:(?!^rule ).*\n)*?.*workflow_scripts/(\w+)\.py", text, re.M):
         assert rule == script
+
+
+def test_snakemakes_own_report_asks_for_no_number_of_cores(workflow):
+    """A rule whose threads are a share of the cores would stop it before it misses the results, which are not here."""
+    command = [sys.executable, "-m", "snakemake", "--report", "study.html"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=workflow.folder, env=environment, text=True, capture_output=True, check=False)
+    assert "comparison.csv marked for report but does not exist" in done.stderr, done.stderr
 
 
 def test_the_demo_is_planned_as_counted(demo):
