@@ -76,7 +76,7 @@ def escape_markdown(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-LONG, WRAP_AFTER, WRAPPED, WIDEST = 40, 30, 0.55, 0.2  # rows, letters; shares of the line for wrapped columns
+LONG, WRAP_AFTER, WRAPPED, WIDEST = 40, 30, 0.55, 0.25  # rows, letters; shares of the line for wrapped columns
 LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -141,9 +141,12 @@ def _alignments(columns: Sequence[Sequence[str]]) -> str:
         told = [cell for cell in cells if cell not in ("", "-")]
         number = bool(told) and all(re.match(r"[-+]?\d", cell) for cell in told)
         kinds.append("p" if max(map(len, cells), default=0) > WRAP_AFTER else "r" if number else "l")
-    width = min(WIDEST, WRAPPED / max(1, kinds.count("p")))
-    wrapped = rf">{{\raggedright\arraybackslash}}p{{{width:.3f}\linewidth}}"
-    return "".join(wrapped if kind == "p" else kind for kind in kinds)
+    roots = [max(map(len, cells)) ** 0.5 if kind == "p" else 0.0 for cells, kind in zip(columns, kinds, strict=True)]
+    shares = [min(WIDEST, WRAPPED * root / max(1.0, sum(roots))) for root in roots]
+    return "".join(
+        rf">{{\raggedright\arraybackslash}}p{{{share:.3f}\linewidth}}" if kind == "p" else kind
+        for kind, share in zip(kinds, shares, strict=True)
+    )
 
 
 def write_forms(

@@ -152,6 +152,8 @@ def test_latex_columns_of_numbers_stand_right_and_signs_are_no_hyphens():
     latex = texts.latex_table(["a", "b", "c"], [["x-1", "-2.5 [-3.0, +1.0]", "-"], ["y", "4.0", "-"]], "t", "tab:t")
     assert r"\begin{tabular}{lrl}" in latex and r"\resizebox" in latex
     assert r"x-1 & $-$2.5 {[}$-$3.0, $+$1.0{]} & - \\" in latex
+    wrapped = texts.latex_table(["a", "b"], [["w" * 100, "w" * 49]], "t", "tab:t")
+    assert r"p{0.250\linewidth}" in wrapped and r"p{0.226\linewidth}" in wrapped  # 0.55 by roots of 100 and 49, cut
     long = texts.latex_table(["a"], [["v"]] * (texts.LONG + 1), "t", "tab:t")
     assert r"\begin{longtable}{l}" in long and r"\setlength{\LTcapwidth}{\linewidth}" in long
 
