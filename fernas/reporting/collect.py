@@ -142,6 +142,7 @@ class TaskBlock:
     curves: list[Picture] = field(default_factory=list)
     patches: list[tuple[str, list[Picture], list[str]]] = field(default_factory=list)
     patch_costs: list[tuple[str, list[Cell]]] = field(default_factory=list)
+    patch_table: pd.DataFrame | None = None
     faces: list[Face] = field(default_factory=list)
 
 
@@ -288,7 +289,8 @@ def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) ->
             patches.write_pictures(results / "tables", f"{block.task}-{block.protocol}", found)
     if not block.patches:
         return
-    for row in records_of(patches.cost_table(runs)):
+    block.patch_table = patches.cost_table(runs)
+    for row in records_of(block.patch_table):
         cells = [
             *(
                 Cell(text(row[key]) + (f" ± {text(row[f'{key}_sd'])}" if is_number(row[f"{key}_sd"]) else ""), row[key])

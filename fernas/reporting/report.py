@@ -3,7 +3,6 @@
 import re
 import time
 import zipfile
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from markupsafe import Markup, escape
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import atomic_path, write_bytes, write_text
+from fernas.reporting.block_tables import DETAILS, GAPS, PATCH_COSTS, Standing, write_block_tables, write_matrix
 from fernas.reporting.collect import Cell, Picture, TaskBlock, svg_address, svg_of, task_blocks
 from fernas.reporting.complexity import read_complexity, shown
 from fernas.reporting.provenance import data_blocks, provenance
@@ -47,10 +47,6 @@ COLUMNS = (  # heading, explanation
 MAX_TASKS_OF_ONE_PAGE = 8
 """A report of more tasks is a folder: an index, a page per task, and all of it as an archive."""
 
-DETAILS = (
-    "UAR, mean of folds", "SD over seeds", "UAR without faceless", "faceless samples", "SD of search seeds",
-    "SD of training seeds",
-)  # fmt: skip
 COMPLEXITY = (  # heading, column, explanation; in the order of `complexity.SHOWN`
     ("params", "params", "without auxiliary head"),
     ("MACs", "macs", "of one forward pass of one picture"),
@@ -94,7 +90,10 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
     rows = beside_ours(root, frame, config)
     write_tables(root, frame, statistics)
     write_statistics(root, statistics)
+    matrix = score_matrix(frame, blocks, statistics)
+    write_matrix(root, blocks, matrix)
     for block in blocks:
+        write_block_tables(root, block)
         if block.forest is not None:
             write_bytes(root / "tables" / f"{block.anchor}.svg", svg_of(block.forest))
     write_published(root, rows)
@@ -106,7 +105,7 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
         "any_rendered": any(block.rendered for block in blocks),
         "columns": COLUMNS,
         "blocks": blocks,
-        "matrix": score_matrix(frame, blocks, statistics),
+        "matrix": matrix,
         "pairs": PAIRS,
         "ranks": ranks_picture(statistics),
         "ranks_reason": str(statistics.ranks.get("reason", "")),
@@ -117,6 +116,8 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
         "last": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
         "total_core_s": short_count(_total(frame)),
         "details": DETAILS,
+        "gaps": GAPS,
+        "patch_costs": PATCH_COSTS,
         "complexity": complexity_rows(root),
         "complexity_columns": COMPLEXITY,
         "published": rows,
@@ -147,15 +148,6 @@ def _write_pages(page: Path, blocks: list[TaskBlock], context: dict[str, Any]) -
 
 def _page_of(block: TaskBlock) -> str:
     return f"{slug(block.anchor)}.html"
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A method on a task: the text, the number that sorts, and `best`, `equal` (not told apart), `worse` or nothing."""
-
-    text: str
-    value: float | None = None
-    kind: str = ""
 
 
 def score_matrix(

@@ -19,6 +19,7 @@ from fernas.reporting._markdown import to_html
 from fernas.reporting.collect import Row, TaskBlock, lead, mean_curve, numbered_by_fold
 from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
+from fernas.reporting.tables import comparison
 from tests.reporting.fabricate import fabricate, predictions, study_document
 
 
@@ -129,6 +130,14 @@ def test_pictures_of_real_people_only_by_config(tmp_path: Path) -> None:
 def test_tables_come_in_three_forms(page: Path, tree: tuple[Path, StudyConfig]) -> None:
     names = {path.name for path in (tree[0] / "tables").iterdir()}
     assert {f"ckplus-7n-kfold4.{suffix}" for suffix in ("csv", "md", "tex")} <= names
+    for stem in ("summary", "ckplus-7n-kfold4-scores", "megc2019-3-megc-corpora", "papers", "paired", "search_health"):
+        assert {f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")} <= names
+    assert "ckplus-7n-kfold4-corpora.csv" not in names  # one corpus
+    summary = pd.read_csv(tree[0] / "tables/summary.csv").set_index("method")
+    rows = comparison(*tree, write=False).set_index(["task", "method"])["uar"]
+    assert summary.loc["emonas", "ckplus-7n, kfold4"] == pytest.approx(rows["ckplus-7n", "emonas"], abs=1e-5)
+    best = rows["megc2019-3"].idxmax()
+    assert re.search(rf"^\| {best} \| [^|]* \| [\d.]+\* \|", (tree[0] / "tables/summary.md").read_text(), re.MULTILINE)
     latex = (tree[0] / "tables/megc2019-3-megc.tex").read_text()
     assert r"\toprule" in latex and "12 of 68 subjects, rendered" in latex and r"small\_cnn" in latex
 
