@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +16,11 @@ from fernas.learn.history import History, Snapshots
 from fernas.learn.runtime import Stopwatch, cost, prepare
 from fernas.spaces.complexity import macs
 from fernas.spaces.networks import build_network
-from fernas.training.context import FoldTask, TrainContext
+from fernas.training._fold import FoldStart, epoch_metrics, save_weights
+from fernas.training.context import TrainContext
 from fernas.training.rates import RateOptions, fit_rates
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FoldStart:
-    """What the training of one fold begins with."""
-
-    task: FoldTask
-    net: nn.Module  # with its starting weights; ends with the chosen ones
-    seed: int
-    device: torch.device
-    snapshots: Snapshots
-    resume: dict[str, Any] | None  # the state to continue from
-    history: History  # of the whole shard
 
 
 FitFold = Callable[[FoldStart], Fitted]
@@ -119,19 +106,6 @@ def fit_once(context: TrainContext, start: FoldStart, config: RateOptions) -> Fi
         on_epoch=on_epoch,
         on_step=context.log.heartbeat,
     )
-
-
-def epoch_metrics(fold: int, row: dict[str, Any]) -> dict[str, float | None]:
-    """The numbers of an epoch's row that are tracked as curves."""
-    names = ("loss", "accuracy", "lr", "inner_loss", "inner_uar", "inner_uf1")
-    return {"fold": float(fold), "epoch": float(row["epoch"]), **{name: row.get(name) for name in names}}
-
-
-def save_weights(net: nn.Module, path: Path) -> None:
-    """All parameters and buffers of a network as safetensors."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
 
 
 def _assemble(context: TrainContext) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from fernas.learn.fit import Fitted
-    from fernas.training._shard import FoldStart
+    from fernas.training._fold import FoldStart
     from fernas.training.context import TrainContext
 
 
@@ -58,7 +58,7 @@ def fit_rates(context: "TrainContext", start: "FoldStart", options: RateOptions)
     from safetensors.torch import load_file
 
     from fernas.learn.fit import Fitted, fit
-    from fernas.training._shard import epoch_metrics, save_weights
+    from fernas.training._fold import epoch_metrics, save_weights
 
     assert options.lr_choices is not None
     task, net, history = start.task, start.net, start.history
