@@ -39,6 +39,16 @@ TITLES = {name: title for title, name in DATASETS.items()} | {  # of datasets th
     "ised": "ISED", "mug": "MUG", "oulu": "Oulu-CASIA", "samm": "SAMM", "megc2019": "MEGC2019 (composite)",
 }  # fmt: skip
 NAMES = {title: name for name, title in TITLES.items()} | DATASETS
+CK48 = "CK48 (CK+ 48x48)"
+WAYS = {  # published method and dataset -> ours in the paper's way, the next best, datasets, and the recipe of that way
+    ("Auto-FERNet", "FER2013"): (("autofernet",), ("fer2013",), "plain"),
+    ("Auto-FERNet+Relabeling", "FER2013"): (("autofernet_relabel", "autofernet"), ("fer2013",), "relabel"),
+    ("Auto-FERNet+Relabeling+FES", "FER2013"): (("autofernet_fes", "autofernet"), ("fer2013",), "relabel"),
+    ("Auto-FERNet", "CK+"): (("autofernet_transfer", "autofernet"), ("ck48", "ckplus"), "finetune"),
+    ("Auto-FERNet", CK48): (("autofernet_transfer", "autofernet"), ("ck48",), "finetune"),
+    ("Auto-FERNet", "JAFFE"): (("autofernet_zero_shot", "autofernet_transfer", "autofernet"), ("jaffe",), "finetune"),
+}
+README_IS = "Auto-FERNet+Relabeling+FES"  # what the number of FER2013 in the authors' README is of
 RATIO = "Auto-FERNet vs EmoNAS"  # not a method: what one of the two costs relative to the other
 SYSTEMS = {"EmoNAS": "emonas", "Auto-FERNet": "autofernet", "Deep Evolution": "deep_evolution"}
 SAME_SIZE = 0.05  # parameter counts that differ by more are of another network
@@ -126,12 +136,11 @@ def _write(stem: Path, records: list[dict[str, Any]], caption: str) -> list[Path
 def _compared(
     record: dict[str, Any], results: Path, frame: pd.DataFrame, config: StudyConfig | None, sizes: dict[str, float]
 ) -> Comparison:
-    method = "autofernet" if record["method"] == RATIO else METHODS.get(record["method"], "")
-    dataset = DATASETS.get(record["dataset"], "")
-    ours, reasons = _our_row(frame, method, dataset, record["setting"], config), []
+    methods, datasets, _ = way_of(record)
+    ours, reasons = _our_row(frame, methods, datasets, record["setting"], config), []
     value, name = "-", "-"
     if ours is None:
-        reasons = [_why_none(frame, method, dataset)]
+        reasons = [_why_none(frame, methods, datasets)]
     else:
         name = _row_name(ours)
         value = our_value(record["metric"], ours, frame, results)
@@ -164,33 +173,55 @@ def table_of(paper: str, table: str) -> str:
     return ""
 
 
+def way_of(record: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """(methods, datasets, recipe) of ours for a published row, the best match first; no dataset and no recipe: any."""
+    method, dataset = record["method"], record["dataset"]
+    if method == "Auto-FERNet" and dataset == "FER2013" and "README" in record["setting"]:
+        method = README_IS
+    if (method, dataset) in WAYS:
+        return WAYS[(method, dataset)]
+    ours = "autofernet" if method == RATIO else METHODS.get(method, "")
+    return (ours,) if ours else (), (DATASETS[dataset],) if dataset in DATASETS else (), ""
+
+
 def _our_row(
-    frame: pd.DataFrame, method: str, dataset: str, setting: str, config: StudyConfig | None
+    frame: pd.DataFrame,
+    methods: tuple[str, ...],
+    datasets: tuple[str, ...],
+    setting: str,
+    config: StudyConfig | None,
 ) -> dict[str, Any] | None:
-    """Our finished row for a published one: same dataset where it names one, the nearest class count first."""
-    rows = frame[(frame["method"] == method) & (frame["status"] == "ok")] if method else frame.iloc[:0]
-    if dataset:
-        rows = rows[rows["dataset"] == dataset]
-    if rows.empty:
-        return None
-    wanted = class_count(setting)
-    records = records_of(rows)
-    return min(records, key=lambda row: wanted is not None and _classes(str(row["task"]), config) != wanted)
+    """Our finished row for a published one: best method, best dataset, nearest class count, nearest split."""
+    rows = frame[frame["method"].isin(methods) & (frame["status"] == "ok")]
+    records = records_of(rows[rows["dataset"].isin(datasets)] if datasets else rows)
+    wanted, split = class_count(setting), split_of(setting)
+
+    def distance(row: dict[str, Any]) -> tuple[int, int, bool, bool]:
+        protocol = config.protocols[row["protocol"]].kind if config is not None else str(row["protocol"])
+        count = None if missing(row["folds"]) else int(row["folds"])
+        return (
+            methods.index(row["method"]),
+            datasets.index(row["dataset"]) if datasets else 0,
+            wanted is not None and _classes(str(row["task"]), config) != wanted,
+            split is not None and not _same_split(split, protocol, count),
+        )
+
+    return min(records, key=distance, default=None)
 
 
 def _row_name(ours: dict[str, Any]) -> str:
     return "/".join(str(ours[key]) for key in ("task", "protocol", "method", "search_scope"))
 
 
-def _why_none(frame: pd.DataFrame, method: str, dataset: str) -> str:
-    if not method:
+def _why_none(frame: pd.DataFrame, methods: tuple[str, ...], datasets: tuple[str, ...]) -> str:
+    if not methods:
         return "not a method of fernas"
-    if dataset and dataset not in set(frame["dataset"]):
-        return f"{dataset} is not in this study"
-    found = frame[(frame["method"] == method) & ((frame["dataset"] == dataset) | (not dataset))]
+    if datasets and not set(datasets) & set(frame["dataset"]):
+        return f"{datasets[0]} is not in this study"
+    found = frame[frame["method"].isin(methods) & (frame["dataset"].isin(datasets) | (not datasets))]
     if found.empty:
-        return f"{method} is not in this study"
-    return f"{method} {found['status'].iloc[0]}: {found['reason'].iloc[0]}"
+        return f"{methods[0]} is not in this study"
+    return f"{found['method'].iloc[0]} {found['status'].iloc[0]}: {found['reason'].iloc[0]}"
 
 
 def our_value(metric: str, ours: dict[str, Any], frame: pd.DataFrame, results: Path) -> str:
@@ -262,7 +293,7 @@ def reasons_against(
     """
     if "accuracy" not in record["metric"]:
         return _size_reasons(record, ours, sizes)
-    reasons = _network_reasons(ours, sizes)
+    reasons = [*_network_reasons(ours, sizes, scored=True), *_way_reasons(record, ours)]
     task, setting = str(ours["task"]), record["setting"]
     if ours["rendered"]:
         reasons.insert(0, "ours are rendered faces")
@@ -280,6 +311,16 @@ def reasons_against(
     if "no extra data" not in setting and "extra data" in setting and not ours["extra_data"]:
         reasons.append("extra data, ours none")
     return reasons
+
+
+def _way_reasons(record: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    """Whether ours was trained in another way, where the paper has several."""
+    methods, _, recipe = way_of(record)
+    if not recipe:
+        return []
+    if ours["method"] != methods[0]:
+        return [f"theirs is in the way of {methods[0]}"]
+    return [] if ours["recipe"] in ("", recipe) else [f"other recipe: {recipe}, ours {ours['recipe']}"]
 
 
 def _split_reasons(setting: str, task: str, ours: dict[str, Any], results: Path) -> list[str]:
@@ -317,8 +358,11 @@ def _known(config: StudyConfig | None, ours: dict[str, Any]) -> TypeGuard[StudyC
     return config is not None and ours["task"] in config.tasks and ours["method"] in config.methods
 
 
-def _network_reasons(ours: dict[str, Any], sizes: dict[str, float]) -> list[str]:
-    size = sizes.get(str(ours["method"]))
+def _network_reasons(ours: dict[str, Any], sizes: dict[str, float], scored: bool = False) -> list[str]:
+    """Whether a published size is of another network; of the same one with another head only beside a size."""
+    method = str(ours["method"])
+    family = method.partition("_")[0]  # autofernet_fes has the network of autofernet, an ensemble has several
+    size = sizes.get(method) or (None if "ensemble" in method else sizes.get(family))
     if size is None or missing(ours["params"]):
         return []
     params = f"{short_count(size)} parameters, ours {short_count(ours['params'])}"
@@ -326,7 +370,7 @@ def _network_reasons(ours: dict[str, Any], sizes: dict[str, float]) -> list[str]
     if abs(size - float(reference or ours["params"])) > SAME_SIZE * size:
         told = f" ({short_count(reference)} at {REFERENCE_CLASSES} classes)" if reference else ""
         return [f"other network: {params}{told}"]
-    return [f"its head has {REFERENCE_CLASSES} classes: {params}"] if reference else []
+    return [f"its head has {REFERENCE_CLASSES} classes: {params}"] if reference and not scored else []
 
 
 @functools.cache
@@ -347,7 +391,7 @@ def _same_split(theirs: str, kind: str, folds: int | None) -> bool:
         return kind in ("loso", "megc2019")
     if theirs == "PrivateTest":
         return kind == "official"
-    return kind == "subject_kfold" and theirs == f"{folds} folds"
+    return kind in ("subject_kfold", "ck48_blocks") and theirs == f"{folds} folds"
 
 
 def class_count(setting: str) -> int | None:

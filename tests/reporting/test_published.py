@@ -65,7 +65,7 @@ def test_settings_are_read(setting: str, classes: int | None, split: str | None)
 
 
 def test_a_comparable_row_has_no_reason(tree: tuple[Path, StudyConfig]) -> None:
-    record = {"metric": "accuracy", "setting": "4 folds; 7 classes"}
+    record = {"method": "Other", "dataset": "CK+", "metric": "accuracy", "setting": "4 folds; 7 classes"}
     ours = {
         "task": "ckplus-7n", "protocol": "kfold4", "method": "x", "dataset": "nowhere", "rendered": True, "folds": 4,
         "params": None, "extra_data": False,
@@ -136,3 +136,36 @@ def test_ratios_and_sizes_have_our_numbers(tmp_path: Path) -> None:
     measured = row | {"method": "emonas", "frames_per_s": 99.6, "device": "a processor"}
     pd.DataFrame([measured]).to_csv(tmp_path / "tables/complexity.csv", index=False)
     assert value("speed (upper bound)", "emonas") == "100 (a processor)"
+
+
+def test_auto_fernets_numbers_stand_beside_the_way_that_they_were_reached() -> None:
+    columns = ["dataset", "task", "protocol", "method", "recipe", "status", "reason", "folds"]
+    rows = [
+        ("fer2013", "fer2013-7", "official", "autofernet", "plain", "ok", "", 1),
+        ("fer2013", "fer2013-7", "official", "autofernet_fes", "relabel", "ok", "", 1),
+        ("ck48", "ck48-7c", "subject5", "autofernet_transfer", "finetune", "ok", "", 5),
+        ("ck48", "ck48-7c", "ck48_blocks", "autofernet_transfer", "finetune", "ok", "", 10),
+        ("ckplus", "ckplus-7n", "subject4", "autofernet", "relabel", "ok", "", 4),
+        ("jaffe", "jaffe-7", "loso", "autofernet_transfer", "finetune", "ok", "", 10),
+    ]
+    frame = pd.DataFrame(rows, columns=columns)
+
+    def beside(method: str, dataset: str, setting: str, table: pd.DataFrame = frame) -> tuple[str, list[str]]:
+        record = {"method": method, "dataset": dataset, "setting": setting}
+        methods, datasets, _ = published.way_of(record)
+        ours = published._our_row(table, methods, datasets, setting, None)
+        assert ours is not None
+        return "/".join((ours["dataset"], ours["protocol"], ours["method"])), published._way_reasons(record, ours)
+
+    single = "PrivateTest 7-class; single"
+    assert beside("Auto-FERNet", "FER2013", single) == ("fer2013/official/autofernet", [])
+    assert beside("Auto-FERNet", "FER2013", "PrivateTest; README results table")[0] == "fer2013/official/autofernet_fes"
+    assert beside("Auto-FERNet+Relabeling+FES", "FER2013", single) == ("fer2013/official/autofernet_fes", [])
+    theirs = ["theirs is in the way of autofernet_relabel"]
+    assert beside("Auto-FERNet+Relabeling", "FER2013", single) == ("fer2013/official/autofernet", theirs)
+    assert beside("Auto-FERNet", "CK+", "10 folds; 7 classes") == ("ck48/ck48_blocks/autofernet_transfer", [])
+    theirs = ["theirs is in the way of autofernet_transfer"]
+    assert beside("Auto-FERNet", "CK+", "8 folds; 7 classes", frame[frame["dataset"] == "ckplus"])[1] == theirs
+    assert beside("Auto-FERNet", "JAFFE", "LOSO (as printed)")[1] == ["theirs is in the way of autofernet_zero_shot"]
+    relabelled = frame.assign(recipe="relabel")
+    assert beside("Auto-FERNet", "FER2013", single, relabelled)[1] == ["other recipe: plain, ours relabel"]
