@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fernas.core import grid
 from fernas.core.architecture import Architecture, read_architecture
 from fernas.core.config import StudyConfig
 from fernas.core.progress import progress
@@ -35,14 +36,17 @@ def complexity_table(
 
     Args:
         results: the results folder.
-        config: the study; with it, only its methods are shown, in its order.
+        config: the study; with it, only its runs are shown, in the order of its methods (the search of a final model is
+            none of them).
         device: cpu, cuda or auto.
         threads: torch threads of the measured passes.
         repeats: timed passes per network and batch size; the median counts.
     """
-    order = list(config.methods) if config is not None else []
-    runs = [run for run in method_runs(results) if not order or run.method in order]
-    if order:
+    runs = list(method_runs(results))
+    if config is not None:
+        order, base = list(config.methods), Path(config.results) / "runs"
+        known = {run.folder.relative_to(base).parts for run in grid.runs(config, named=True)}
+        runs = [run for run in runs if run.folder.relative_to(results / "runs").parts in known]
         runs.sort(key=lambda run: (run.task_dir, run.protocol, order.index(run.method), run.scope))
     rows = []
     for run in progress(runs, total=len(runs), desc="measure networks"):

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from fernas.core.io import read_json, read_jsonl
+from fernas.training.export import export_onnx
 from tests.workflow.conftest import Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e
@@ -169,3 +170,30 @@ def test_a_failed_method_is_a_row_and_can_be_retried(finished, tmp_path):
     row = comparison(workflow).set_index("method").loc["emonas"]
     assert row["status"] == "failed" and isinstance(row["reason"], str) and row["reason"]
     assert set(comparison(workflow)["method"]) == {"emonas", "random_mean", "small_cnn"}
+
+
+def test_a_model_for_use_and_what_networks_cost_come_from_their_targets(finished, tmp_path):
+    workflow = clone(finished, tmp_path / "copy")
+    entry = {"task": "ckplus-3", "protocol": "subject2"}
+    edit_config(workflow, lambda d: d.update(final=[{**entry, "method": name} for name in ("emonas", "small_cnn")]))
+    for target in ("final", "complexity"):
+        result = workflow.snakemake(target, *TINY)
+        assert result.status == 0, result.text[-4000:]
+    results = workflow.folder / "results-tiny"
+    for method, scope in (("emonas", "per_group"), ("small_cnn", "no_data")):
+        folder = results / "final" / "ckplus-3-rendered" / "subject2" / method
+        scores = read_json(
+            results.joinpath("runs", "ckplus-3-rendered", "subject2", method, scope, "s0/t0/scores.json")
+        )
+        card = read_json(folder / "card.json")
+        assert card["uar"] == scores["uar"] and card["rendered"] and "cross-validation" in card["accuracy_is"]
+        told = export_onnx(folder, tmp_path / f"{method}.onnx")
+        assert told["classes"] == ["happiness", "surprise", "neutral"] and told["largest_difference"] < 1e-4
+    table = pd.read_csv(results / "tables" / "complexity.csv")
+    keys = ["task", "method", "search_scope"]
+    rows, ours = table.set_index(keys), comparison(workflow).set_index(keys)
+    assert set(rows.index) == set(ours.index)  # the search of the final model is none of the study
+    for key, row in rows.iterrows():
+        assert row["params"] == ours.loc[key, "params"] and row["latency_1_ms"] > 0 and row["latency_32_ms"] > 0
+    again = workflow.snakemake("final", *TINY)
+    assert again.status == 0 and "Nothing to be done" in again.text
