@@ -355,6 +355,46 @@ def test_pairs_sort_by_p_and_filter(browser: Any, page: Path) -> None:
     assert len(column(browser, table, 0)) == 1
 
 
+READABLE = """
+  const light = c => c.map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const rgb = text => text.match(/[0-9.]+/g).map(Number);
+  function behind(element) {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = rgb(getComputedStyle(e).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour.slice(0, 3);
+    }
+    return [255, 255, 255];
+  }
+  document.querySelectorAll('details').forEach(d => d.open = true);
+  const all = selector => Array.from(document.querySelectorAll(selector)).filter(e => e.offsetParent);
+  const told = all('body *').filter(e => Array.from(e.childNodes).some(n => n.nodeType === 3 && n.textContent.trim()));
+  const pale = told.filter(function (e) {
+    const pair = [rgb(getComputedStyle(e).color).slice(0, 3), behind(e)].map(light).sort((a, b) => b - a);
+    return (pair[0] + 0.05) / (pair[1] + 0.05) < 4.5;
+  });
+  const levels = all('h1, h2, h3, h4, h5, h6').map(h => Number(h.tagName[1]));
+  return {
+    texts: told.length,
+    pale: pale.map(e => e.outerHTML.slice(0, 90)),
+    jumps: levels.filter((level, i) => i && level > levels[i - 1] + 1),
+    unnamed: all('input').filter(i => !i.labels.length).length,
+    captionless: all('table').filter(t => !t.caption && !t.closest('.card')).length,
+    headless: all('tbody tr').filter(r => !r.closest('.card') && !r.querySelector('th[scope=row]')).length,
+    small: all('thead button').filter(b => b.getBoundingClientRect().height < 24).length,
+  };
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_have_contrast_and_tables_names(browser: Any, page: Path, scheme: str) -> None:
+    show(browser, page, 1280, scheme)
+    found = browser.execute_script(READABLE)
+    assert found.pop("texts") > 500
+    assert found == {"pale": [], "jumps": [], "unnamed": 0, "captionless": 0, "headless": 0, "small": 0}
+
+
 @pytest.mark.browser
 def test_dark_scheme_is_dark(browser: Any, page: Path) -> None:
     brightness = {}
