@@ -417,7 +417,10 @@ def ranks_svg(found: Mapping[str, Any]) -> str:
     for position, name in enumerate(names):
         axis.plot([0.5, ranks[name]], [position] * 2, color=LINE, linewidth=0.8, zorder=1)
         axis.plot([ranks[name]], [position], "o", color=SERIES[0], markersize=5.5, zorder=3)
-        axis.text(ranks[name] + 0.12, position, f"{ranks[name]:.2f}", fontsize=6.5, color=MUTED, va="center")
+        axis.annotate(
+            f"{ranks[name]:.2f}", (ranks[name], position), (5, 0), textcoords="offset points", fontsize=6.5,
+            color=MUTED, va="center",
+        )  # fmt: skip
     for number, group in enumerate(found["groups"]):
         first, last = names.index(group[0]), names.index(group[-1])
         x = len(names) + 0.75 + 0.22 * number
