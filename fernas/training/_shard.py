@@ -11,18 +11,16 @@ from torch import nn
 
 from fernas.core.io import atomic_path
 from fernas.core.seeds import derive_seed
-from fernas.learn.fit import Fitted, fit
+from fernas.learn.fit import Fitted
 from fernas.learn.history import History, Snapshots
 from fernas.learn.runtime import Stopwatch, cost, prepare
 from fernas.spaces.complexity import macs
 from fernas.spaces.networks import build_network
-from fernas.training._fold import FoldStart, epoch_metrics, save_weights
+from fernas.training._fold import FoldStart, epoch_metrics, fit_from, save_weights
 from fernas.training.context import TrainContext
 from fernas.training.rates import RateOptions, fit_rates
 
 logger = logging.getLogger(__name__)
-
-
 FitFold = Callable[[FoldStart], Fitted]
 
 
@@ -93,19 +91,7 @@ def fit_once(context: TrainContext, start: FoldStart, config: RateOptions) -> Fi
         keep_copy(context, start.task.fold, row, net)
         start.history.add({"fold": start.task.fold, **row}, **epoch_metrics(start.task.fold, row))
 
-    return fit(
-        start.net,
-        start.task.train,
-        start.task.inner,
-        config=config,
-        classes=len(context.classes),
-        seed=start.seed,
-        device=start.device,
-        snapshots=start.snapshots,
-        resume=start.resume,
-        on_epoch=on_epoch,
-        on_step=context.log.heartbeat,
-    )
+    return fit_from(context, start, config, on_epoch)
 
 
 def _assemble(context: TrainContext) -> None:

@@ -57,8 +57,8 @@ def fit_rates(context: "TrainContext", start: "FoldStart", options: RateOptions)
     """
     from safetensors.torch import load_file
 
-    from fernas.learn.fit import Fitted, fit
-    from fernas.training._fold import epoch_metrics, save_weights
+    from fernas.learn.fit import Fitted
+    from fernas.training._fold import epoch_metrics, fit_from, save_weights
 
     assert options.lr_choices is not None
     task, net, history = start.task, start.net, start.history
@@ -80,19 +80,9 @@ def fit_rates(context: "TrainContext", start: "FoldStart", options: RateOptions)
         net.load_state_dict(first)
         entry: dict[str, Any] = {"lr": lr}
         try:
-            fitted = fit(
-                net,
-                task.train,
-                task.inner,
-                config=options.model_copy(update={"lr": lr}),
-                classes=len(context.classes),
-                seed=start.seed,
-                device=start.device,
-                snapshots=start.snapshots.nested({"tried": list(tried), "kept": kept}, "fit"),
-                resume=running,
-                on_epoch=on_epoch,
-                on_step=context.log.heartbeat,
-            )
+            inner = start.snapshots.nested({"tried": list(tried), "kept": kept}, "fit")
+            begun = dataclasses.replace(start, snapshots=inner, resume=running)
+            fitted = fit_from(context, begun, options.model_copy(update={"lr": lr}), on_epoch)
         except ScienceError as error:
             epochs = len((running or {}).get("rows", [])) + len(finished)
             entry |= {"failed": str(error), "images": epochs * len(task.train), "evaluated": epochs * len(task.inner)}
@@ -112,9 +102,14 @@ def fit_rates(context: "TrainContext", start: "FoldStart", options: RateOptions)
     chosen = tried[kept]
     history.add({"fold": task.fold, "kind": "rates", "lr": chosen["lr"], "tried": tried})
     images, evaluated = (sum(entry[name] for entry in tried) for name in ("images", "evaluated"))
-    found = Fitted(chosen["epoch"], chosen["inner_uar"], images, evaluated, chosen["micro_batch"])
-    return dataclasses.replace(
-        found, rejected_images=images - chosen["images"], rejected_evaluated=evaluated - chosen["evaluated"]
+    return Fitted(
+        chosen["epoch"],
+        chosen["inner_uar"],
+        images,
+        evaluated,
+        chosen["micro_batch"],
+        rejected_images=images - chosen["images"],
+        rejected_evaluated=evaluated - chosen["evaluated"],
     )
 
 
