@@ -196,12 +196,12 @@ def complexity_rows(results: Path) -> list[tuple[str, str, list[Cell], str]]:
     """(method, task, its numbers, note) per row that the target `complexity` measured, in the order of `COMPLEXITY`."""
     rows = []
     for record in records_of(read_complexity(results)):
-        texts = shown(record)[3:-1]
+        task, method, _, *texts, _ = shown(record)
         numbers = [None if missing(record[key]) else float(record[key]) for _, key, _ in COMPLEXITY]
         cells = [Cell(text, number) for text, number in zip(texts, numbers, strict=True)]
         where = f"{record['input']} on {record['device']}, {record['threads']} thread{'s' * (record['threads'] != 1)}"
         told = "" if missing(record["note"]) else str(record["note"])
-        rows.append((shown(record)[1], shown(record)[0], cells, "; ".join(filter(None, [where, told]))))
+        rows.append((method, task, cells, "; ".join(filter(None, [where, told]))))
     return rows
 
 
