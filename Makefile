@@ -25,7 +25,7 @@ $(VENV)/.done: requirements/torch.txt requirements/lock.txt pyproject.toml tools
 demo: setup ## the whole study on rendered faces: tables, report, MLflow store
 	$(SNAKEMAKE)
 
-demo-full: setup ## every method of the tables on one rendered corpus, in results-full (at most 45 minutes on two cores)
+demo-full: setup ## every method of the tables on one rendered dataset, in results-full (at most 45 minutes on two cores)
 	$(BIN)/snakemake --cores $(CORES) --configfile configs/full.yaml --resources mem_mb=7000
 
 ablation: setup ## what each part of EmoNAS is worth: variants against EmoNAS itself, in results-ablation

@@ -1,4 +1,4 @@
-"""Augmentation of a batch of uint8 pictures against a PIL chain that takes them one by one (target: 5 times).
+"""Augmentation of a batch of uint8 images against a PIL chain that takes them one by one (target: 5 times).
 
 Both sides: mirror, random crop of 44 from 48 px padded by 4, brightness and contrast, to a float batch (24, 3, 44, 44).
 `augment_batch_rotated` adds a rotation of up to 10 degrees, bilinear, on both sides.
@@ -17,9 +17,9 @@ from fernas.learn.config import AugmentConfig
 BATCH, SIZE, PADDING, CROP, REPEATS = 24, 48, 4, 44, 50
 
 
-def pil_sample(picture: np.ndarray, rotation_deg: float) -> torch.Tensor:
-    """One picture through PIL, as a data set's transform does it."""
-    image = Image.fromarray(picture)
+def pil_sample(pixels: np.ndarray, rotation_deg: float) -> torch.Tensor:
+    """One image through PIL, as a data set's transform does it."""
+    image = Image.fromarray(pixels)
     if random.random() < 0.5:
         image = ImageOps.mirror(image)
     if rotation_deg:
@@ -35,8 +35,8 @@ def pil_sample(picture: np.ndarray, rotation_deg: float) -> torch.Tensor:
 
 def run(name: str, rotation_deg: float, rounds: int) -> dict:
     """One comparison at one thread."""
-    pictures = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3)).astype(np.uint8)
-    batch = torch.from_numpy(pictures)
+    images = np.random.default_rng(0).integers(0, 256, (BATCH, SIZE, SIZE, 3)).astype(np.uint8)
+    batch = torch.from_numpy(images)
     config = AugmentConfig(padding=PADDING, crop=CROP, rotation_deg=rotation_deg, brightness=0.5, contrast=0.5)
     augment, generator = Augmenter(config), torch.Generator().manual_seed(0)
 
@@ -46,7 +46,7 @@ def run(name: str, rotation_deg: float, rounds: int) -> dict:
 
     def other() -> None:
         for _ in range(REPEATS):
-            torch.stack([pil_sample(picture, rotation_deg) for picture in pictures])
+            torch.stack([pil_sample(image, rotation_deg) for image in images])
 
     return run_pair(name, ours, other, rounds, threads=1)
 

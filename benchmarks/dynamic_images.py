@@ -14,16 +14,16 @@ import numpy as np
 
 from benchmarks._common import run_pair
 from fernas.core.images import read_image, write_image
-from fernas.dynamic_images.pool import pool_frames, to_picture
-from fernas.dynamic_images.weights import bilen
 from fernas.faces.geometry import square_transform
 from fernas.faces.warp import warp_face
+from fernas.views.pool import pool_frames, to_image
+from fernas.views.weights import bilen
 
 FRAMES, HEIGHT, WIDTH, SIZE = 150, 340, 280, 112
 
 
 def write_clip(folder: Path, frames: int) -> list[Path]:
-    """A textured picture that drifts, with sensor noise: about the bytes per pixel of a face on a plain background."""
+    """A textured image that drifts, with sensor noise: about the bytes per pixel of a face on a plain background."""
     rng = np.random.default_rng(0)
     wide = cv2.GaussianBlur(rng.integers(0, 255, (HEIGHT + 8, WIDTH + 8, 3)).astype(np.float32), (0, 0), 3)
     wide = (wide - wide.min()) / (wide.max() - wide.min()) * 255
@@ -41,7 +41,7 @@ def write_clip(folder: Path, frames: int) -> list[Path]:
 def ours(paths: list[Path]) -> np.ndarray:
     """The aligned dynamic image of the clip, uint8 (SIZE, SIZE, 3)."""
     raw = pool_frames(lambda position: read_image(paths[position]), bilen(len(paths)), threads=2)
-    return to_picture(warp_face(raw, square_transform((0, 0, WIDTH, HEIGHT)), SIZE))
+    return to_image(warp_face(raw, square_transform((0, 0, WIDTH, HEIGHT)), SIZE))
 
 
 def decode_only(paths: list[Path]) -> None:

@@ -1,4 +1,4 @@
-"""Speed of preparing a micro corpus of raw frames: plain decoding against detection, alignment and dynamic images.
+"""Speed of preparing a micro dataset of raw frames: plain decoding against detection, alignment and dynamic images.
 
 `micro_frames_640`: clips of 640 x 480 JPEG frames with a rendered face. The other side decodes every frame once on one
 thread and drops it; ours does what the pipeline does with them, faces (one detection and five landmarks per clip) and
@@ -17,9 +17,9 @@ from fernas.core.config import FacesConfig, TaskConfig, ViewConfig
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest
 from fernas.datasets.tasks import task_samples
-from fernas.dynamic_images.inputs import make_inputs
 from fernas.faces.align import align_manifest
-from fernas.synth import write_corpus
+from fernas.synth import write_dataset
+from fernas.views.inputs import make_inputs
 
 FRAMES, CLIPS = 60, 4
 VIEW = ViewConfig(kind="dynamic", size=112, colour="rgb", weights="bilen", span="all")
@@ -32,12 +32,12 @@ def silent(items: object, **_: object) -> object:
     return items
 
 
-class Corpus:
+class Dataset:
     """A few clips of a rendered CAS(ME)^2 with frames as large as the raw ones."""
 
     def __init__(self, root: Path) -> None:
         clips = {"macro": {"negative": 2, "positive": 1}, "micro": {"surprise": 1}}
-        write_corpus(
+        write_dataset(
             "casme_sq", root, {"subjects": 1, "size_px": 480, "frames": FRAMES, "crops": False, "seed": 1, **clips}
         )
         table = build_manifest("casme_sq", root)
@@ -68,14 +68,14 @@ def main() -> None:
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
-        corpus = Corpus(Path(name) / "corpus")
-        faces = corpus.faces()
+        dataset = Dataset(Path(name) / "dataset")
+        faces = dataset.faces()
         if not (faces["status"] == "ok").all():
             raise SystemExit(f"a face was not found: {faces[['sample_id', 'status']].to_dict('records')}")
-        height, width = cv2.imread(str(corpus.paths[0])).shape[:2]
-        whole = run_pair("micro_frames_640", lambda: corpus.inputs(corpus.faces()), corpus.decode, rounds=5)
-        run_pair("micro_inputs_640", lambda: corpus.inputs(faces), corpus.decode, rounds=5)
-        count = len(corpus.paths)
+        height, width = cv2.imread(str(dataset.paths[0])).shape[:2]
+        whole = run_pair("micro_frames_640", lambda: dataset.inputs(dataset.faces()), dataset.decode, rounds=5)
+        run_pair("micro_inputs_640", lambda: dataset.inputs(faces), dataset.decode, rounds=5)
+        count = len(dataset.paths)
         print(
             f"{CLIPS} clips, {count} frames of {width}x{height}: {count / whole['ours_s']:.0f} frames/s prepared, "
             f"{count / whole['other_s']:.0f} frames/s only decoded"

@@ -20,7 +20,7 @@ from benchmarks._common import run_pair
 from fernas.core.architecture import Network
 from fernas.learn.arrays import ArrayPart
 from fernas.learn.batches import epoch_batches
-from fernas.search._patch_training import Pictures, evaluate_genome, mean_nose, pictures_of
+from fernas.search._patch_training import Images, evaluate_genome, images_of, mean_nose
 from fernas.search._patches_config import PatchTrainConfig
 from fernas.spaces.networks import build_network
 from fernas.spaces.patches import NOSE, Genome, first_pixel, to_architecture
@@ -56,7 +56,7 @@ class Faces(Dataset):
         return patches, int(self.labels[index])
 
 
-def our_batches(train: Pictures, epoch: int) -> Iterator[list[torch.Tensor]]:
+def our_batches(train: Images, epoch: int) -> Iterator[list[torch.Tensor]]:
     """One epoch as the search makes it."""
     flip = torch.rand(len(train)) < 0.5
     patches = [train.cut(box, flip) for box in GENOME]
@@ -73,7 +73,7 @@ def main(rounds: int = 7) -> None:
     labels = np.arange(SAMPLES) % CLASSES
     noses = (np.array(NOSE) * SIZE - 0.5 + rng.uniform(-2, 2, (SAMPLES, 2))).astype(np.float32)
     part = ArrayPart(images, np.arange(SAMPLES), labels, [str(i) for i in range(SAMPLES)], [""] * SAMPLES, noses)
-    train = pictures_of(part, mean_nose(part), CONFIG.scale)
+    train = images_of(part, mean_nose(part), CONFIG.scale)
     arch = to_architecture(GENOME, SIZE, Network(classes=CLASSES, input=(1, SIZE, SIZE)))
     with tempfile.TemporaryDirectory() as folder:
         for index, image in enumerate(images):

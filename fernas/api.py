@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskFold:
-    """One fold: the parts of its training side, and the pictures that it is tested on, without their labels.
+    """One fold: the parts of its training side, and the images that it is tested on, without their labels.
 
     Attributes:
         fold: its number.
@@ -34,7 +34,7 @@ class TaskFold:
         group: the group of folds that share one search.
         weights, selection, inner_validation: `ArrayPart`s (`.images` uint8 (N, H, W, C), `.labels` int64 (N,), `.ids`,
             `.subjects`): for gradients, for choices of an architecture, for choices of an epoch.
-        test: pictures uint8 (N, H, W, C).
+        test: images uint8 (N, H, W, C).
     """
 
     fold: int
@@ -69,7 +69,7 @@ class Task:
     Attributes:
         name, protocol: names in the config.
         classes: class names in the order of the labels.
-        input_shape: (C, H, W) of one picture.
+        input_shape: (C, H, W) of one image.
         folds, groups: see `TaskFold` and `TaskGroup`.
         rendered: whether the faces are rendered, and so no evidence about people.
     """
@@ -129,7 +129,7 @@ class Task:
             if values.shape != (len(ids), len(self.classes)):
                 raise ContractError(
                     f"predictions: fold {fold}: got an array of shape {values.shape}, expected "
-                    f"{(len(ids), len(self.classes))} (its test pictures, the classes)"
+                    f"{(len(ids), len(self.classes))} (its test images, the classes)"
                 )
             lines = self._inputs.table.set_index("sample_id").loc[ids].reset_index()
             kept = {name: lines[name] for name in ("sample_id", "subject", "dataset") if name in lines}
@@ -145,7 +145,7 @@ class Task:
 
     def score(self, probabilities: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> dict[str, Any]:
         """Accuracy, UF1 and UAR pooled over all folds, with intervals over subjects, as in every table of fernas."""
-        from fernas.evaluation.scores import score_predictions
+        from fernas.scoring.scores import score_predictions
 
         options = self._config.scoring.model_dump()
         return score_predictions(self.predictions(probabilities), self.classes, **options)

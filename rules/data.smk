@@ -1,4 +1,4 @@
-# A corpus: rendered or real -> manifest -> audit -> faces.
+# A dataset: rendered or real -> manifest -> audit -> faces.
 
 
 rule synthesize:
@@ -14,7 +14,7 @@ rule synthesize:
         mem_mb=1000,
         runtime=60,
     params:
-        corpus=lambda w: f"{RESULTS}/rendered/{w.dataset}/corpus",
+        root=lambda w: f"{RESULTS}/rendered/{w.dataset}/dataset",
         dataset="{dataset}",
         layout=lambda w: steps.layout_of(CONFIG, w.dataset),
         config=lambda w: steps.rendered_options(CONFIG, w.dataset),
@@ -45,7 +45,7 @@ rule build_manifest:
         options=lambda w: steps.dataset_options(CONFIG, w.data),
         code=lambda w: code("fernas.datasets.manifest", steps.adapter_module(CONFIG, w.data)),
     message:
-        "read the corpus {wildcards.data}"
+        "read the dataset {wildcards.data}"
     script:
         "../workflow_scripts/build_manifest.py"
 
@@ -73,11 +73,11 @@ rule audit_dataset:
         options=lambda w: CONFIG.audit.model_dump(mode="json"),
         code=lambda w: code(
             "fernas.datasets.audit",
-            "fernas.datasets.groups",
+            "fernas.datasets.demographics",
             *steps.data_adapters(CONFIG, w.data),
         ),
     message:
-        "audit the corpus {wildcards.data}"
+        "audit the dataset {wildcards.data}"
     script:
         "../workflow_scripts/audit_dataset.py"
 

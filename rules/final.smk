@@ -41,7 +41,7 @@ rule final_model:
         before=lambda w: steps.final_section(CONFIG, w),
         run=steps.run_section(CONFIG),
         seed=CONFIG.seed,
-        digest=lambda w: code("fernas.training.final", *steps.train_modules(CONFIG, w.method)),
+        digest=lambda w: code("fernas.deploy.final", *steps.train_modules(CONFIG, w.method)),
     message:
         "final model: {wildcards.method} on all subjects of {wildcards.task}"
     script:

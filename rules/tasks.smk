@@ -22,7 +22,7 @@ rule make_inputs:
         adapters=lambda w: steps.task_adapter_names(CONFIG, w.task),
         task=lambda w: steps.task_section(CONFIG, w.task),
         view=lambda w: steps.view_section(CONFIG, w.view),
-        code=lambda w: code("fernas.dynamic_images.inputs", "fernas.datasets.tasks", *steps.adapters(CONFIG, w.task)),
+        code=lambda w: code("fernas.views.inputs", "fernas.datasets.tasks", *steps.adapters(CONFIG, w.task)),
     message:
         "make the inputs {wildcards.view} of {wildcards.task}"
     script:
@@ -82,6 +82,6 @@ rule audit_folds:
         duplicates=lambda w: CONFIG.protocols[w.protocol].duplicates,
         code=lambda w: code("fernas.protocols.audit", "fernas.datasets.tasks"),
     message:
-        "check that no subject and no picture is on both sides of {wildcards.task} {wildcards.protocol}"
+        "check that no subject and no image is on both sides of {wildcards.task} {wildcards.protocol}"
     script:
         "../workflow_scripts/audit_folds.py"

@@ -120,7 +120,7 @@ rule score:
     params:
         scoring=CONFIG.scoring.model_dump(mode="json"),
         seed=CONFIG.seed,
-        digest=code("fernas.evaluation.scores", "fernas.evaluation.groups", *steps.metric_modules()),
+        digest=code("fernas.scoring.scores", "fernas.scoring.demographics", *steps.metric_modules()),
     message:
         "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
     script:

@@ -11,9 +11,9 @@ import yaml
 import fernas
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import write_json, write_npy, write_parquet
-from fernas.evaluation.read import read_predictions
-from fernas.evaluation.scores import score_file
 from fernas.protocols.folds import make_folds
+from fernas.scoring.read import read_predictions
+from fernas.scoring.scores import score_file
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
@@ -32,13 +32,13 @@ STUDY = {
 
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a config and a task of 12 people whose classes differ in where the picture is bright."""
+    """A folder with a config and a task of 12 people whose classes differ in where the image is bright."""
     rng = np.random.default_rng(0)
     people, each = 12, 14
     labels = np.tile(np.arange(7), people * each // 7)
-    pictures = rng.integers(0, 60, (len(labels), 32, 32, 3), dtype=np.uint8)
-    for picture, label in zip(pictures, labels, strict=True):
-        picture[4 * label : 4 * label + 8] += 150
+    images = rng.integers(0, 60, (len(labels), 32, 32, 3), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[4 * label : 4 * label + 8] += 150
     who = np.repeat([f"ckplus/S{p:03d}" for p in range(people)], each)
     table = pd.DataFrame({"sample_id": [f"{s}/{k:03d}" for k, s in enumerate(who)], "subject": who})
     table = table.assign(
@@ -47,7 +47,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )  # fmt: skip
     train, test = make_folds(table, "subject_kfold", {"folds": 4}, groups=2, seed=1, name="subject4", classes=CLASSES)
     folder = tmp_path / "results/tasks/ckplus-7n-rendered"
-    write_npy(folder / "still/inputs.npy", pictures)
+    write_npy(folder / "still/inputs.npy", images)
     write_parquet(folder / "still/inputs.parquet", table.drop(columns=["group", "split"]))
     write_json(folder / "subject4/folds.train.json", train)
     write_json(folder / "subject4/folds.test.json", test)

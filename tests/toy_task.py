@@ -12,7 +12,7 @@ from fernas.learn.arrays import ArrayPart
 CLASSES = ["low", "middle", "high"]
 
 
-def pictures(count: int, size: int = 16, seed: int = 0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def make_images(count: int, size: int = 16, seed: int = 0, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (N, size, size, 3) and labels: class k has a bright band in the k-th part of the height."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
@@ -23,7 +23,7 @@ def pictures(count: int, size: int = 16, seed: int = 0, classes: int = 3) -> tup
 
 
 def part(count: int = 18, size: int = 16, seed: int = 0) -> ArrayPart:
-    return ArrayPart.of(*pictures(count, size, seed))
+    return ArrayPart.of(*make_images(count, size, seed))
 
 
 @dataclass
@@ -46,9 +46,9 @@ class TaskFiles:
 
 
 def write_task(root: Path, subjects: int = 8, each: int = 6, size: int = 16, folds: int = 2) -> TaskFiles:
-    """A task of `subjects` x `each` pictures; fold k tests the subjects s with s mod folds = k; one group per fold."""
+    """A task of `subjects` x `each` images; fold k tests the subjects s with s mod folds = k; one group per fold."""
     count = subjects * each
-    images, labels = pictures(count, size)
+    images, labels = make_images(count, size)
     subject = np.arange(count) // each
     ids = [f"toy/s{s}/{i}" for i, s in enumerate(subject)]
     write_npy(root / "inputs.npy", images)

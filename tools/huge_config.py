@@ -1,4 +1,4 @@
-"""Writes configs/huge.yaml: 14 corpora x 15 methods x 10 seeds, leave one subject out, for trying plans at scale.
+"""Writes configs/huge.yaml: 14 datasets x 15 methods x 10 seeds, leave one subject out, for trying plans at scale.
 
 python tools/huge_config.py [file]
 """
@@ -49,7 +49,7 @@ def document() -> dict[str, Any]:
     return {
         "results": "results-huge",
         "seed": 1,
-        "datasets": {name: {"source": "real", "root": f"corpora/{name}"} for name in CLASSES},
+        "datasets": {name: {"source": "real", "root": f"datasets/{name}"} for name in CLASSES},
         "views": {
             "still-rgb48": {"kind": "still", "size": 48, "colour": "rgb"},
             "dyn-rgb48": {"kind": "dynamic", "size": 48, "colour": "rgb", "weights": "bilen", "span": "onset_apex"},
@@ -87,7 +87,7 @@ def _search(search: str, space: str, more: dict[str, Any]) -> dict[str, Any]:
 def text() -> str:
     """The file."""
     head = (
-        "# Written by tools/huge_config.py: 14 corpora x 15 methods x 10 seeds, to try plans at scale. Do not edit.\n"
+        "# Written by tools/huge_config.py: 14 datasets x 15 methods x 10 seeds, to try plans at scale. Do not edit.\n"
     )
     return head + yaml.safe_dump(document(), sort_keys=False, default_flow_style=None, width=120)
 

@@ -1,4 +1,4 @@
-"""Detect and align the faces of a corpus."""
+"""Detect and align the faces of a dataset."""
 
 from pathlib import Path
 from typing import Any
@@ -29,16 +29,16 @@ def main(
 
     table = read_parquet(manifest)
     if parts:
-        found, pictures = merge_faces(
+        found, images = merge_faces(
             table, [read_parquet(p) for p in parts], [read_npy(p, mmap=True) for p in previews_of_parts]
         )
     else:
         reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
         ships = {dataset: bool(table.attrs.get("ships_crops", reader.ships_crops(dataset)))}  # options may decide
-        found, pictures = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
+        found, images = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
     spec = adapter_of(dataset, adapters, list(roots)).spec
     write_text(card, data_card(spec, table, read_json(audit), found))
-    write_npy(previews, pictures)
+    write_npy(previews, images)
     write_parquet(faces, found)
 
 

@@ -1,4 +1,4 @@
-"""Audit a copy of a corpus."""
+"""Audit a copy of a dataset."""
 
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ def main(
     from fernas.core.errors import DataError
     from fernas.core.io import read_json, read_parquet, write_json, write_parquet
     from fernas.datasets.audit import audit_dataset, rendered_truths
+    from fernas.datasets.demographics import sample_groups
     from fernas.datasets.frames import FrameReader
-    from fernas.datasets.groups import sample_groups
     from fernas.datasets.named import adapter_of
 
     table = read_parquet(manifest)

@@ -1,4 +1,4 @@
-"""Check the folds: no subject, no group and no picture on both sides."""
+"""Check the folds: no subject, no group and no image on both sides."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Read a corpus into its manifest."""
+"""Read a dataset into its manifest."""
 
 from pathlib import Path
 from typing import Any

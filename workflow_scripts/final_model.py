@@ -25,9 +25,9 @@ def main(
     digest: str,
     threads: int = 1,
 ) -> None:
-    """Write the model, its architecture, what a picture goes through, and a card with cross-validated accuracy."""
+    """Write the model, its architecture, what an image goes through, and a card with cross-validated accuracy."""
     from fernas.core.digest import run_key
-    from fernas.training.final import train_final
+    from fernas.deploy.final import train_final
 
     digests = input_digests({"inputs": inputs, "table": table, "folds": folds, "architecture": architecture})
     digests["scores"] = combine_digests(scores)

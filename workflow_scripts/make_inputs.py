@@ -21,7 +21,7 @@ def main(
     from fernas.core.io import read_parquet
     from fernas.datasets.frames import FrameReader
     from fernas.datasets.tasks import task_samples
-    from fernas.dynamic_images.inputs import make_inputs
+    from fernas.views.inputs import make_inputs
 
     samples_of = read_parquet(manifest)
     settings = TaskConfig(**task)

@@ -19,9 +19,9 @@ def main(
 ) -> None:
     """Write scores.json and the status of the repetition; a failed shard gives empty scores and its reason."""
     from fernas.core.io import read_json, read_parquet, write_json
-    from fernas.core.tracking_files import RunLog
-    from fernas.evaluation.groups import group_scores
-    from fernas.evaluation.scores import score_predictions
+    from fernas.core.run_log import RunLog
+    from fernas.scoring.demographics import group_scores
+    from fernas.scoring.scores import score_predictions
 
     log = RunLog(Path(status).parent)
     log.start({"stage": "score"})

@@ -1,4 +1,4 @@
-"""Render a corpus in its real on-disk layout."""
+"""Render a dataset in its real on-disk layout."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from fernas.core.jobs import run_rule
 
 
-def main(truth: str, corpus: str, dataset: str, layout: str, config: dict[str, Any]) -> None:
-    """Write the corpus folder in a layout, and the renderer's sidecar about the dataset."""
+def main(truth: str, root: str, dataset: str, layout: str, config: dict[str, Any]) -> None:
+    """Write the dataset folder in a layout, and the renderer's sidecar about the dataset."""
     from fernas.core.io import write_json
-    from fernas.synth import renamed, write_corpus
+    from fernas.synth import renamed, write_dataset
 
-    write_json(truth, renamed(write_corpus(layout, Path(corpus), config), dataset))
+    write_json(truth, renamed(write_dataset(layout, Path(root), config), dataset))
 
 
 if "snakemake" in globals():

@@ -28,7 +28,7 @@ def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say mo
 
 @app.command()
 def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
-    """Check a config: keys, types, names, roots of real corpora."""
+    """Check a config: keys, types, names, roots of real datasets."""
     from fernas.core import grid
     from fernas.core.config import load_config
     from fernas.core.errors import ConfigError
@@ -86,7 +86,7 @@ def check_data(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Read a real copy of a corpus: counts beside the published ones, first missing or odd file named."""
+    """Read a real copy of a dataset: counts beside the published ones, first missing or odd file named."""
     from fernas.core.errors import DataError
     from fernas.datasets.check import check_data as read_copy
     from fernas.datasets.check import found_and_expected
@@ -135,17 +135,17 @@ def synth(
     seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
     option: Annotated[list[str] | None, typer.Option(help="layout option as key=value, repeatable")] = None,
 ) -> None:
-    """Render a demo corpus in a dataset's real on-disk layout (rendered faces are not evidence about people)."""
+    """Render a demo dataset in a dataset's real on-disk layout (rendered faces are not evidence about people)."""
     from fernas.core.errors import ConfigError
     from fernas.core.io import write_json
-    from fernas.synth import write_corpus
+    from fernas.synth import write_dataset
 
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"{out}: not empty; expected a new or an empty folder")
     options = {"seed": seed, **_options(option)}
     if subjects is not None:
         options["subjects"] = subjects
-    truth = write_corpus(dataset, out, options)
+    truth = write_dataset(dataset, out, options)
     write_json(out.with_name(out.name + ".truth.json"), truth)
     typer.echo(f"{truth['samples']} samples of {truth['subjects']} rendered subjects in {out}")
 
@@ -153,11 +153,11 @@ def synth(
 @app.command("dynamic-image")
 def dynamic_image(
     frames: Annotated[Path, typer.Argument(help="folder of frames, sorted naturally")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="picture to write")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="image to write")],
     method: Annotated[str, typer.Option(help="bilen, learnet or exact")] = "bilen",
 ) -> None:
     """Turn a folder of frames into one dynamic image."""
-    from fernas.dynamic_images.folder import dynamic_image_from_folder
+    from fernas.views.folder import dynamic_image_from_folder
 
     dynamic_image_from_folder(frames, method, out)
     typer.echo(str(out))
@@ -231,8 +231,8 @@ def score(
     json: Json = False,
 ) -> None:
     """Accuracy, UF1 and UAR of a predictions file, with intervals."""
-    from fernas.evaluation.read import read_predictions
-    from fernas.evaluation.scores import score_file
+    from fernas.scoring.read import read_predictions
+    from fernas.scoring.scores import score_file
 
     document = score_file(read_predictions(predictions), protocol)
     if json:
@@ -253,9 +253,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """Paired tests between two runs at subject level."""
-    from fernas.evaluation.compare import compare_runs
-    from fernas.evaluation.read import read_predictions
-    from fernas.evaluation.runs import find_predictions
+    from fernas.scoring.compare import compare_runs
+    from fernas.scoring.read import read_predictions
+    from fernas.scoring.runs import find_predictions
 
     files = [find_predictions(run, results) for run in (run_a, run_b)]
     found = compare_runs(read_predictions(files[0]), read_predictions(files[1]))
@@ -290,7 +290,7 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a model on all subjects as one ONNX file, after comparing its answers with torch's."""
-    from fernas.training.export import export_onnx
+    from fernas.deploy.export import export_onnx
 
     emit(export_onnx(run, out), json, str(out))
 
@@ -298,13 +298,13 @@ def export(
 @app.command()
 def predict(
     model: Annotated[Path, typer.Argument(help="model that `fernas export` wrote")],
-    inputs: Annotated[list[Path] | None, typer.Argument(help="pictures, folders, videos")] = None,
+    inputs: Annotated[list[Path] | None, typer.Argument(help="images, folders, videos")] = None,
     camera: Annotated[int | None, typer.Option(help="number of a camera, for example 0")] = None,
-    frames: Annotated[int | None, typer.Option(help="stop after so many camera pictures")] = None,
-    annotate: Annotated[Path | None, typer.Option(help="folder for pictures with face and answer drawn in")] = None,
+    frames: Annotated[int | None, typer.Option(help="stop after so many camera images")] = None,
+    annotate: Annotated[Path | None, typer.Option(help="folder for images with face and answer drawn in")] = None,
     json: Json = False,
 ) -> None:
-    """What a model says of new pictures, folders or videos: label, probabilities, annotated pictures."""
+    """What a model says of new images, folders or videos: label, probabilities, annotated images."""
     from fernas.cli.predicting import answer_files, watch_camera
     from fernas.core.errors import ConfigError
 
@@ -318,7 +318,7 @@ def predict(
         emit(rows, True)
         return
     short = [{key: row[key] for key in ("input", "label", "probability", "face")} for row in rows]
-    print_table(short, f"{model}: what the pictures look most like (an expression is not an emotion)")
+    print_table(short, f"{model}: what the images look most like (an expression is not an emotion)")
 
 
 @app.command()
@@ -366,7 +366,7 @@ def follow(
     parent: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
 ) -> None:
     """Mirror what is new until the workflow ends (the workflow starts this by itself)."""
-    from fernas.reporting.tracking import follow as mirror
+    from fernas.tracking.mirror import follow as mirror
 
     mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=results / ".work" / "track.stop")
 
@@ -377,7 +377,7 @@ def sync(
     uri: Annotated[str | None, typer.Option(help="MLflow store; default sqlite in the results folder")] = None,
 ) -> None:
     """Replay all results into a store; running it twice changes nothing."""
-    from fernas.reporting.tracking import sync as replay
+    from fernas.tracking.mirror import sync as replay
 
     typer.echo(replay(results, uri))
 

@@ -2,7 +2,7 @@
 
 Multiply-accumulates come from the networks themselves; how many a core does per second was measured on two cores of a
 2.5 GHz server processor (small networks are bound by launches, not by arithmetic, so these are far below a peak).
-Sample counts come from the manifest where the corpus has been read, else from what the renderer will write, else from
+Sample counts come from the manifest where the dataset has been read, else from what the renderer will write, else from
 the published counts.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fernas.core import corpora, grid, plugins
+from fernas.core import composites, grid, plugins
 from fernas.core.architecture import Architecture, NamedArchitecture, Network, Patch, PatchesArchitecture
 from fernas.core.config import MethodConfig, StudyConfig, TaskConfig, ViewConfig
 from fernas.core.seeds import rng
@@ -105,7 +105,7 @@ def estimate(config: StudyConfig) -> dict[str, Any]:
 def task_size(config: StudyConfig, name: str, protocol_name: str) -> TaskSize:
     """The expected size of a task under a protocol."""
     task, protocol = config.tasks[name], config.protocols[protocol_name]
-    samples, subjects, frames = _corpus_size(config, task.dataset)
+    samples, subjects, frames = _dataset_size(config, task.dataset)
     plugin = plugins.load("protocols", protocol.kind)
     options = plugin.Config.model_validate(protocol.options)
     folds = getattr(options, "folds", None) or (1 if protocol.kind == "official" else max(2, subjects))
@@ -116,19 +116,19 @@ def task_size(config: StudyConfig, name: str, protocol_name: str) -> TaskSize:
     return TaskSize(samples, subjects, int(folds), inputs, frames)
 
 
-def _corpus_size(config: StudyConfig, dataset: str) -> tuple[int, int, int]:
-    """(samples, subjects, frames) of a corpus."""
+def _dataset_size(config: StudyConfig, dataset: str) -> tuple[int, int, int]:
+    """(samples, subjects, frames) of a dataset."""
     manifest = Path(config.results) / "data" / grid.data_name(config, dataset) / "manifest.parquet"
     if manifest.exists():
         from fernas.core.io import read_parquet
 
         table = read_parquet(manifest)
         return len(table), max(1, table["subject"].nunique()), int(table["frames"].map(len).sum())
-    parts = corpora.parts_of(config, dataset)
+    parts = composites.parts_of(config, dataset)
     if parts:
-        sizes = [_corpus_size(config, part) for part in parts]
+        sizes = [_dataset_size(config, part) for part in parts]
         return tuple(sum(column) for column in zip(*sizes, strict=True))  # type: ignore[return-value]
-    if corpora.is_rendered(config, dataset):
+    if composites.is_rendered(config, dataset):
         return _rendered_size(config, dataset)
     spec = plugins.load("datasets", dataset).spec
     samples = sum(spec.counts.values()) if spec.counts else 500
@@ -151,7 +151,7 @@ def _rendered_size(config: StudyConfig, dataset: str) -> tuple[int, int, int]:
 
 
 def _parts(config: StudyConfig, run: grid.Run, size: TaskSize) -> tuple[Any, int]:
-    """Part sizes of one search, and the number of training pictures of one fold."""
+    """Part sizes of one search, and the number of training images of one fold."""
     from fernas.search.context import PartSizes
 
     shares = config.protocols[run.protocol].parts
@@ -168,7 +168,7 @@ def _parts(config: StudyConfig, run: grid.Run, size: TaskSize) -> tuple[Any, int
 
 def _shape(view: ViewConfig) -> tuple[int, int, int]:
     if view.features:
-        from fernas.dynamic_images.lbp_top import feature_count
+        from fernas.views.lbp_top import feature_count
 
         return (feature_count(view.lbp.neighbours, view.lbp.blocks), 1, 1)
     return (3 if view.colour == "rgb" else 1, view.size, view.size)
@@ -194,7 +194,7 @@ def training_macs(
     """(multiply-accumulates of all folds of one repetition, multiply-accumulates per core-second)."""
     from fernas.spaces.sampling import random_architecture
 
-    _, pictures = _parts(config, run, size)
+    _, images = _parts(config, run, size)
     recipe = plugins.load("training", method.recipe).Config.model_validate(method.recipe_options)
     epochs = int(getattr(recipe, "epochs", 100)) * int(getattr(recipe, "trainings", 1))
     shape = _shape(view)
@@ -212,12 +212,12 @@ def training_macs(
         name = str(method.search_options.get("name", "small_cnn"))
         architecture = NamedArchitecture(name=name, network=Network(classes=len(task.classes), input=shape))
         rate = NAMED_RATE
-    return _macs(architecture.model_dump_json()) * 3 * pictures * epochs * size.folds, rate
+    return _macs(architecture.model_dump_json()) * 3 * images * epochs * size.folds, rate
 
 
 @functools.cache
 def _macs(architecture: str) -> float:
-    """Multiply-accumulates of a network on one picture, from its json; the same networks recur in a study."""
+    """Multiply-accumulates of a network on one image, from its json; the same networks recur in a study."""
     from fernas.core.architecture import parse_architecture
     from fernas.spaces.complexity import macs
 
@@ -228,7 +228,7 @@ def _disk_mb(config: StudyConfig, sizes: dict[str, TaskSize]) -> float:
     inputs = 0.0
     for name, size in sizes.items():
         inputs += size.inputs * float(_product(_shape(config.views[config.tasks[name].view])))
-        if corpora.is_rendered(config, config.tasks[name].dataset):
+        if composites.is_rendered(config, config.tasks[name].dataset):
             inputs += size.frames * 40e3
     runs = sum(len(run.seeds) * 0.3e6 for run in itertools.chain(grid.runs(config)))
     return (inputs + runs) / 1e6 + 20

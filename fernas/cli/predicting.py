@@ -8,16 +8,16 @@ from fernas.core.errors import ConfigError
 
 
 def answer_files(model: Path, inputs: list[Path], annotated: Path | None) -> list[dict[str, Any]]:
-    """One row per picture, frame or clip of the inputs; annotated pictures into a folder where one is named.
+    """One row per image, frame or clip of the inputs; annotated images into a folder where one is named.
 
     Raises:
         ConfigError: no input.
         DataError: an input or the model cannot be read.
     """
-    from fernas.evaluation.apply import Model, annotate, samples_of
+    from fernas.deploy.predict import Model, annotate, samples_of
 
     if not inputs:
-        raise ConfigError("predict: no input; expected pictures, folders, videos, or --camera 0")
+        raise ConfigError("predict: no input; expected images, folders, videos, or --camera 0")
     opened = Model(model)
     samples = [sample for path in inputs for sample in samples_of(path, opened.takes_clips)]
     rows = opened.answer(samples)
@@ -28,7 +28,7 @@ def answer_files(model: Path, inputs: list[Path], annotated: Path | None) -> lis
 
 
 def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path | None, as_json: bool) -> None:
-    """A line per picture of a camera, until `frames` of them or Ctrl-C.
+    """A line per image of a camera, until `frames` of them or Ctrl-C.
 
     Raises:
         ConfigError: the model looks at clips, or there is no such number of a camera or of frames.
@@ -36,14 +36,14 @@ def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path |
     """
     import typer
 
-    from fernas.evaluation.apply import Model, Sample, annotate
-    from fernas.faces.camera import camera_frames
+    from fernas.deploy.camera import camera_frames
+    from fernas.deploy.predict import Model, Sample, annotate
 
     opened = Model(model)
     if opened.takes_clips:
         raise ConfigError(f"{model}: looks at clips; record one and give the folder of frames or the video")
-    for number, picture in enumerate(camera_frames(camera, frames)):
-        sample = Sample(f"camera {camera} picture {number}", (lambda shown=picture: shown,))  # type: ignore[misc]
+    for number, image in enumerate(camera_frames(camera, frames)):
+        sample = Sample(f"camera {camera} image {number}", (lambda shown=image: shown,))  # type: ignore[misc]
         row = opened.answer([sample])[0]
         if as_json:
             emit(row, True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fernas.core.config import StudyConfig
 from fernas.core.grid import runs
-from fernas.core.tracking_files import read_status
+from fernas.core.run_log import read_status
 
 
 def forget_failed(config: StudyConfig) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from fernas.core import corpora, plugins
+from fernas.core import composites, plugins
 from fernas.core.errors import ConfigError, did_you_mean, unknown
 
 NAMES = {  # they become folders and wildcards: nothing else may stand in them
@@ -26,7 +26,7 @@ class Strict(BaseModel):
 
 
 class DatasetConfig(Strict):
-    """Where a corpus comes from."""
+    """Where a dataset comes from."""
 
     source: Literal["rendered", "real"] = Field("rendered", description="rendered faces, or a real copy under root")
     adapter: str | None = Field(
@@ -53,7 +53,7 @@ class FacesConfig(Strict):
     landmark_model: str | None = Field(
         None, description="a dlib shape predictor file to use instead of the five-point one"
     )
-    upsample_below_px: int = Field(300, ge=0, description="pictures with a shorter side below this are upsampled once")
+    upsample_below_px: int = Field(300, ge=0, description="images with a shorter side below this are upsampled once")
     max_tries: int = Field(5, ge=1, description="frames of a clip that are tried before it counts as faceless")
     eye_line: float = Field(
         0.34, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom"
@@ -70,11 +70,11 @@ class FacesConfig(Strict):
 
 
 class AuditConfig(Strict):
-    """What stops a run at the audit of a corpus, and its duplicate search."""
+    """What stops a run at the audit of a dataset, and its duplicate search."""
 
     excluded: Literal["report", "fail"] = Field(
         "report",
-        description="samples that cannot be used (broken pictures, frames that do not exist): fail stops the run",
+        description="samples that cannot be used (broken images, frames that do not exist): fail stops the run",
     )
     hash_distance: int = Field(4, ge=0, le=16, description="largest perceptual-hash distance of a near-duplicate")
     correlation: float = Field(0.98, gt=0, le=1, description="pixel correlation that confirms a near-duplicate")
@@ -83,7 +83,7 @@ class AuditConfig(Strict):
 class FrameRule(Strict):
     """Which frames of a sample become inputs."""
 
-    kind: Literal["still", "peak", "clip"] = Field("still", description="still pictures, peak frames, or whole clips")
+    kind: Literal["still", "peak", "clip"] = Field("still", description="still images, peak frames, or whole clips")
     peak: int = Field(3, ge=1, description="peak frames per sequence")
     neutral: int = Field(1, ge=0, description="first frames per sequence taken as neutral, where neutral is a class")
     neutral_from: Literal["sequence", "subject"] = Field(
@@ -131,9 +131,9 @@ class ViewConfig(Strict):
     """What a network sees."""
 
     kind: Literal["still", "dynamic", "apex", "apex_minus_onset", "lbp_top"] = Field(
-        "still", description="pictures, or lbp_top: features of a grey clip"
+        "still", description="images, or lbp_top: features of a grey clip"
     )
-    size: int = Field(48, ge=8, le=512, description="side of the square picture in pixels")
+    size: int = Field(48, ge=8, le=512, description="side of the square image in pixels")
     colour: Literal["rgb", "grey"] = "rgb"
     weights: Literal["bilen", "learnet", "exact"] = Field(
         "bilen", description="dynamic images: how frames are weighted"
@@ -150,7 +150,7 @@ class ViewConfig(Strict):
 
     @property
     def features(self) -> bool:
-        """Whether it holds features instead of pictures."""
+        """Whether it holds features instead of images."""
         return self.kind == "lbp_top"
 
 
@@ -248,7 +248,7 @@ class TrackingConfig(Strict):
     enabled: bool = True
     uri: str | None = Field(None, description="store; default sqlite:///<results>/mlflow.db")
     every_s: float = Field(5.0, gt=0, description="seconds between two looks for news")
-    real_faces: bool = Field(False, description="allow pictures of real people in the store and in reports")
+    real_faces: bool = Field(False, description="allow images of real people in the store and in reports")
 
 
 class ScoringConfig(Strict):
@@ -322,21 +322,21 @@ def parse_config(document: Any, where: str = "config.yaml") -> StudyConfig:
             if reason := unfit(config, entry.task, name):
                 raise ConfigError(f"{where}: study: {name} on {entry.task}: {reason}")
     _check_classes(config, where)
-    _check_corpora(config, where)
+    _check_composition(config, where)
     return config
 
 
 def unfit(config: StudyConfig, task: str, method: str) -> str | None:
-    """Why a method makes no sense on a task, or None: its view needs clips, or features where it wants pictures."""
+    """Why a method makes no sense on a task, or None: its view needs clips, or features where it wants images."""
     settings = config.methods[method]
     if settings.combine:
         return None
     name = settings.view or config.tasks[task].view
     view = config.views[name]
     if view.needs_clips and config.tasks[task].frames.kind != "clip":
-        return f"its view {name} ({view.kind}) is made of clips, the samples of {task} are pictures"
+        return f"its view {name} ({view.kind}) is made of clips, the samples of {task} are images"
     if view.features != plugins.load("training", settings.recipe).features:
-        wants = "pictures" if view.features else "features (a view of kind lbp_top)"
+        wants = "images" if view.features else "features (a view of kind lbp_top)"
         return f"its recipe {settings.recipe} works on {wants}, its view {name} is of kind {view.kind}"
     return None
 
@@ -457,7 +457,7 @@ def _check_params_from(config: StudyConfig, place: str, method: MethodConfig) ->
 
 
 def _check_source(config: StudyConfig, place: str, name: str, method: MethodConfig) -> None:
-    """What a method takes over must be a trained method; the people of its corpus are judged by the task."""
+    """What a method takes over must be a trained method; the people of its dataset are judged by the task."""
     source = method.init_from
     if source is None:
         return
@@ -484,7 +484,7 @@ def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, s
         kind = config.protocols[protocol].kind
         if "published" in method.scopes and kind != "official":
             raise ConfigError(
-                f"{where}: methods.{name}.scopes: published halves a corpus by position and needs a protocol of kind "
+                f"{where}: methods.{name}.scopes: published halves a dataset by position and needs a protocol of kind "
                 f"official, got {protocol} ({kind})"
             )
         for member in method.combine:
@@ -501,7 +501,7 @@ def _check_study(config: StudyConfig, where: str, entries: set[tuple[str, str, s
                 f"which is not in the study"
             )
         own, other = config.tasks[task].dataset, config.tasks[source.task].dataset
-        shared = own == other or corpora.same_people(config, [own, other])[own]
+        shared = own == other or composites.same_people(config, [own, other])[own]
         if (task, protocol) != (source.task, source.protocol) and shared:
             raise ConfigError(
                 f"{where}: study: {name} on {task} starts from {other}, which shows the same people as {own}"
@@ -524,7 +524,7 @@ def _check_datasets(config: StudyConfig, where: str) -> None:
             _check_own_composite(config, place, name, dataset)
             continue
         adapter = _load(
-            place if dataset.adapter is None else f"{place}.adapter", "datasets", corpora.adapter_name(config, name)
+            place if dataset.adapter is None else f"{place}.adapter", "datasets", composites.adapter_name(config, name)
         )
         validate_section(adapter.Config, dataset.options, f"{place}.options")
         parts = tuple(adapter.spec.parts)
@@ -534,12 +534,12 @@ def _check_datasets(config: StudyConfig, where: str) -> None:
         if parts:
             _one_source(config, place, parts, dataset)
         elif dataset.source == "rendered":
-            layout = _load(place, "synth/layouts", corpora.adapter_name(config, name))
+            layout = _load(place, "synth/layouts", composites.adapter_name(config, name))
             validate_section(layout.Config, dataset.rendered, f"{place}.rendered")
 
 
 def _check_classes(config: StudyConfig, where: str) -> None:
-    """A class that only resembles one of the corpus is a slip; other unknown ones may be raw labels of the copy."""
+    """A class that only resembles one of the dataset is a slip; other unknown ones may be raw labels of the copy."""
     for name, task in config.tasks.items():
         known = {"neutral", *task.label_map.values()}
         for part in config.datasets[task.dataset].parts or (task.dataset,):
@@ -559,7 +559,7 @@ def _check_own_composite(config: StudyConfig, place: str, name: str, dataset: Da
     for part in dataset.parts:
         if part not in config.datasets:
             raise unknown(f"{place}.parts", part, config.datasets)
-        if config.datasets[part].parts or corpora.parts_of(config, part):
+        if config.datasets[part].parts or composites.parts_of(config, part):
             raise ConfigError(f"{place}.parts: {part} is itself a composite; name its parts")
     if len(set(dataset.parts)) != len(dataset.parts) or len(dataset.parts) < 2:
         raise ConfigError(f"{place}.parts: got {list(dataset.parts)}, expected at least two different datasets")
@@ -575,15 +575,15 @@ def _one_source(config: StudyConfig, place: str, parts: tuple[str, ...], dataset
         raise ConfigError(f"{place}: it and its parts must have one source, got {sorted(sources)}")
 
 
-def _check_corpora(config: StudyConfig, where: str) -> None:
-    """Protocols see before anything runs which corpora a task holds and which of them show the same people."""
+def _check_composition(config: StudyConfig, where: str) -> None:
+    """Protocols see before anything runs which datasets a task holds and which of them show the same people."""
     for at, entry in enumerate(config.study):
         protocol = config.protocols[entry.protocol]
-        sources = corpora.sources_of(config, config.tasks[entry.task].dataset)
+        sources = composites.sources_of(config, config.tasks[entry.task].dataset)
         plugin = plugins.load("protocols", protocol.kind)
-        plugin.check_corpora(
+        plugin.check_datasets(
             sources,
-            corpora.same_people(config, sources),
+            composites.same_people(config, sources),
             plugin.Config.model_validate(protocol.options),
             f"{where}: study.{at}: {entry.task} under {entry.protocol}",
         )

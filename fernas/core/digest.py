@@ -16,7 +16,7 @@ NEUTRAL = {
     "fernas.core.log",
     "fernas.core.progress",
     "fernas.core.config",
-    "fernas.core.tracking_files",
+    "fernas.core.run_log",
     "fernas.core.grid",
     "fernas.core.digest",
 }

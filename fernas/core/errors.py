@@ -13,7 +13,7 @@ class ConfigError(FernasError):
 
 
 class DataError(FernasError):
-    """A corpus, a picture, an annotation or another input file is not as it must be."""
+    """A dataset, an image, an annotation or another input file is not as it must be."""
 
 
 class ContractError(FernasError):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fernas.core import corpora, plugins
+from fernas.core import composites, plugins
 from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, TaskConfig
 from fernas.core.errors import ConfigError, unknown
 
@@ -51,12 +51,12 @@ class Run:
 
 def data_name(config: StudyConfig, dataset: str) -> str:
     """The folder name of a dataset under results/data."""
-    return dataset + (RENDERED if corpora.is_rendered(config, dataset) else "")
+    return dataset + (RENDERED if composites.is_rendered(config, dataset) else "")
 
 
 def task_name(config: StudyConfig, task: str) -> str:
     """The folder name of a task under results/tasks and results/runs."""
-    return task + (RENDERED if corpora.is_rendered(config, config.tasks[task].dataset) else "")
+    return task + (RENDERED if composites.is_rendered(config, config.tasks[task].dataset) else "")
 
 
 def plain_name(folder: str) -> str:
@@ -64,10 +64,10 @@ def plain_name(folder: str) -> str:
     return folder.removesuffix(RENDERED)
 
 
-def corpus_root(config: StudyConfig, dataset: str) -> str:
-    """The root folder of a corpus: rendered below results, or the configured root of the real copy."""
-    if corpora.is_rendered(config, dataset):
-        return f"{config.results}/rendered/{dataset}/corpus"
+def dataset_root(config: StudyConfig, dataset: str) -> str:
+    """The root folder of a dataset: rendered below results, or the configured root of the real copy."""
+    if composites.is_rendered(config, dataset):
+        return f"{config.results}/rendered/{dataset}/dataset"
     root = config.datasets[dataset].root
     if root is None:
         raise ConfigError(f"datasets.{dataset}.root: missing, expected the folder of your copy (source is real)")
@@ -76,13 +76,13 @@ def corpus_root(config: StudyConfig, dataset: str) -> str:
 
 def roots_of(config: StudyConfig, dataset: str) -> dict[str, str]:
     """Dataset -> root, for all datasets whose frames a dataset reads."""
-    return {source: corpus_root(config, source) for source in corpora.sources_of(config, dataset)}
+    return {source: dataset_root(config, source) for source in composites.sources_of(config, dataset)}
 
 
 def missing_roots(config: StudyConfig, dataset: str) -> list[str]:
-    """The real corpora that a dataset needs and that have no root in the config."""
-    sources = corpora.sources_of(config, dataset)
-    return [s for s in sources if not corpora.is_rendered(config, s) and config.datasets[s].root is None]
+    """The real datasets that a dataset needs and that have no root in the config."""
+    sources = composites.sources_of(config, dataset)
+    return [s for s in sources if not composites.is_rendered(config, s) and config.datasets[s].root is None]
 
 
 def groups_of(method: MethodConfig, protocol: ProtocolConfig, scope: str, name: str = "") -> int:
@@ -136,7 +136,7 @@ def scopes_of(method: MethodConfig) -> tuple[str, ...]:
 
 
 def runs(config: StudyConfig, dataset: str | None = None, named: bool = False) -> Iterator[Run]:
-    """All runs of the study whose corpora have roots, or those of one dataset (which must have its roots).
+    """All runs of the study whose datasets have roots, or those of one dataset (which must have its roots).
 
     Entries that run only when their dataset is named are left out unless it is, or `named` asks for them too.
     """
@@ -170,12 +170,12 @@ def _runs_of(
             train_seeds=method.train_seeds,
             folder=results / "runs" / name / protocol_name / method_name / scope,
             task_folder=results / "tasks" / name,
-            rendered=corpora.is_rendered(config, task.dataset),
+            rendered=composites.is_rendered(config, task.dataset),
         )
 
 
 def skipped(config: StudyConfig) -> list[tuple[str, str]]:
-    """(task, reason) for tasks of the study whose corpora have no root."""
+    """(task, reason) for tasks of the study whose datasets have no root."""
     found = []
     for task in dict.fromkeys(entry.task for entry in config.study if entry.when == "all"):
         missing = missing_roots(config, config.tasks[task].dataset)
@@ -236,10 +236,10 @@ def count_jobs(config: StudyConfig) -> dict[str, int]:
     grid = list(runs(config))
     tasks = {(run.task, run.protocol) for run in grid}
     data = {config.tasks[task].dataset for task, _ in tasks}
-    sources = {source for dataset in data for source in corpora.sources_of(config, dataset)}
+    sources = {source for dataset in data for source in composites.sources_of(config, dataset)}
     every = data | sources
     return {
-        "synthesize": sum(corpora.is_rendered(config, s) for s in sources),
+        "synthesize": sum(composites.is_rendered(config, s) for s in sources),
         "build_manifest": len(every),
         "audit_dataset": len(every),
         "align_faces": len(every),

@@ -1,4 +1,4 @@
-"""Pictures: RGB uint8 (H, W, 3) everywhere; OpenCV's BGR stays inside this file."""
+"""Images: RGB uint8 (H, W, 3) everywhere; OpenCV's BGR stays inside this file."""
 
 import re
 from pathlib import Path
@@ -21,22 +21,22 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part)
 
 
-def is_picture(path: Path) -> bool:
-    """Whether the name looks like a picture of a corpus (left-overs of file managers are none)."""
+def is_image(path: Path) -> bool:
+    """Whether the name looks like an image of a dataset (left-overs of file managers are none)."""
     name = path.name.lower()
     return path.suffix.lower() in EXTENSIONS and not name.startswith(".") and name not in IGNORED_NAMES
 
 
 def list_images(folder: Path | str) -> list[Path]:
-    """The pictures of a folder in natural order."""
+    """The images of a folder in natural order."""
     root = Path(folder)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
-    return sorted((p for p in root.iterdir() if is_picture(p) and p.is_file()), key=lambda p: natural_key(p.name))
+    return sorted((p for p in root.iterdir() if is_image(p) and p.is_file()), key=lambda p: natural_key(p.name))
 
 
-def decode_image(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXELS) -> "np.ndarray":
-    """Bytes of an encoded picture -> uint8 RGB (H, W, 3); grey is replicated, 16 bit scaled to 8.
+def decode_image(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS) -> "np.ndarray":
+    """Bytes of an encoded image -> uint8 RGB (H, W, 3); grey is replicated, 16 bit scaled to 8.
 
     Raises:
         DataError: empty, truncated or undecodable bytes, or more than `max_pixels` pixels.
@@ -45,30 +45,30 @@ def decode_image(data: bytes, name: str = "picture", max_pixels: int = MAX_PIXEL
     import numpy as np
 
     if not data:
-        raise DataError(f"{name}: empty file, expected a picture")
-    cv2.utils.logging.setLogLevel(0)  # what OpenCV would print about a broken picture is said by the DataError
+        raise DataError(f"{name}: empty file, expected an image")
+    cv2.utils.logging.setLogLevel(0)  # what OpenCV would print about a broken image is said by the DataError
     _refuse_bomb(data, name, max_pixels)
     if _is_truncated(data):
-        raise DataError(f"{name}: truncated picture ({len(data)} bytes without an end marker)")
+        raise DataError(f"{name}: truncated image ({len(data)} bytes without an end marker)")
     is_jpeg = data[:2] == b"\xff\xd8"  # always 8 bit: decoded to RGB at once, pixels as stored
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION if is_jpeg else cv2.IMREAD_UNCHANGED
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise DataError(f"{name}: not a readable picture ({error.err})") from error
-    if picture is None:
-        raise DataError(f"{name}: not a readable picture ({len(data)} bytes)")
+        raise DataError(f"{name}: not a readable image ({error.err})") from error
+    if image is None:
+        raise DataError(f"{name}: not a readable image ({len(data)} bytes)")
     if is_jpeg:
-        return picture
-    if picture.dtype == np.uint16:
-        picture = (picture // 257).astype(np.uint8)
-    elif picture.dtype != np.uint8:
-        raise DataError(f"{name}: {picture.dtype} pixels, expected 8 or 16 bit")
-    if picture.ndim == 2:
-        return np.repeat(picture[:, :, None], 3, axis=2)
-    if picture.shape[2] == 4:
-        return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB)
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        return image
+    if image.dtype == np.uint16:
+        image = (image // 257).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        raise DataError(f"{name}: {image.dtype} pixels, expected 8 or 16 bit")
+    if image.ndim == 2:
+        return np.repeat(image[:, :, None], 3, axis=2)
+    if image.shape[2] == 4:
+        return cv2.cvtColor(image, cv2.COLOR_BGRA2RGB)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def _is_truncated(data: bytes) -> bool:
@@ -81,7 +81,7 @@ def _is_truncated(data: bytes) -> bool:
 
 
 def _refuse_bomb(data: bytes, name: str, max_pixels: int) -> None:
-    """Refuse a picture whose header promises more pixels than allowed, before it is decoded."""
+    """Refuse an image whose header promises more pixels than allowed, before it is decoded."""
     import io
 
     from PIL import Image, UnidentifiedImageError
@@ -91,15 +91,15 @@ def _refuse_bomb(data: bytes, name: str, max_pixels: int) -> None:
         with Image.open(io.BytesIO(data)) as header:
             width, height = header.size
     except UnidentifiedImageError as error:  # its own text holds an address in memory
-        raise DataError(f"{name}: not a readable picture ({len(data)} bytes of no known format)") from error
+        raise DataError(f"{name}: not a readable image ({len(data)} bytes of no known format)") from error
     except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(f"{name}: not a readable picture ({error})") from error
+        raise DataError(f"{name}: not a readable image ({error})") from error
     if width * height > max_pixels:
         raise DataError(f"{name}: {width}x{height} pixels, expected at most {max_pixels}")
 
 
 def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> "np.ndarray":
-    """A picture file -> uint8 RGB (H, W, 3); a DataError names what is wrong with the file."""
+    """An image file -> uint8 RGB (H, W, 3); a DataError names what is wrong with the file."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -107,40 +107,40 @@ def read_image(path: Path | str, max_pixels: int = MAX_PIXELS) -> "np.ndarray":
     return decode_image(data, str(path), max_pixels)
 
 
-def encode_image(picture: "np.ndarray", suffix: str = ".png", quality: int = 95) -> bytes:
+def encode_image(image: "np.ndarray", suffix: str = ".png", quality: int = 95) -> bytes:
     """Encode uint8 RGB (H, W, 3) or grey (H, W) as PNG, JPEG, BMP or TIFF."""
     import cv2
 
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     options = [cv2.IMWRITE_JPEG_QUALITY, quality] if suffix.lower() in {".jpg", ".jpeg"} else []
     done, data = cv2.imencode(suffix, bgr, options)
     if not done:
-        raise DataError(f"cannot encode a picture of shape {picture.shape} as {suffix}")
+        raise DataError(f"cannot encode an image of shape {image.shape} as {suffix}")
     return data.tobytes()
 
 
-def write_image(path: Path | str, picture: "np.ndarray", quality: int = 95) -> None:
+def write_image(path: Path | str, image: "np.ndarray", quality: int = 95) -> None:
     """Write uint8 RGB (H, W, 3) or grey (H, W); the suffix chooses the format."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(encode_image(picture, Path(path).suffix, quality))
+        temporary.write_bytes(encode_image(image, Path(path).suffix, quality))
 
 
-def resize(picture: "np.ndarray", height: int, width: int) -> "np.ndarray":
+def resize(image: "np.ndarray", height: int, width: int) -> "np.ndarray":
     """Resize (H, W[, C]); by area averaging when it shrinks, linear otherwise."""
     import cv2
 
-    shrinks = height < picture.shape[0] or width < picture.shape[1]
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    shrinks = height < image.shape[0] or width < image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def to_grey(picture: "np.ndarray") -> "np.ndarray":
+def to_grey(image: "np.ndarray") -> "np.ndarray":
     """uint8 RGB (H, W, 3) -> uint8 (H, W) luma (ITU-R BT.601)."""
     import cv2
 
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
 
 
-def warp_affine(picture: "np.ndarray", matrix: "np.ndarray", size_px: int, replicate: bool = False) -> "np.ndarray":
+def warp_affine(image: "np.ndarray", matrix: "np.ndarray", size_px: int, replicate: bool = False) -> "np.ndarray":
     """Warp (H, W[, C]) by a (2, 3) matrix that maps source pixels to target pixels, linear, to (size_px, size_px[, C]).
 
     Outside the source: zeros, or the border's value with `replicate`.
@@ -148,4 +148,4 @@ def warp_affine(picture: "np.ndarray", matrix: "np.ndarray", size_px: int, repli
     import cv2
 
     border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
-    return cv2.warpAffine(picture, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=border)
+    return cv2.warpAffine(image, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=border)

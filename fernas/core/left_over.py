@@ -72,8 +72,8 @@ def date_future_files(results: str) -> int:
     now, count = time.time(), 0
     for top in ("rendered", "data", "tasks", "runs"):
         for folder, folders, names in os.walk(Path(results) / top):
-            if top == "rendered" and Path(folder).name == "corpus":
-                folders.clear()  # pictures are no outputs of a rule
+            if top == "rendered" and Path(folder).name == "dataset":
+                folders.clear()  # images are no outputs of a rule
                 continue
             for name in names:
                 path = os.path.join(folder, name)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fernas.core import corpora, grid, plugins
+from fernas.core import composites, grid, plugins
 from fernas.core.config import StudyConfig, parse_config
 from fernas.core.errors import ConfigError, FernasError, unknown
 from fernas.core.io import write_json, write_text
@@ -100,7 +100,7 @@ def final_scores(config: StudyConfig, wildcards: Any) -> list[str]:
 
 
 def final_section(config: StudyConfig, wildcards: Any) -> dict[str, Any]:
-    """What a picture goes through before a model sees it: view and faces, for params."""
+    """What an image goes through before a model sees it: view and faces, for params."""
     view = grid.view_of(config, grid.plain_name(wildcards.task), wildcards.method)
     return {"view": view_section(config, view), "faces": config.faces.model_dump(mode="json")}
 
@@ -143,14 +143,14 @@ def rendered_options(config: StudyConfig, dataset: str) -> dict[str, Any]:
 def truth_files(config: StudyConfig, data: str) -> list[str]:
     """The renderer's sidecar of a rendered dataset; nothing for a real or a composite one."""
     dataset = grid.plain_name(data)
-    if not data.endswith(grid.RENDERED) or corpora.parts_of(config, dataset):
+    if not data.endswith(grid.RENDERED) or composites.parts_of(config, dataset):
         return []
     return [f"{config.results}/rendered/{dataset}/truth.json"]
 
 
 def part_files(config: StudyConfig, data: str, name: str) -> list[str]:
     """A file of each part of a composite; nothing for an ordinary dataset."""
-    parts = corpora.parts_of(config, grid.plain_name(data))
+    parts = composites.parts_of(config, grid.plain_name(data))
     return [f"{config.results}/data/{grid.data_name(config, part)}/{name}" for part in parts]
 
 
@@ -167,7 +167,7 @@ def data_file(config: StudyConfig, task: str, name: str) -> str:
 
 
 def task_roots(config: StudyConfig, task: str) -> dict[str, str]:
-    """Dataset -> root of the corpora of a task folder."""
+    """Dataset -> root of the datasets of a task folder."""
     return grid.roots_of(config, _task(config, task).dataset)
 
 
@@ -327,33 +327,33 @@ def train_seed(config: StudyConfig, wildcards: Any) -> int:
 
 def adapter_names(config: StudyConfig, data: str) -> dict[str, str]:
     """Dataset -> adapter of a dataset folder and of its parts, where the two names differ."""
-    return corpora.adapter_names(config, grid.plain_name(data))
+    return composites.adapter_names(config, grid.plain_name(data))
 
 
 def task_adapter_names(config: StudyConfig, task: str) -> dict[str, str]:
     """The same of a task folder's dataset."""
-    return corpora.adapter_names(config, _task(config, task).dataset)
+    return composites.adapter_names(config, _task(config, task).dataset)
 
 
 def same_people(config: StudyConfig, task: str) -> dict[str, list[str]]:
-    """Corpus of a task folder -> its other corpora that show the same people."""
-    return corpora.same_people(config, corpora.sources_of(config, _task(config, task).dataset))
+    """Dataset of a task folder -> its other datasets that show the same people."""
+    return composites.same_people(config, composites.sources_of(config, _task(config, task).dataset))
 
 
 def data_adapters(config: StudyConfig, data: str) -> list[str]:
     """The adapter modules whose frames a dataset folder reads."""
-    sources = corpora.sources_of(config, grid.plain_name(data))
-    return list(dict.fromkeys(corpora.adapter_module(config, name) for name in sources))
+    sources = composites.sources_of(config, grid.plain_name(data))
+    return list(dict.fromkeys(composites.adapter_module(config, name) for name in sources))
 
 
 def adapter_module(config: StudyConfig, data: str) -> str:
     """The adapter module that makes the manifest of a dataset folder."""
-    return corpora.adapter_module(config, grid.plain_name(data))
+    return composites.adapter_module(config, grid.plain_name(data))
 
 
 def layout_of(config: StudyConfig, dataset: str) -> str:
     """The layout that the renderer writes for a dataset."""
-    return corpora.adapter_name(config, dataset)
+    return composites.adapter_name(config, dataset)
 
 
 def data_roots(config: StudyConfig, data: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What every adapter shares: the facts of a corpus, its options, samples, and the manifest made of them."""
+"""What every adapter shares: the facts of a dataset, its options, samples, and the manifest made of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Kind = Literal["stills", "sequences", "clips"]
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """Facts about a corpus, as data.
+    """Facts about a dataset, as data.
 
     Attributes:
         name: the adapter's file name.
@@ -32,14 +32,14 @@ class DatasetSpec:
         classes: canonical classes in canonical order.
         licence: terms in a few words.
         citation: the paper.
-        homepage: where the corpus is asked for.
+        homepage: where the dataset is asked for.
         fps: frames per second, None for stills.
         subjects: published number of (labelled) subjects, None where there are none or nobody says.
         counts: class -> published number of samples.
         splits: official split -> published number.
-        same_people_as: corpora that show (some of) the same people.
-        parts: corpora that a composite is made of.
-        ships_crops: whether the pictures are aligned crops, which skip detection.
+        same_people_as: datasets that show (some of) the same people.
+        parts: datasets that a composite is made of.
+        ships_crops: whether the images are aligned crops, which skip detection.
         notes: facts that stay unsure without the real copy.
         labels: raw label (code or word) -> canonical class.
         layout: the files that the adapter reads, one line each.
@@ -73,7 +73,7 @@ class DatasetSpec:
 
     @property
     def labels_allowed(self) -> tuple[str, ...]:
-        """All classes that a manifest of this corpus may hold, whatever the options."""
+        """All classes that a manifest of this dataset may hold, whatever the options."""
         return (*self.classes, *self.more_classes)
 
 
@@ -88,7 +88,7 @@ class Options(BaseModel):
 
 
 class Adapter:
-    """Turns one corpus' real layout into a manifest and reads its frames; subclasses write `collect`."""
+    """Turns one dataset's real layout into a manifest and reads its frames; subclasses write `collect`."""
 
     spec: DatasetSpec
     Config: type[Options] = Options
@@ -166,9 +166,9 @@ def eyes_and_nose(points: "np.ndarray") -> "np.ndarray":
 
 
 def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFrame":
-    """Samples -> manifest rows in natural order with ids and digests of the peak pictures.
+    """Samples -> manifest rows in natural order with ids and digests of the peak images.
 
-    A row whose peak picture is absent, empty or broken is kept and excluded with its reason.
+    A row whose peak image is absent, empty or broken is kept and excluded with its reason.
     """
     from fernas.datasets._rows import COLUMNS, typed
 
@@ -226,10 +226,10 @@ def _sequence(dataset: str, sample: Sample) -> str:
 
 
 def _unusable(root: Path, sample: Sample) -> str | None:
-    """Why a sample's pictures cannot be used, from a look at each file's two ends; None when they can."""
+    """Why a sample's images cannot be used, from a look at each file's two ends; None when they can."""
     if not sample.frames:
-        return "no pictures found"
-    from fernas.datasets._pictures import why_broken
+        return "no images found"
+    from fernas.datasets._images import why_broken
 
     for ref in sample.frames:
         reason = why_broken(root / ref) if file_of(ref) == ref else None  # containers were read by their adapters
@@ -244,16 +244,16 @@ def _unusable(root: Path, sample: Sample) -> str | None:
 def locate(
     clip: Clip, onset: int | None, apex: int | None, offset: int | None, missing_apex: str = "middle"
 ) -> tuple[dict[str, Any], list[str]]:
-    """Frame numbers of an annotation -> positions in the clip's pictures, as keywords of `Sample`, and problems.
+    """Frame numbers of an annotation -> positions in the clip's images, as keywords of `Sample`, and problems.
 
     Numbers are matched with the numbers in the file names. Onset after apex, apex after offset, or an annotated onset
-    or apex without its picture exclude the row; an offset past the last picture is cut to it and said.
+    or apex without its image exclude the row; an offset past the last image is cut to it and said.
 
     Args:
-        clip: pictures and their numbers, ascending.
-        onset: number of the first frame of the expression; None: the first picture.
+        clip: images and their numbers, ascending.
+        onset: number of the first frame of the expression; None: the first image.
         apex: number of the apex; None: by `missing_apex`.
-        offset: number of the last frame; None: the last picture.
+        offset: number of the last frame; None: the last image.
         missing_apex: `middle` of onset and offset, or `exclude`.
     """
     numbers = clip.numbers
@@ -270,14 +270,14 @@ def locate(
             fields["excluded"] = what.format(early, late)
             return fields, problems
     if start not in position:
-        fields["excluded"] = f"onset frame {start} has no picture ({span})"
+        fields["excluded"] = f"onset frame {start} has no image ({span})"
         return fields, problems
     if apex is not None and apex not in position:
-        fields["excluded"] = f"apex frame {apex} has no picture ({span})"
+        fields["excluded"] = f"apex frame {apex} has no image ({span})"
         return fields, problems
     if end not in position:
         inside = [number for number in numbers if number <= end]
-        problems.append(f"offset frame {end} has no picture ({span}), cut to {inside[-1]}")
+        problems.append(f"offset frame {end} has no image ({span}), cut to {inside[-1]}")
         end = inside[-1]
     if apex is None and missing_apex == "exclude":
         fields["excluded"] = "no apex annotated"

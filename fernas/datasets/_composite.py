@@ -1,4 +1,4 @@
-"""Several datasets of a config as one, for protocols across corpora."""
+"""Several datasets of a config as one, for protocols across datasets."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ class Composite(Adapter):
             homepage="see its parts",
             parts=tuple(specs),
             frame_rule="as in the parts",
-            protocol="cross_corpus or leave_one_corpus_out",
+            protocol="cross_dataset or leave_one_dataset_out",
         )
 
     def merge(self, parts: "dict[str, pd.DataFrame]", options: Options) -> "pd.DataFrame":

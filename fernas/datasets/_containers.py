@@ -1,4 +1,4 @@
-"""Frames that are no picture files: rows of a csv, rows of an HDF5, frames of a video; references `file#row`."""
+"""Frames that are no image files: rows of a csv, rows of an HDF5, frames of a video; references `file#row`."""
 
 import csv
 import hashlib
@@ -110,7 +110,7 @@ def _index(row: str, path: Path) -> int:
 def _element(pixels: "np.ndarray", row: str, path: Path) -> "np.ndarray":
     index = _index(row, path)
     if index >= len(pixels):
-        raise DataError(f"{path}#{row}: the file has {len(pixels)} pictures, counted from 0")
+        raise DataError(f"{path}#{row}: the file has {len(pixels)} images, counted from 0")
     return pixels[index]
 
 
@@ -136,7 +136,7 @@ def _kept(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
 
 
 class PixelTable:
-    """A csv with one picture per row: pixels uint8 (N, S, S), the other columns as text lists, the line of each row."""
+    """A csv with one image per row: pixels uint8 (N, S, S), the other columns as text lists, the line of each row."""
 
     def __init__(self, pixels: "np.ndarray", columns: dict[str, list[str]], header: list[str]) -> None:
         self.pixels = pixels
@@ -145,7 +145,7 @@ class PixelTable:
 
 
 def pixel_table(path: Path) -> PixelTable:
-    """Parse a csv with a `pixels` column (blank-separated values 0..255 of a square grey picture), once per process.
+    """Parse a csv with a `pixels` column (blank-separated values 0..255 of a square grey image), once per process.
 
     Raises:
         DataError: names the row whose number of pixels, value or number of cells is wrong.
@@ -210,7 +210,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _square(count: int, where: str) -> int:
     side = round(count**0.5)
     if side * side != count or not 8 <= side <= 1024:
-        raise DataError(f"{where}: got {count} pixels, expected a square picture (48x48 = 2304)")
+        raise DataError(f"{where}: got {count} pixels, expected a square image (48x48 = 2304)")
     return count
 
 
@@ -240,8 +240,8 @@ def _numbers(text: str, where: str) -> "np.ndarray":
 
 
 def h5_pixels(path: Path, name: str) -> "np.ndarray":
-    """A dataset of pictures of an HDF5 as uint8 (N, S, S) or (N, H, W, 3); flat rows of S*S values are reshaped."""
-    return _kept(path, f"h5:{name}", lambda file: _pictures_of(h5_array(file, name), f"{file}: dataset {name!r}"))
+    """A dataset of images of an HDF5 as uint8 (N, S, S) or (N, H, W, 3); flat rows of S*S values are reshaped."""
+    return _kept(path, f"h5:{name}", lambda file: _images_of(h5_array(file, name), f"{file}: dataset {name!r}"))
 
 
 def h5_names(path: Path) -> dict[str, tuple[int, ...]]:
@@ -287,7 +287,7 @@ def h5_array(path: Path, name: str) -> "np.ndarray":
         raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
 
 
-def _pictures_of(array: "np.ndarray", where: str) -> "np.ndarray":
+def _images_of(array: "np.ndarray", where: str) -> "np.ndarray":
     import numpy as np
 
     values = np.asarray(array)
@@ -298,7 +298,7 @@ def _pictures_of(array: "np.ndarray", where: str) -> "np.ndarray":
     if values.ndim == 2:
         side = round(values.shape[1] ** 0.5)
         if side * side != values.shape[1]:
-            raise DataError(f"{where}: got shape {values.shape}, expected rows of square pictures")
+            raise DataError(f"{where}: got shape {values.shape}, expected rows of square images")
         values = values.reshape(len(values), side, side)
     if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] != 3):
         raise DataError(f"{where}: got shape {values.shape}, expected (N, S, S) or (N, S*S)")
@@ -342,11 +342,11 @@ class _Video:
             if not self.reader.grab():
                 raise DataError(f"{self.path}#{index}: the video ends after {self.position} frames")
             self.position += 1
-        done, picture = self.reader.read()
+        done, image = self.reader.read()
         if not done:
             raise DataError(f"{self.path}#{index}: the video ends after {self.position} frames")
         self.position += 1
-        self.last = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        self.last = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         return self.last
 
     def close(self) -> None:

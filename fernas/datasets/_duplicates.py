@@ -1,4 +1,4 @@
-"""Equal and almost equal pictures: perceptual hashes compared all at once, confirmed by pixel correlation."""
+"""Equal and almost equal images: perceptual hashes compared all at once, confirmed by pixel correlation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ MAX_CONFIRMED = 2000
 
 
 def perceptual_hash(grey: "np.ndarray") -> int:
-    """The 64-bit DCT hash of imagehash (Zauner's pHash) of a grey picture, uint8 (H, W)."""
+    """The 64-bit DCT hash of imagehash (Zauner's pHash) of a grey image, uint8 (H, W)."""
     import imagehash
     import numpy as np
     from PIL import Image
@@ -23,7 +23,7 @@ def perceptual_hash(grey: "np.ndarray") -> int:
 
 
 def thumbnail(grey: "np.ndarray") -> "np.ndarray":
-    """A grey picture as uint8 (48, 48); a picture of that size stays as it is."""
+    """A grey image as uint8 (48, 48); an image of that size stays as it is."""
     from fernas.core.images import resize
 
     return grey if grey.shape == (THUMB, THUMB) else resize(grey, THUMB, THUMB)
@@ -53,11 +53,11 @@ def near_hashes(hashes: "np.ndarray", distance: int) -> Iterator["np.ndarray"]:
             yield np.stack([i + start, j + start, bits[i, j].astype(np.int64)], axis=1)
 
 
-def correlations(pictures: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
-    """Pearson correlation of the pixels of pairs of pictures; 0 where one of them is flat.
+def correlations(images: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
+    """Pearson correlation of the pixels of pairs of images; 0 where one of them is flat.
 
     Args:
-        pictures: uint8 (N, H, W).
+        images: uint8 (N, H, W).
         pairs: int (n, 2) indices.
 
     Returns:
@@ -65,7 +65,7 @@ def correlations(pictures: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
     """
     import numpy as np
 
-    flat = pictures.reshape(len(pictures), -1)
+    flat = images.reshape(len(images), -1)
     found = np.zeros(len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = pairs[start : start + PAIRS_AT_ONCE]
@@ -79,7 +79,7 @@ def correlations(pictures: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
 
 
 def correlation_of(left: "np.ndarray", right: "np.ndarray") -> float:
-    """Pearson correlation of two grey pictures, at the smaller one's size."""
+    """Pearson correlation of two grey images, at the smaller one's size."""
     import numpy as np
 
     from fernas.core.images import resize
@@ -97,13 +97,13 @@ def near_duplicates(
     distance: int,
     correlation: float,
 ) -> list[tuple[int, int, int, float]]:
-    """Pairs of pictures that look the same: hash distance and correlation within the limits.
+    """Pairs of images that look the same: hash distance and correlation within the limits.
 
     Args:
         hashes: uint64 (N,) perceptual hashes.
         thumbs: uint8 (N, 48, 48).
         may_pair: (i, j) arrays -> bool array; which pairs are asked for.
-        confirm: correlation of the source pictures of i and j, where the thumbnails are not the sources themselves.
+        confirm: correlation of the source images of i and j, where the thumbnails are not the sources themselves.
         distance: largest hash distance.
         correlation: smallest correlation.
 

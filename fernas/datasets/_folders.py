@@ -1,11 +1,11 @@
-"""Corpora without annotation files: the folders say who and what."""
+"""Datasets without annotation files: the folders say who and what."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fernas.datasets._base import Sample
-from fernas.datasets._tree import PICTURE, Clip, Pictures, Tree, collect_clips, summarise
+from fernas.datasets._tree import IMAGE, Clip, Images, Tree, collect_clips, summarise
 
 Key = tuple[str, ...]
 
@@ -14,7 +14,7 @@ Key = tuple[str, ...]
 class FolderClips:
     """Clips by key, keys whose folder is empty, and what is odd."""
 
-    pictures: Pictures
+    images: Images
     empty: dict[Key, str]
     problems: list[str] = field(default_factory=list)
 
@@ -24,36 +24,36 @@ def folder_clips(
     folder: str,
     key: Callable[[re.Match[str]], Key],
     wanted: Callable[[re.Match[str]], bool],
-    kind_of: Callable[[re.Match[str]], str] = lambda match: "pictures",
-    kinds: tuple[str, ...] = ("pictures",),
+    kind_of: Callable[[re.Match[str]], str] = lambda match: "images",
+    kinds: tuple[str, ...] = ("images",),
     file: str = "[^/]+?",
 ) -> FolderClips:
-    """Clips whose folder path matches `folder`, and matching folders without pictures.
+    """Clips whose folder path matches `folder`, and matching folders without images.
 
     Args:
-        tree: the corpus.
+        tree: the dataset.
         folder: pattern of the clip folder below any base.
         key: what identifies a clip.
         wanted: folders to leave out without a word (another camera).
         kind_of: which of several trees a match belongs to.
         kinds: the trees that may be used, in order.
-        file: pattern of the pictures' names without their extension.
+        file: pattern of the images' names without their extension.
     """
-    pattern = folder + "/(?P<file>" + file + PICTURE + ")"
-    pictures = collect_clips(tree, pattern, key, lambda m: kind_of(m) if wanted(m) else "", kinds)
+    pattern = folder + "/(?P<file>" + file + IMAGE + ")"
+    images = collect_clips(tree, pattern, key, lambda m: kind_of(m) if wanted(m) else "", kinds)
     empty: dict[Key, str] = {}
     for match in tree.find_folders(folder):
         name = key(match)
-        if wanted(match) and name not in pictures.clips and pictures.kind in ("", kind_of(match)):
+        if wanted(match) and name not in images.clips and images.kind in ("", kind_of(match)):
             empty.setdefault(name, match.string)
-    problems = list(pictures.problems)
+    problems = list(images.problems)
     if empty:
-        problems.append(f"{len(empty)} clip folders without pictures: {summarise(empty.values())}")
-    return FolderClips(pictures, empty, problems)
+        problems.append(f"{len(empty)} clip folders without images: {summarise(empty.values())}")
+    return FolderClips(images, empty, problems)
 
 
 def empty_sample(subject: str, clip: str, label: str | None, raw: str, group: str | None = None) -> Sample:
-    """The excluded row of a clip folder without pictures."""
+    """The excluded row of a clip folder without images."""
     return Sample(
         clip=clip,
         subject=subject,
@@ -62,17 +62,17 @@ def empty_sample(subject: str, clip: str, label: str | None, raw: str, group: st
         label=label,
         raw_label=raw,
         kind="clip",
-        excluded="no pictures in the clip's folder",
+        excluded="no images in the clip's folder",
     )
 
 
-def sequence_to_apex(subject: str, clip: str, label: str, raw: str, pictures: Clip) -> Sample:
+def sequence_to_apex(subject: str, clip: str, label: str, raw: str, images: Clip) -> Sample:
     """A sequence from neutral to its apex, the last frame."""
-    last = len(pictures.refs) - 1
+    last = len(images.refs) - 1
     return Sample(
         clip=clip,
         subject=subject,
-        frames=list(pictures.refs),
+        frames=list(images.refs),
         label=label,
         raw_label=raw,
         kind="clip",
@@ -83,8 +83,8 @@ def sequence_to_apex(subject: str, clip: str, label: str, raw: str, pictures: Cl
     )
 
 
-def sequence_and_back(subject: str, clip: str, label: str, raw: str, pictures: Clip) -> Sample:
+def sequence_and_back(subject: str, clip: str, label: str, raw: str, images: Clip) -> Sample:
     """A sequence from neutral over an apex that nobody annotated (the middle frame) back to neutral."""
-    sample = sequence_to_apex(subject, clip, label, raw, pictures)
-    sample.apex, sample.apex_source = (len(pictures.refs) - 1) // 2, "middle"
+    sample = sequence_to_apex(subject, clip, label, raw, images)
+    sample.apex, sample.apex_source = (len(images.refs) - 1) // 2, "middle"
     return sample

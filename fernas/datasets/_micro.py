@@ -1,4 +1,4 @@
-"""Micro-expression corpora: rows of a coding file joined with the pictures of their clips."""
+"""Micro-expression datasets: rows of a coding file joined with the images of their clips."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Sample, locate
-from fernas.datasets._tree import Clip, Pictures, summarise
+from fernas.datasets._tree import Clip, Images, summarise
 
 Key = tuple[str, ...]
 
@@ -29,24 +29,24 @@ class Coded:
 
 def join(
     coded: list[Coded],
-    pictures: Pictures,
+    images: Images,
     key: Callable[[Coded], Key],
     missing_apex: str = "middle",
     fixes: Mapping[Key, Mapping[str, int | None]] | None = None,
     only_span: bool = False,
 ) -> tuple[list[Sample], list[str]]:
-    """Coded rows + pictures -> samples; rows without pictures are excluded, clips without rows are said.
+    """Coded rows + images -> samples; rows without images are excluded, clips without rows are said.
 
     Args:
         coded: rows of the coding file.
-        pictures: clips by key.
+        images: clips by key.
         key: which clip a row means.
         missing_apex: `middle` or `exclude`.
         fixes: key -> known corrections of onset, apex or offset, tried only where the annotation contradicts itself.
-        only_span: keep only the pictures from onset to offset (long videos).
+        only_span: keep only the images from onset to offset (long videos).
     """
     samples: list[Sample] = []
-    problems = list(pictures.problems)
+    problems = list(images.problems)
     used: set[Key] = set()
     seen: dict[tuple[str, str], list[Coded]] = {}
     for row in coded:
@@ -75,9 +75,9 @@ def join(
         )
         samples.append(sample)
         told = f"{row.subject}/{clip}"
-        found = pictures.clips.get(name)
+        found = images.clips.get(name)
         if found is None:
-            sample.excluded = sample.excluded or f"no pictures of clip {row.subject}/{row.clip}"
+            sample.excluded = sample.excluded or f"no images of clip {row.subject}/{row.clip}"
             problems.append(f"{row.where}: {told}: {sample.excluded}")
             continue
         used.add(name)
@@ -93,9 +93,9 @@ def join(
             problems.append(f"{row.where}: {told}: no apex annotated, took the middle frame")
         if only_span and sample.onset is not None and sample.offset is not None:
             _cut(sample)
-    left = [f"{c.base}/{'/'.join(k)}".lstrip("/") for k, c in pictures.clips.items() if k not in used]
+    left = [f"{c.base}/{'/'.join(k)}".lstrip("/") for k, c in images.clips.items() if k not in used]
     if left:
-        problems.append(f"{len(left)} clips have pictures but no row in the coding file: {summarise(left)}")
+        problems.append(f"{len(left)} clips have images but no row in the coding file: {summarise(left)}")
     return samples, problems
 
 

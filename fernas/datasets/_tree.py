@@ -1,4 +1,4 @@
-"""One walk over a corpus folder, and regular expressions over what it found: wrapper folders and case do not matter."""
+"""One walk over a dataset folder, and regular expressions over what it held: wrapper folders and case do not matter."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from fernas.core.errors import DataError
 from fernas.core.images import EXTENSIONS, IGNORED_NAMES, natural_key
 
-PICTURE = r"(?:\.(?:jpe?g|png|bmp|tiff?))+"
+IMAGE = r"(?:\.(?:jpe?g|png|bmp|tiff?))+"
 JUNK_FOLDERS = {"__macosx", ".git", ".ipynb_checkpoints", "$recycle.bin", ".trash"}
 MAX_DEPTH = 24
 _COPY = re.compile(r"(?: - copy(?: ?\(\d+\))?| ?\(\d+\))(?=(?:\.\w+)+$)", re.IGNORECASE)
@@ -21,18 +21,18 @@ def is_junk(name: str) -> bool:
     return low.startswith(".") or low in IGNORED_NAMES or low.endswith((".lnk", ".tmp", ".part", ".crdownload"))
 
 
-def is_picture_name(name: str) -> bool:
-    """Whether a (relative) name ends in one of the picture extensions, whatever its case."""
+def is_image_name(name: str) -> bool:
+    """Whether a (relative) name ends in one of the image extensions, whatever its case."""
     return name.lower().endswith(EXTENSIONS)
 
 
 def stem_of(name: str) -> str:
-    """The base name without its (possibly doubled) picture extensions: `a/img12.jpg.jpg` -> `img12`."""
-    return re.sub(rf"{PICTURE}$", "", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
+    """The base name without its (possibly doubled) image extensions: `a/img12.jpg.jpg` -> `img12`."""
+    return re.sub(rf"{IMAGE}$", "", name.rsplit("/", 1)[-1], flags=re.IGNORECASE)
 
 
 def frame_number(name: str) -> int | None:
-    """The last group of digits of a picture's name: `EP01_5-126.jpg` -> 126; None without digits."""
+    """The last group of digits of an image's name: `EP01_5-126.jpg` -> 126; None without digits."""
     groups = re.findall(r"\d+", stem_of(name))
     return int(groups[-1]) if groups else None
 
@@ -55,7 +55,7 @@ class Tree:
         """
         path = Path(root)
         if not path.is_dir():
-            raise DataError(f"{path}: no such folder, expected the root of a corpus")
+            raise DataError(f"{path}: no such folder, expected the root of a dataset")
         tree = cls(path)
         tree._enter("", (os.path.realpath(path),))
         return tree
@@ -112,7 +112,7 @@ class Tree:
         """
         found = self.optional(pattern, given)
         if found is None:
-            near = [name for name in self.files if not is_picture_name(name)][:5]
+            near = [name for name in self.files if not is_image_name(name)][:5]
             raise DataError(f"{self.root}: no {what} found; other files there: {', '.join(near) or 'none'}")
         return found
 
@@ -136,7 +136,7 @@ def _matches(names: Iterable[str], pattern: str) -> Iterator[re.Match[str]]:
 
 @dataclass
 class Clip:
-    """The pictures of one clip folder: `refs` in the order of their numbers (by position where names carry none)."""
+    """The images of one clip folder: `refs` in the order of their numbers (by position where names carry none)."""
 
     base: str
     refs: list[str]
@@ -144,7 +144,7 @@ class Clip:
 
 
 @dataclass
-class Pictures:
+class Images:
     """Clips by key, from the folders that were chosen."""
 
     clips: dict[tuple[str, ...], Clip]
@@ -153,8 +153,8 @@ class Pictures:
     kind: str = ""
 
     def told(self) -> list[str]:
-        """A sentence about where the pictures were taken from."""
-        return [f"pictures below {', '.join(base or '.' for base in sorted({top(b) for b in self.bases}))}"]
+        """A sentence about where the images were taken from."""
+        return [f"images below {', '.join(base or '.' for base in sorted({top(b) for b in self.bases}))}"]
 
 
 def top(base: str) -> str:
@@ -166,10 +166,10 @@ def collect_clips(
     tree: Tree,
     pattern: str,
     key: Callable[[re.Match[str]], tuple[str, ...]],
-    kind_of: Callable[[re.Match[str]], str] = lambda match: "pictures",
-    kinds: Iterable[str] = ("pictures",),
-) -> Pictures:
-    """Group pictures into clips; of several kinds (cropped, raw) the one with most clips is used, else the first.
+    kind_of: Callable[[re.Match[str]], str] = lambda match: "images",
+    kinds: Iterable[str] = ("images",),
+) -> Images:
+    """Group images into clips; of several kinds (cropped, raw) the one with most clips is used, else the first.
 
     Within a kind a clip found under two base folders is taken from the fuller base, and the other is said.
     """
@@ -196,13 +196,13 @@ def collect_clips(
             clips[name] = Clip(base, ordered, numbers)
     for base, names in twice.items():
         problems.append(f"{base or '.'}: {len(names)} clips (first {names[0]}) are also elsewhere, not used from here")
-    return Pictures(dict(sorted(clips.items(), key=lambda item: natural_key("/".join(item[0])))), order, problems, used)
+    return Images(dict(sorted(clips.items(), key=lambda item: natural_key("/".join(item[0])))), order, problems, used)
 
 
 def order_frames(refs: list[str]) -> tuple[list[int], list[str], list[str]]:
-    """Sort one clip's pictures by the number in their names: (numbers, refs, problems).
+    """Sort one clip's images by the number in their names: (numbers, refs, problems).
 
-    Names without digits get the numbers 1, 2, 3... in natural order; of two pictures with one number the first is used.
+    Names without digits get the numbers 1, 2, 3... in natural order; of two images with one number the first is used.
     """
     ordered = sorted(refs, key=lambda ref: natural_key(ref.rsplit("/", 1)[-1]))
     numbers = [frame_number(ref) for ref in ordered]
@@ -212,7 +212,7 @@ def order_frames(refs: list[str]) -> tuple[list[int], list[str], list[str]]:
     problems = []
     for number, ref in zip(numbers, ordered, strict=True):
         if number in found:
-            problems.append(f"{ref}: a second picture with number {number}, used {found[number]}")
+            problems.append(f"{ref}: a second image with number {number}, used {found[number]}")
         else:
             found[int(number or 0)] = ref
     pairs = sorted(found.items())

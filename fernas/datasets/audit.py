@@ -1,4 +1,4 @@
-"""The audit of a copy: counts beside the published ones, unreadable pictures, equal and almost equal pictures."""
+"""The audit of a copy: counts beside the published ones, unreadable images, equal and almost equal images."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +26,7 @@ from fernas.datasets.frames import FrameReader
 LISTED = 5
 MAX_NEAR = 20_000
 MAX_PROBLEMS = 200
-KEPT_PICTURES = 64
+KEPT_IMAGES = 64
 
 
 class Limits(Protocol):
@@ -56,10 +56,10 @@ def audit_dataset(
     Args:
         spec: facts about the dataset, with the published counts.
         manifest: its manifest.
-        reader: of the frames of each corpus that the manifest names.
-        truth: the renderer's sidecar of a rendered corpus: what must be found exactly.
+        reader: of the frames of each dataset that the manifest names.
+        truth: the renderer's sidecar of a rendered dataset: what must be found exactly.
         config: limits of near-duplicates.
-        progress: shows how far the pictures are read.
+        progress: shows how far the images are read.
 
     Returns:
         dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
@@ -101,7 +101,7 @@ def audit_dataset(
         problems.append(f"{len(excluded)} samples are excluded, first {first}: {why}")
     problems += looked.unreadable[:LISTED]
     if broken > LISTED:
-        problems.append(f"{broken - LISTED} more pictures cannot be read")
+        problems.append(f"{broken - LISTED} more images cannot be read")
     problems += looked.uneven[:LISTED]
     problems += _count_problems(findings)
     problems += _duplicate_problems(findings["duplicates"], usable)
@@ -118,16 +118,16 @@ def audit_dataset(
 
 
 def rendered_truths(roots: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """What the renderer says about those of some corpora that are rendered."""
+    """What the renderer says about those of some datasets that are rendered."""
     found = [rendered_truth(root, part) for part, root in roots.items()]
     return [truth for truth in found if truth is not None]
 
 
 def rendered_truth(root: Path | str, dataset: str) -> dict[str, Any] | None:
-    """What the renderer wrote beside a rendered corpus about it (`truth.json` or `<folder>.truth.json`), or None."""
+    """What the renderer wrote beside a rendered dataset about it (`truth.json` or `<folder>.truth.json`), or None."""
     folder = Path(root)
     beside = [folder.with_name(folder.name + ".truth.json")]
-    if folder.name == "corpus":
+    if folder.name == "dataset":
         beside.append(folder.with_name("truth.json"))
     for path in beside:
         if path.is_file():
@@ -150,7 +150,7 @@ def _per_subject(usable: pd.DataFrame, order: tuple[str, ...]) -> dict[str, dict
 
 
 class _Looked:
-    """What reading the key pictures gave; hashes and thumbnails are those of the peak pictures."""
+    """What reading the key images gave; hashes and thumbnails are those of the peak images."""
 
     def __init__(self, count: int) -> None:
         self.hashes = np.zeros(count, np.uint64)
@@ -166,33 +166,33 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
     """Decode the still, or onset, apex and offset of each clip."""
     looked = _Looked(len(usable))
     rows = usable.to_dict("records")
-    for at, row in enumerate(progress(rows, total=len(rows), desc="reading pictures")):
+    for at, row in enumerate(progress(rows, total=len(rows), desc="reading images")):
         peak = 0 if row["kind"] == "still" else int(row["apex"])
         others = [] if row["kind"] == "still" else [int(row["onset"]), int(row["offset"])]
         shapes = set()
         for position in dict.fromkeys([peak, *others]):
             ref = row["frames"][position]
             try:
-                picture = reader.read(row["dataset"], ref)
+                image = reader.read(row["dataset"], ref)
             except DataError as error:
                 looked.unreadable.append(f"{row['sample_id']}: {error}")
                 continue
-            shapes.add(picture.shape)
+            shapes.add(image.shape)
             if position == peak:
-                grey = to_grey(picture)
+                grey = to_grey(image)
                 looked.hashes[at] = perceptual_hash(grey)
                 looked.thumbs[at] = thumbnail(grey)
                 looked.own_size[at] = grey.shape == (THUMB, THUMB)
                 looked.readable[at] = True
-                looked.sizes[f"{picture.shape[1]}x{picture.shape[0]}"] += 1
+                looked.sizes[f"{image.shape[1]}x{image.shape[0]}"] += 1
         if len(shapes) > 1:
             told = " and ".join(sorted(f"{width}x{height}" for height, width, _ in shapes))
-            looked.uneven.append(f"{row['sample_id']}: pictures of one clip differ in size ({told})")
+            looked.uneven.append(f"{row['sample_id']}: images of one clip differ in size ({told})")
     return looked
 
 
 def _duplicates(usable: pd.DataFrame, looked: _Looked, limits: Limits, reader: FrameReader) -> dict[str, Any]:
-    """Exact copies as pairs with the first of each group; near-duplicates among pictures that are no exact copies."""
+    """Exact copies as pairs with the first of each group; near-duplicates among images that are no exact copies."""
     ids = [str(identity) for identity in usable["sample_id"]]
     digests = [d if isinstance(d, str) else None for d in usable["sha256"]]
     groups = groups_of_equal(digests)
@@ -208,16 +208,16 @@ def _duplicates(usable: pd.DataFrame, looked: _Looked, limits: Limits, reader: F
         same_person = (subjects[a] == subjects[b]) & (subjects[a] >= 0)
         return ~same_person & (sequences[a] != sequences[b])
 
-    pictures: OrderedDict[int, np.ndarray] = OrderedDict()
+    images: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def source(at: int) -> np.ndarray:
-        if at not in pictures:
+        if at not in images:
             row = usable.iloc[at]
             peak = 0 if row["kind"] == "still" else int(row["apex"])
-            pictures[at] = to_grey(reader.read(row["dataset"], row["frames"][peak]))
-            if len(pictures) > KEPT_PICTURES:
-                pictures.popitem(last=False)
-        return pictures[at]
+            images[at] = to_grey(reader.read(row["dataset"], row["frames"][peak]))
+            if len(images) > KEPT_IMAGES:
+                images.popitem(last=False)
+        return images[at]
 
     def confirm(i: int, j: int) -> float:
         return correlation_of(source(int(alone[i])), source(int(alone[j])))
@@ -266,7 +266,7 @@ def _duplicate_problems(duplicates: Mapping[str, Any], usable: pd.DataFrame) -> 
         count = duplicates["near_count"] if kind == "near" else len(pairs)
         more = f", {across} across official splits" if usable["split"].notna().any() else ""
         more += f", {people} of different subjects" if usable["subject"].notna().any() and people else ""
-        problems.append(f"{count} pairs of {name} pictures{more}, first {pairs[0][0]} and {pairs[0][1]}")
+        problems.append(f"{count} pairs of {name} images{more}, first {pairs[0][0]} and {pairs[0][1]}")
     return problems
 
 

@@ -17,7 +17,7 @@ def data_card(
     """The data card of one copy as markdown.
 
     Args:
-        spec: facts about the corpus.
+        spec: facts about the dataset.
         manifest: its manifest.
         audit: its audit.
         faces: faces table of the copy, where faces were already searched.
@@ -25,7 +25,7 @@ def data_card(
     lines = [f"# {spec.title}" + (" (rendered faces)" if audit.get("rendered") else ""), ""]
     if audit.get("rendered"):
         lines += [
-            "**These faces are rendered in the corpus' layout: nothing here says anything about real people.**",
+            "**These faces are rendered in the dataset's layout: nothing here says anything about real people.**",
             "",
         ]
     expected = audit.get("expected", {})
@@ -35,7 +35,7 @@ def data_card(
             ("samples", audit["samples"], expected.get("samples") or sum(expected.get("classes", {}).values()) or "-"),
             ("subjects", audit["subjects"] or "none named", expected.get("subjects") or "-"),
             ("frames per second", _one_of(manifest["fps"]), spec.fps or "-"),
-            ("picture sizes", ", ".join(f"{size} ({n})" for size, n in audit.get("sizes", {}).items()) or "-", "-"),
+            ("image sizes", ", ".join(f"{size} ({n})" for size, n in audit.get("sizes", {}).items()) or "-", "-"),
             ("frames per sample", _frames(manifest), "-"),
         ],
     )
@@ -60,12 +60,12 @@ def data_card(
     if len(excluded) > LISTED:
         lines.append(f"- and {len(excluded) - LISTED} more")
     duplicates = audit["duplicates"]
-    lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal pictures,"
+    lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal images,"
               f" {duplicates.get('near_count', len(duplicates['near']))} pairs of almost equal ones."]  # fmt: skip
     if audit.get("sources"):
         lines += ["", "## Read from", "", *[f"- {source}" for source in audit["sources"]]]
     lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
-    lines += ["", "## About the corpus", ""]
+    lines += ["", "## About the dataset", ""]
     lines += [f"- licence: {spec.licence}", f"- how to get it: {spec.homepage}", f"- cite: {spec.citation}"]
     lines += [f"- frames: {spec.frame_rule}", f"- protocol: {spec.protocol}"]
     if spec.same_people_as:
@@ -100,9 +100,7 @@ def _people(manifest: pd.DataFrame, label: str) -> str:
 def _apex(manifest: pd.DataFrame) -> str:
     sources = Counter(str(source) for source in manifest["apex_source"].dropna())
     words = {"annotated": "annotated", "middle": "the middle frame", "last": "the last frame"}
-    return (
-        "; ".join(f"{words.get(s, s)}: {n}" for s, n in sources.most_common()) + "." if sources else "Still pictures."
-    )
+    return "; ".join(f"{words.get(s, s)}: {n}" for s, n in sources.most_common()) + "." if sources else "Still images."
 
 
 def _faces(faces: pd.DataFrame) -> list[str]:

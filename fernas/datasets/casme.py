@@ -6,8 +6,8 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
 from fernas.datasets._sheets import Row, read_table, told
-from fernas.datasets._tree import PICTURE, Tree, collect_clips
-from fernas.datasets.casme2 import COLUMNS, MicroOptions, picture_kind, subject_number
+from fernas.datasets._tree import IMAGE, Tree, collect_clips
+from fernas.datasets.casme2 import COLUMNS, MicroOptions, image_kind, subject_number
 
 CODING = r"(?:CASME(?![-_ ]?(?:2|II|\^2|sq|\(ME))[^/]*|[^/]*section[-_ ]?[AB][^/]*|coding[^/]*)\.(?:xlsx|xlsm|xls|csv)"
 # row of the released file, from 0 -> frames as corrected by others, tried where the row contradicts itself
@@ -70,17 +70,17 @@ class Casme(Adapter):
             coded.append(_coded(row, self.spec))
             if at in KNOWN_ROWS:
                 fixes[_key(coded[-1])] = KNOWN_ROWS[at]
-        kinds = ("selected", "raw", "cropped") if options.pictures == "auto" else (options.pictures,)
-        pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>[^/]*\d" + PICTURE + ")"
-        pictures = collect_clips(
+        kinds = ("selected", "raw", "cropped") if options.images == "auto" else (options.images,)
+        pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>[^/]*\d" + IMAGE + ")"
+        images = collect_clips(
             tree,
             pattern,
             lambda m: (str(int(m["subject"])), m["clip"].strip().lower()),
-            lambda m: picture_kind(m["base"] or "", m["file"]),
+            lambda m: image_kind(m["base"] or "", m["file"]),
             kinds,
         )
-        samples, problems = join(coded, pictures, _key, options.missing_apex, fixes)
-        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *pictures.told()])
+        samples, problems = join(coded, images, _key, options.missing_apex, fixes)
+        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *images.told()])
 
 
 def _key(row: Coded) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
 from fernas.datasets._sheets import Row, read_table, told
-from fernas.datasets._tree import PICTURE, Tree, collect_clips
+from fernas.datasets._tree import IMAGE, Tree, collect_clips
 
 CODING = r"(?:CASME ?(?:2|II)[-_ ]*(?:coding|label)[^/]*|coding)\.(?:xlsx|xlsm|xls|csv)"
 COLUMNS = {
@@ -27,7 +27,7 @@ COUNTS_2019 = {"surprise": 28, "sadness": 4}
 class MicroOptions(Options):
     """Options of CASME II."""
 
-    pictures: Literal["auto", "cropped", "selected", "raw"] = Field(
+    images: Literal["auto", "cropped", "selected", "raw"] = Field(
         "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
     )
     coding: str | None = Field(None, description="the coding file below the root, when there are several")
@@ -85,21 +85,21 @@ class Casme2(Adapter):
             root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
         )
         coded = [_coded(row, self.spec) for row in rows if row["filename"] or _told(row, tree)]
-        kinds = ("selected", "raw", "cropped") if options.pictures == "auto" else (options.pictures,)
-        pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + PICTURE + ")"
-        pictures = collect_clips(
+        kinds = ("selected", "raw", "cropped") if options.images == "auto" else (options.images,)
+        pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
+        images = collect_clips(
             tree, pattern, lambda m: (str(int(m["subject"])), m["clip"].strip().lower()),
-            lambda m: picture_kind(m["base"] or "", m["file"]), kinds,
+            lambda m: image_kind(m["base"] or "", m["file"]), kinds,
         )  # fmt: skip
         samples, problems = join(
-            coded, pictures, lambda row: (str(int(row.subject[3:])), row.clip.lower()), options.missing_apex
+            coded, images, lambda row: (str(int(row.subject[3:])), row.clip.lower()), options.missing_apex
         )
         expected = {"classes": {**self.spec.counts, **COUNTS_2019}} if "2019" in coding else {}
-        sources = [told(coding, headers), *pictures.told()]
+        sources = [told(coding, headers), *images.told()]
         return Collected(samples, tree.problems + problems, expected=expected, sources=sources)
 
 
-def picture_kind(base: str, file: str) -> str:
+def image_kind(base: str, file: str) -> str:
     """`cropped`, `selected` or `raw`, from the wrapper folders and the prefix of registered crops."""
     low = base.lower()
     if file.lower().startswith("reg_") or "crop" in low:

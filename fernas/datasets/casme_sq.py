@@ -11,7 +11,7 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
 from fernas.datasets._sheets import integer, read_grid
-from fernas.datasets._tree import PICTURE, Tree, collect_clips
+from fernas.datasets._tree import IMAGE, Tree, collect_clips
 
 CODING = r"[^/]*code[-_ ]?final[^/]*\.(?:xlsx|xlsm|xls)"
 CLASSES = ("negative", "positive", "surprise", "others")
@@ -24,7 +24,7 @@ class SquareOptions(Options):
     """Options of CAS(ME)^2."""
 
     subset: Literal["all", "macro", "micro"] = Field("all", description="which expressions")
-    pictures: Literal["auto", "selected", "cropped", "raw"] = Field(
+    images: Literal["auto", "selected", "cropped", "raw"] = Field(
         "auto", description="selectedpic, cropped or rawpic; auto: the tree with most clips; if equal in this order"
     )
     coding: str | None = Field(None, description="the coding file below the root, when there are several")
@@ -51,7 +51,7 @@ class CasmeSquare(Adapter):
             "selectedpic/s15/anger1_1/img557.jpg or cropped/15/anger1_1/img557.jpg",
             "rawpic/s15/15_0401girlcrashing/img001.jpg (long videos)",
         ),
-        frame_rule="onset, apex, offset are the numbers in the file names; an offset of 0 means the last picture",
+        frame_rule="onset, apex, offset are the numbers in the file names; an offset of 0 means the last image",
         protocol="leave one subject out; 3 classes (without others); micro only or all: say which; accuracy, UF1, UAR",
         tasks={
             "casme_sq-3": {"classes": ("negative", "positive", "surprise"), "frames": {"kind": "clip"}},
@@ -59,7 +59,7 @@ class CasmeSquare(Adapter):
         },
         notes=(
             "counts per class (300 macro, 57 micro) and the list of 22 subjects are from memory",
-            "341 clips are said to be in the cropped folder: rows without pictures are excluded and listed",
+            "341 clips are said to be in the cropped folder: rows without images are excluded and listed",
             "whether papers use micro-expressions alone or all clips differs: option subset",
         ),
     )
@@ -70,18 +70,18 @@ class CasmeSquare(Adapter):
         coding = tree.one(CODING, "coding file (CAS(ME)^2code_final.xlsx)", options.coding)
         path = root / coding
         people, codes = _people(path), _codes(path)
-        kinds = ("selected", "cropped", "raw") if options.pictures == "auto" else (options.pictures,)
-        clip = r"s?(?P<subject>\d{1,3})/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + PICTURE + ")"
-        pictures = collect_clips(tree, clip, _clip_key, lambda m: _kind(m["base"] or "", m["clip"]), kinds)
-        is_raw = pictures.kind == "raw"
+        kinds = ("selected", "cropped", "raw") if options.images == "auto" else (options.images,)
+        clip = r"s?(?P<subject>\d{1,3})/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
+        images = collect_clips(tree, clip, _clip_key, lambda m: _kind(m["base"] or "", m["clip"]), kinds)
+        is_raw = images.kind == "raw"
         coded = _coded_rows(path, people, options.subset, is_raw)
-        if options.subset != "all":  # the other expressions have pictures too, which is nothing odd
+        if options.subset != "all":  # the other expressions have images too, which is nothing odd
             names = {_key(row, codes, is_raw) for row in coded}
-            pictures.clips = {key: value for key, value in pictures.clips.items() if key in names}
+            images.clips = {key: value for key, value in images.clips.items() if key in names}
         samples, problems = join(
-            coded, pictures, lambda row: _key(row, codes, is_raw), options.missing_apex, only_span=is_raw
+            coded, images, lambda row: _key(row, codes, is_raw), options.missing_apex, only_span=is_raw
         )
-        sources = [coding, *pictures.told()]
+        sources = [coding, *images.told()]
         expected = {
             "classes": COUNTS[options.subset],
             "subjects": 14 if options.subset == "micro" else self.spec.subjects,

@@ -7,7 +7,7 @@ from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Sample, base_folder
 from fernas.datasets._containers import h5_array, h5_names, h5_pixels
 from fernas.datasets._labels import canonical, is_word
-from fernas.datasets._tree import PICTURE, Tree, is_picture_name, stem_of, summarise
+from fernas.datasets._tree import IMAGE, Tree, is_image_name, stem_of, summarise
 
 CLASSES = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 H5_ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt")
@@ -23,7 +23,7 @@ class Ck48(Adapter):
         kind="stills",
         classes=CLASSES,
         licence="as CK+, from which it is derived",
-        citation="Lucey et al.: The Extended Cohn-Kanade Dataset, CVPRW 2010 (derived pictures)",
+        citation="Lucey et al.: The Extended Cohn-Kanade Dataset, CVPRW 2010 (derived images)",
         homepage="https://www.jeffcohn.net/Resources/",
         subjects=118,
         counts={
@@ -36,23 +36,23 @@ class Ck48(Adapter):
             "CK+48/anger/S010_004_00000017.png (class folders; subject and sequence are in the name)",
             "CK_data.h5 (data_pixel (981, 48, 48), data_label with contempt last; it does not tell the subjects)",
         ),
-        frame_rule="still pictures: the last 3 frames of each labelled sequence, no neutral ones",
+        frame_rule="still images: the last 3 frames of each labelled sequence, no neutral ones",
         protocol="subject-independent 10-fold; Auto-FERNet's folds by position are a replica that mixes subjects",
         tasks={"ck48-7c": {"classes": CLASSES, "frames": {"kind": "still"}}},
         notes=(
-            "random splits of pictures put almost equal frames on both sides",
+            "random splits of images put almost equal frames on both sides",
             "the HDF5 names no subjects, so only replicas by position can use it; three rows in a row are one sequence",
         ),
     )  # fmt: skip
 
     def collect(self, root: Path, options: Any) -> Collected:
-        """One sample per picture."""
+        """One sample per image."""
         folder = base_folder(root)
         tree = Tree(folder, [root.name]) if root.is_file() else Tree.walk(root)
         store = tree.optional(r"[^/]*\.(?:h5|hdf5)")
-        if store is not None and not any(is_picture_name(name) for name in tree.files):
+        if store is not None and not any(is_image_name(name) for name in tree.files):
             return _from_h5(folder, store, tree)
-        pattern = r"(?P<word>[^/]+)/(?P<subject>S\d{3,})_(?P<sequence>\d{3,})_(?P<number>\d+)" + PICTURE
+        pattern = r"(?P<word>[^/]+)/(?P<subject>S\d{3,})_(?P<sequence>\d{3,})_(?P<number>\d+)" + IMAGE
         found: dict[str, Sample] = {}
         problems = list(tree.problems)
         used = set()
@@ -65,13 +65,13 @@ class Ck48(Adapter):
             if name not in found:
                 found[name] = sample
             elif found[name].label != sample.label:
-                raise DataError(f"{folder}: {match.string} and {found[name].frames[0]} are one picture with two labels")
+                raise DataError(f"{folder}: {match.string} and {found[name].frames[0]} are one image with two labels")
             else:
-                problems.append(f"{match.string}: the same picture as {found[name].frames[0]}, not used")
-        left = [name for name in tree.files if is_picture_name(name) and name not in used]
+                problems.append(f"{match.string}: the same image as {found[name].frames[0]}, not used")
+        left = [name for name in tree.files if is_image_name(name) and name not in used]
         if left:
             told = "folder is no emotion, or the name tells no subject"
-            problems.append(f"{len(left)} pictures are not used ({told}): {summarise(left)}")
+            problems.append(f"{len(left)} images are not used ({told}): {summarise(left)}")
         return Collected(list(found.values()), problems)
 
 
@@ -94,7 +94,7 @@ def _from_h5(folder: Path, name: str, tree: Tree) -> Collected:
     codes = h5_array(path, "data_label").reshape(-1)
     pixels = h5_pixels(path, "data_pixel")
     if len(codes) != len(pixels):
-        raise DataError(f"{path}: data_pixel has {len(pixels)} pictures, data_label {len(codes)} labels")
+        raise DataError(f"{path}: data_pixel has {len(pixels)} images, data_label {len(codes)} labels")
     seen: dict[int, int] = {}
     samples = []
     for row, value in enumerate(codes):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Sample, attributes_of, eyes_and_nose
 from fernas.datasets._labels import BASIC
-from fernas.datasets._tree import PICTURE, Clip, Tree, collect_clips, numbers_of, stem_of, summarise
+from fernas.datasets._tree import IMAGE, Clip, Tree, collect_clips, numbers_of, stem_of, summarise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,14 +58,14 @@ class CkPlus(Adapter):
     def collect(self, root: Path, options: Any) -> Collected:
         """One sample per labelled sequence."""
         tree = Tree.walk(root)
-        pictures = collect_clips(tree, SEQUENCE + PICTURE, lambda m: (m["subject"].upper(), m["sequence"]))
-        problems = tree.problems + pictures.problems
+        images = collect_clips(tree, SEQUENCE + IMAGE, lambda m: (m["subject"].upper(), m["sequence"]))
+        problems = tree.problems + images.problems
         labels = _label_files(tree, problems)
         landmarks = _folders(tree, SEQUENCE + r"_landmarks\.txt")
         facs = {(m["subject"].upper(), m["sequence"]): m.string for m in tree.find(SEQUENCE + r"_facs\.txt")}
         samples = []
         for key, (name, number) in labels.items():
-            sample = _sample(root, key, name, number, pictures.clips.get(key))
+            sample = _sample(root, key, name, number, images.clips.get(key))
             samples.append(sample)
             if sample.excluded:
                 problems.append(f"{name}: {sample.excluded}")
@@ -73,7 +73,7 @@ class CkPlus(Adapter):
                 sample.attributes["landmarks_in"] = landmarks[key]
             if key in facs:
                 sample.attributes["facs"] = numbers_of(root / facs[key])
-        if not pictures.clips:
+        if not images.clips:
             problems.append("no sequences named like S005/001/S005_001_00000001.png")
         strange = [
             f for f in tree.files if f.lower().endswith("_emotion.txt") and f not in {n for n, _ in labels.values()}
@@ -82,7 +82,7 @@ class CkPlus(Adapter):
             problems.append(
                 f"{len(strange)} emotion files are not used (name and folder disagree, or twice): {summarise(strange)}"
             )
-        return Collected(samples, problems, sources=pictures.told())
+        return Collected(samples, problems, sources=images.told())
 
     def own_landmarks(self, root: Path | str, row: Mapping[str, Any]) -> "np.ndarray | None":
         """Eye centres and nose tip from the sequence's tracked 68 points of the onset frame, (3, 2) px."""
@@ -139,11 +139,11 @@ def _sample(root: Path, key: tuple[str, str], name: str, number: int, clip: Clip
     if code is None:
         sample.excluded = "the emotion file is empty"
     elif code == 0:
-        sample.excluded = "label 0 (neutral), which no sequence of the published corpus has"
+        sample.excluded = "label 0 (neutral), which no sequence of the published dataset has"
     elif clip is None:
-        sample.excluded = f"no pictures of sequence {key[0]}/{key[1]}"
+        sample.excluded = f"no images of sequence {key[0]}/{key[1]}"
     elif number not in clip.numbers:
-        sample.excluded = f"the peak frame {number} has no picture (last one: {clip.numbers[-1]})"
+        sample.excluded = f"the peak frame {number} has no image (last one: {clip.numbers[-1]})"
     else:
         sample.onset, sample.apex, sample.offset = 0, clip.numbers.index(number), clip.numbers.index(number)
         sample.apex_source = "last"

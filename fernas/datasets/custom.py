@@ -1,4 +1,4 @@
-"""A corpus of your own without code: a csv or parquet that lists pictures, folders or videos with labels."""
+"""A dataset of your own without code: a csv or parquet that lists images, folders or videos with labels."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -10,7 +10,7 @@ from fernas.core.errors import DataError, did_you_mean
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample, base_folder, locate
 from fernas.datasets._containers import VIDEO, video_length
 from fernas.datasets._sheets import Row, read_table
-from fernas.datasets._tree import Clip, Tree, is_picture_name, order_frames, stem_of
+from fernas.datasets._tree import Clip, Tree, is_image_name, order_frames, stem_of
 
 COLUMNS = {
     "path": ("path", "file", "filename", "image", "picture", "clip", "folder"),
@@ -25,19 +25,19 @@ COLUMNS = {
     "race": ("race", "ethnicity"),
     "age": ("age", "age group"),
     "skin_tone": ("skin_tone", "skin tone"),
-    "spectacles": ("spectacles", "glasses"),
+    "glasses": ("glasses", "glasses"),
     "beard": ("beard",),
 }
-ATTRIBUTES = ("sex", "race", "age", "skin_tone", "spectacles", "beard")
+ATTRIBUTES = ("sex", "race", "age", "skin_tone", "glasses", "beard")
 
 
 class CustomOptions(Options):
-    """Options of a corpus of your own."""
+    """Options of a dataset of your own."""
 
     file: str | None = Field(None, description="the table below the root; default: the only csv, parquet or xlsx there")
     classes: tuple[str, ...] | None = Field(None, description="allowed labels; default: those that occur")
     fps: float | None = Field(None, gt=0, description="frames per second of clips")
-    ships_crops: bool = Field(False, description="the pictures are aligned faces: no detection")
+    ships_crops: bool = Field(False, description="the images are aligned faces: no detection")
     missing_apex: Literal["middle", "last", "exclude"] = Field(
         "middle", description="clips without an apex in the table"
     )
@@ -49,7 +49,7 @@ class Custom(Adapter):
     Config = CustomOptions
     spec = DatasetSpec(
         name="custom",
-        title="a corpus of your own",
+        title="a dataset of your own",
         kind="stills",
         classes=(),
         licence="yours",
@@ -57,8 +57,8 @@ class Custom(Adapter):
         homepage="-",
         layout=(
             "a csv, parquet or xlsx with the columns path, label, subject[, split, onset, apex, offset, group]",
-            "optional columns sex, race, age, skin_tone, spectacles, beard (recall is compared between groups)",
-            "path: a picture, a folder of frames or a video, relative to the root",
+            "optional columns sex, race, age, skin_tone, glasses, beard (recall is compared between groups)",
+            "path: an image, a folder of frames or a video, relative to the root",
         ),
         frame_rule="onset, apex, offset are numbers in the file names (videos: from 1); blank: first, middle, last",
         protocol="any: subject k-fold and leave one subject out need subjects, official needs split",
@@ -78,7 +78,7 @@ class Custom(Adapter):
             by_lower.setdefault(ref.lower(), ref)
         inside: dict[str, list[str]] = {}
         for ref in tree.files:
-            if is_picture_name(ref):
+            if is_image_name(ref):
                 inside.setdefault(ref.rpartition("/")[0], []).append(ref)
         problems = list(tree.problems)
         with_subjects = any(row["subject"] for row in rows)
@@ -178,24 +178,24 @@ def _fill(
     row: Row,
     ref: str,
     sample: Sample,
-    pictures: list[str] | None,
+    images: list[str] | None,
     options: CustomOptions,
     problems: list[str],
 ) -> None:
     """Frames and positions of a row."""
-    if is_picture_name(ref):
+    if is_image_name(ref):
         sample.frames = [ref]
         return
     sample.kind = "clip"
     if ref.rpartition(".")[2].lower() in VIDEO:
         count = video_length(root / ref)
         clip = Clip("", [f"{ref}#{n}" for n in range(count)], list(range(1, count + 1)))
-    elif pictures:
-        numbers, refs, notes = order_frames(pictures)
+    elif images:
+        numbers, refs, notes = order_frames(images)
         problems += notes
         clip = Clip(ref, refs, numbers)
     else:
-        sample.excluded = f"{ref}: neither a picture, a video nor a folder of pictures"
+        sample.excluded = f"{ref}: neither an image, a video nor a folder of images"
         return
     sample.frames = list(clip.refs)
     apex = row.integer("apex")

@@ -13,7 +13,7 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Samp
 from fernas.datasets._containers import video_length
 from fernas.datasets._labels import BASIC, canonical
 from fernas.datasets._sheets import read_table
-from fernas.datasets._tree import PICTURE, Tree, frame_number, numbers_of, summarise
+from fernas.datasets._tree import IMAGE, Tree, frame_number, numbers_of, summarise
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,18 +55,18 @@ class DisfaOptions(Options):
 
 @dataclass
 class Source:
-    """Where a subject's frames are: a video, or pictures by number."""
+    """Where a subject's frames are: a video, or images by number."""
 
     count: int
     video: str | None = None
-    pictures: dict[int, str] | None = None
+    images: dict[int, str] | None = None
     base: int = 1
 
     def ref(self, frame: int) -> str | None:
         """The reference of frame `frame`, counted from 1 as the annotations do."""
         if self.video is not None:
             return f"{self.video}#{frame - 1}" if 1 <= frame <= self.count else None
-        return (self.pictures or {}).get(frame - 1 + self.base)
+        return (self.images or {}).get(frame - 1 + self.base)
 
 
 class Disfa(Adapter):
@@ -116,7 +116,7 @@ class Disfa(Adapter):
 
 
 def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
-    """Subject -> frames, from videos of the camera or else from extracted pictures."""
+    """Subject -> frames, from videos of the camera or else from extracted images."""
     side = options.camera.capitalize()
     pattern = rf"Videos?_{side}Camera/{side}Video(?P<subject>SN\d+)_comp\.(?:avi|mp4)"
     sources: dict[str, Source] = {}
@@ -124,14 +124,14 @@ def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
         sources.setdefault(match["subject"].upper(), Source(video_length(tree.root / match.string), match.string))
     if sources:
         return sources
-    pictures: dict[str, dict[int, str]] = {}
-    for match in tree.find(r"(?P<subject>SN\d+)/(?P<file>[^/]*\d" + PICTURE + ")"):
+    images: dict[str, dict[int, str]] = {}
+    for match in tree.find(r"(?P<subject>SN\d+)/(?P<file>[^/]*\d" + IMAGE + ")"):
         number = frame_number(match["file"])
         if number is not None:
-            pictures.setdefault(match["subject"].upper(), {}).setdefault(number, match.string)
-    for subject, found in pictures.items():
+            images.setdefault(match["subject"].upper(), {}).setdefault(number, match.string)
+    for subject, found in images.items():
         base = min(found) if options.frame_base == "auto" else int(options.frame_base)
-        sources[subject] = Source(max(found) - base + 1, pictures=found, base=min(base, 1))
+        sources[subject] = Source(max(found) - base + 1, images=found, base=min(base, 1))
     if not sources:
         raise DataError(f"{tree.root}: no {side}VideoSN001_comp.avi and no folder SN001 with frames found")
     return sources
@@ -175,7 +175,7 @@ def _from_list(root: Path, name: str, sources: dict[str, Source], problems: list
 
 def _sample(subject: str, run: str, frame: int, label: str, raw: str, source: Source | None) -> Sample:
     ref = source.ref(frame) if source else None
-    told = f"frame {frame} of {subject} has no picture" if source else f"no video or frames of {subject}"
+    told = f"frame {frame} of {subject} has no image" if source else f"no video or frames of {subject}"
     return Sample(
         clip=run,
         subject=subject,
@@ -211,7 +211,7 @@ def _from_rule(tree: Tree, options: DisfaOptions, sources: dict[str, Source], pr
             samples.append(_sample(subject, run, frame, label, units_text(coded, frame), source))
     left = [subject for subject in sources if subject not in files]
     if left:
-        problems.append(f"{len(left)} subjects have pictures but no labels: {summarise(left)}")
+        problems.append(f"{len(left)} subjects have images but no labels: {summarise(left)}")
     return samples
 
 
@@ -231,7 +231,7 @@ def _read_units(root: Path, by_unit: Mapping[int, str], count: int | None, probl
     lengths = {len(column) for column in columns} | ({count} if count is not None else set())
     length = min(lengths)
     if max(lengths) - length > 2:
-        problems.append(f"{by_unit[1]}: labels and pictures differ in length ({min(lengths)} to {max(lengths)})")
+        problems.append(f"{by_unit[1]}: labels and images differ in length ({min(lengths)} to {max(lengths)})")
     return np.stack([column[:length] for column in columns], axis=1)
 
 

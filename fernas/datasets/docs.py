@@ -9,7 +9,7 @@ from fernas.core import plugins
 from fernas.core.io import write_text
 from fernas.datasets._base import Adapter, DatasetSpec
 
-KINDS = {"stills": "still pictures", "sequences": "sequences, used by their frames", "clips": "micro-expression clips"}
+KINDS = {"stills": "still images", "sequences": "sequences, used by their frames", "clips": "micro-expression clips"}
 HEAD = "<!-- generated from fernas/datasets/{name} by: python -m fernas.datasets.docs docs/datasets -->"
 
 
@@ -24,7 +24,7 @@ def pages() -> dict[str, str]:
 
 
 def page(adapter: Adapter) -> str:
-    """The page of one corpus."""
+    """The page of one dataset."""
     spec = adapter.spec
     lines = [HEAD.format(name=f"{spec.name}.py"), f"# {spec.title}", ""]
     facts: list[tuple[str, Any]] = [
@@ -70,7 +70,7 @@ def page(adapter: Adapter) -> str:
 
 
 def overview(specs: Mapping[str, DatasetSpec]) -> str:
-    """The page that lists all corpora, and how to bring one's own."""
+    """The page that lists all datasets, and how to bring one's own."""
     rows = [
         (
             f"[{spec.title}]({name}.md)",
@@ -83,9 +83,11 @@ def overview(specs: Mapping[str, DatasetSpec]) -> str:
         for name, spec in specs.items()
     ]
     lines = [HEAD.format(name="*.py"), "# Datasets", ""]
-    lines += ["Nothing is downloaded: a corpus comes from its owners under their licence, or fernas renders a stand-in"]
+    lines += [
+        "Nothing is downloaded: a dataset comes from its owners under their licence, or fernas renders a stand-in"
+    ]
     lines += ["in the same layout. `fernas check-data NAME FOLDER` reads a copy and says what is missing or odd.", ""]
-    lines += _table(("corpus", "name", "kind", "classes", "subjects", "samples"), rows)
+    lines += _table(("dataset", "name", "kind", "classes", "subjects", "samples"), rows)
     lines += ["", *OWN.strip().split("\n")]
     return "\n".join(lines) + "\n"
 
@@ -97,7 +99,7 @@ def unsure(specs: Mapping[str, DatasetSpec]) -> str:
         "The adapters were written from public descriptions, other people's loaders and annotation files, not from"
     ]
     lines += [
-        "the corpora. These facts could not be checked; if your copy differs, `fernas check-data` names the file.",
+        "the datasets. These facts could not be checked; if your copy differs, `fernas check-data` names the file.",
         "",
     ]
     for name, spec in specs.items():
@@ -107,13 +109,13 @@ def unsure(specs: Mapping[str, DatasetSpec]) -> str:
 
 
 OWN = """
-[What stays unsure](unsure.md) without the real copies stands on one page; [corpora.md](../corpora.md) says what each
-target costs, how protocols across corpora are written down, and how fast large copies are read. Frames of the rendered
-corpora as they lie on disk (onset and apex side by side):
+[What stays unsure](unsure.md) without the real copies stands on one page; [datasets.md](../datasets.md) says what each
+target costs, how protocols across datasets are written down, and how fast large copies are read. Frames of the rendered
+datasets as they lie on disk (onset and apex side by side):
 
-![frames of the rendered corpora](../images/corpora.jpg)
+![frames of the rendered datasets](../images/datasets.jpg)
 
-## A corpus of your own
+## A dataset of your own
 
 Write a table (csv, parquet or xlsx) with one row per sample and name the folder that its paths begin at:
 
@@ -123,27 +125,27 @@ clips/ann_01,happiness,ann,train,12,20,31,session1
 stills/bob 3.jpg,anger,bob,test,,,,
 ```
 
-`path` is a picture, a folder of frames or a video. `label` and `path` are needed; `subject` makes subject-independent
+`path` is an image, a folder of frames or a video. `label` and `path` are needed; `subject` makes subject-independent
 protocols possible, `split` the official one. Frame numbers are those in the file names (of a video: counted from 1).
 
-Columns `sex`, `race`, `age`, `skin_tone`, `spectacles` and `beard` are optional; where they are, the report
+Columns `sex`, `race`, `age`, `skin_tone`, `glasses` and `beard` are optional; where they are, the report
 says how far recall differs between the groups.
 
 ```yaml
 datasets:
   lab: {adapter: custom, source: real, root: /data/lab, options: {file: list.csv}}
   street: {adapter: custom, source: real, root: /data/street}
-  both: {parts: [lab, street]}        # several datasets as one, for protocols across corpora
+  both: {parts: [lab, street]}        # several datasets as one, for protocols across datasets
 ```
 
 The names are yours (`snakemake --cores all lab` runs its tasks), and any adapter can be named so: two cameras of SMIC
-are two datasets with `adapter: smic`. Corpora that show the same people are refused on two sides; adapters know the
+are two datasets with `adapter: smic`. Datasets that show the same people are refused on two sides; adapters know the
 published overlaps, `same_people_as: [other]` adds yours.
 
 ## Own boxes or landmarks
 
 Every adapter has the option `own_crops`: a csv with `sample_id` or `path` and the columns `x0, y0, x1, y1` (a box) or
-`left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y` (landmarks), in pixels of the source picture. To use
+`left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y` (landmarks), in pixels of the source image. To use
 them before any detector, put `dataset_box` first in `faces.detectors` and `dataset` first in `faces.landmarkers`.
 """
 

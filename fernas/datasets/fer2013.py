@@ -1,4 +1,4 @@
-"""FER2013: 48x48 grey faces from the web, as a csv of pixels, an HDF5 made of it, or folders of pictures."""
+"""FER2013: 48x48 grey faces from the web, as a csv of pixels, an HDF5 made of it, or folders of images."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Samp
 from fernas.datasets._containers import base_folder, h5_array, h5_names, h5_pixels, pixel_table
 from fernas.datasets._labels import canonical, is_word
 from fernas.datasets._sheets import read_table
-from fernas.datasets._tree import PICTURE, Tree, stem_of, summarise
+from fernas.datasets._tree import IMAGE, Tree, stem_of, summarise
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")
@@ -48,7 +48,7 @@ class FerOptions(Options):
 
 
 class Fer2013(Adapter):
-    """Reads the csv (both header styles), the HDF5 form and picture-folder mirrors."""
+    """Reads the csv (both header styles), the HDF5 form and image-folder mirrors."""
 
     Config = FerOptions
     spec = DatasetSpec(
@@ -71,19 +71,19 @@ class Fer2013(Adapter):
             "train/angry/Training_3908.jpg, test/happy/PrivateTest_10131363.jpg (mirrors; the name tells the split)",
             "fer2013new.csv (optional; the votes of FERPlus, joined by row order)",
         ),
-        frame_rule="still pictures",
+        frame_rule="still images",
         protocol="official: Training, PublicTest (validation), PrivateTest (test); 7 classes; accuracy on PrivateTest",
         tasks={"fer2013-7": {"classes": CODES, "frames": {"kind": "still"}}},
         notes=(
             "per-class counts are from memory; their sums agree with the splits",
-            "exact and near duplicates across the official splits exist in the real corpus: reported, not fatal",
-            "picture mirrors usually merge PublicTest and PrivateTest into test/; without the split in the file names"
+            "exact and near duplicates across the official splits exist in the real dataset: reported, not fatal",
+            "image mirrors usually merge PublicTest and PrivateTest into test/; without the split in the file names"
             " the official protocol is refused",
         ),
     )  # fmt: skip
 
     def collect(self, root: Path, options: FerOptions) -> Collected:
-        """One sample per picture."""
+        """One sample per image."""
         folder = base_folder(root)
         tree = Tree(folder, [root.name]) if root.is_file() else Tree.walk(root)
         table = options.file or _first(tree, r"fer2013\.csv", r"icml_face_data\.csv", r"train\.csv")
@@ -107,7 +107,7 @@ class Fer2013(Adapter):
         else:
             found = _from_folders(tree)
         found.problems = tree.problems + found.problems
-        found.sources = [str(table if form == "csv" else store if form == "h5" else "folders of pictures")]
+        found.sources = [str(table if form == "csv" else store if form == "h5" else "folders of images")]
         if options.labels == "ferplus":
             if form != "csv":
                 raise DataError(
@@ -153,7 +153,7 @@ def _from_csv(folder: Path, name: str) -> Collected:
     table = pixel_table(folder / name)
     if "emotion" not in table.columns:
         raise DataError(
-            f"{folder / name}: no column 'emotion', got: {', '.join(table.header)}; its pictures have no labels"
+            f"{folder / name}: no column 'emotion', got: {', '.join(table.header)}; its images have no labels"
         )
     problems = []
     usages = table.columns.get("usage")
@@ -185,9 +185,7 @@ def _from_h5(folder: Path, name: str) -> Collected:
             continue
         codes = h5_array(path, labels).reshape(-1)
         if len(codes) != len(h5_pixels(path, pixels)):
-            raise DataError(
-                f"{path}: {pixels} has {len(h5_pixels(path, pixels))} pictures, {labels} {len(codes)} labels"
-            )
+            raise DataError(f"{path}: {pixels} has {len(h5_pixels(path, pixels))} images, {labels} {len(codes)} labels")
         for row, code in enumerate(codes):
             text = str(int(code)) if float(code) == int(code) else str(code)
             word = _label(text, f"{path}: {labels} row {row}")
@@ -197,11 +195,11 @@ def _from_h5(folder: Path, name: str) -> Collected:
             f"{path}: no datasets Training_pixel and Training_label; there: {', '.join(names) or 'nothing'}"
         )
     absent = [usage for usage in USAGES if f"{usage.lower()}_pixel" not in lower]
-    return Collected(samples, [f"{name}: no pictures of the split {', '.join(absent)}"] if absent else [])
+    return Collected(samples, [f"{name}: no images of the split {', '.join(absent)}"] if absent else [])
 
 
 def _from_folders(tree: Tree) -> Collected:
-    pattern = r"(?:(?P<part>[^/]+)/)?(?P<word>[^/]+)/(?P<file>[^/]+?" + PICTURE + ")"
+    pattern = r"(?:(?P<part>[^/]+)/)?(?P<word>[^/]+)/(?P<file>[^/]+?" + IMAGE + ")"
     found: dict[tuple[str, str, str], str] = {}
     problems: list[str] = []
     skipped = []
@@ -213,11 +211,11 @@ def _from_folders(tree: Tree) -> Collected:
         part = (match["part"] or "").lower()
         key = (part if part in FOLDERS else "", word, match["file"].lower())
         if key in found:
-            problems.append(f"{match.string}: the same picture as {found[key]}, not used")
+            problems.append(f"{match.string}: the same image as {found[key]}, not used")
         else:
             found[key] = match.string
     if skipped:
-        problems.append(f"{len(skipped)} pictures lie in folders that are no emotion: {summarise(skipped)}")
+        problems.append(f"{len(skipped)} images lie in folders that are no emotion: {summarise(skipped)}")
     stems = [stem_of(name) for name in found.values()]
     unique = len(set(stems)) == len(stems)
     samples = []
@@ -243,11 +241,11 @@ def _use_ferplus(folder: Path, name: str, found: Collected) -> None:
     rows, _ = read_table(folder / name, wanted, ["usage", *FERPLUS])
     if len(rows) != len(found.samples):
         raise DataError(
-            f"{folder / name}: {len(rows)} rows of votes for {len(found.samples)} pictures; they are joined by row"
+            f"{folder / name}: {len(rows)} rows of votes for {len(found.samples)} images; they are joined by row"
         )
     for sample, row in zip(found.samples, rows, strict=True):
         if sample.split is not None and _usage(row["usage"], row.where) != sample.split:
-            raise DataError(f"{row.where}: Usage {row['usage']}, but the picture of this row is {sample.split}")
+            raise DataError(f"{row.where}: Usage {row['usage']}, but the image of this row is {sample.split}")
         votes = [row.integer(word) or 0 for word in FERPLUS]
         sample.raw_label = ",".join(str(vote) for vote in votes)
         sample.label, sample.excluded = majority(votes)

@@ -1,4 +1,4 @@
-"""Reading frames of any configured corpus by its references."""
+"""Reading frames of any configured dataset by its references."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ class FrameReader:
     """Reads frames by (dataset, reference); each dataset's adapter knows how.
 
     Args:
-        roots: dataset -> root folder of its corpus.
+        roots: dataset -> root folder of its dataset.
         adapters: dataset -> the adapter that reads it, where the two names differ.
     """
 
@@ -33,9 +33,9 @@ class FrameReader:
         return self._adapter(dataset).read_frame(self.roots[dataset], ref)
 
     def own_landmarks(self, row: Any) -> "np.ndarray | None":
-        """The corpus' own landmarks of a manifest row's reference frame, (3, 2) px (eyes, nose tip), or None."""
+        """The dataset's own landmarks of a manifest row's reference frame, (3, 2) px (eyes, nose tip), or None."""
         return self._adapter(row["dataset"]).own_landmarks(self.roots[row["dataset"]], row)
 
     def ships_crops(self, dataset: str) -> bool:
-        """Whether the corpus ships aligned crops, which skip detection."""
+        """Whether the dataset ships aligned crops, which skip detection."""
         return bool(self._adapter(dataset).spec.ships_crops)

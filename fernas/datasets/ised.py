@@ -12,7 +12,7 @@ from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
 from fernas.datasets._containers import video_length
 from fernas.datasets._sheets import integer, read_grid
-from fernas.datasets._tree import PICTURE, Tree, summarise
+from fernas.datasets._tree import IMAGE, Tree, summarise
 
 CODES = {"1": "happiness", "2": "surprise", "3": "sadness", "4": "disgust"}
 WORDS = {word: word for word in CODES.values()}
@@ -20,14 +20,14 @@ COLUMNS = 16
 COMPRESSED = 15  # an element of a .mat (version 5) that is packed by zlib
 MAX_UNPACKED = 64 << 20
 VIDEO = r"PS[ _-]?(?P<participant>\d+)/(?P<clip>\d+)\.(?:avi|mp4|mov|wmv)"
-PEAK = r"(?P<participant>\d+)_(?P<clip>\d+)_(?P<frame>\d+)" + PICTURE
+PEAK = r"(?P<participant>\d+)_(?P<clip>\d+)_(?P<frame>\d+)" + IMAGE
 
 
 class IsedOptions(Options):
     """Options of ISED."""
 
-    pictures: Literal["auto", "videos", "peaks"] = Field(
-        "auto", description="the videos, or the peak pictures alone; auto: videos where they are"
+    images: Literal["auto", "videos", "peaks"] = Field(
+        "auto", description="the videos, or the peak images alone; auto: videos where they are"
     )
     details: str | None = Field(None, description="ISED_details.mat or a csv of its 16 columns below the root")
     face_box: Literal["ignore", "xywh", "xyxy"] = Field(
@@ -74,7 +74,7 @@ class Ised(Adapter):
         rows = _rows(root / name)
         videos = {(int(m["participant"]), int(m["clip"])): m.string for m in tree.find(VIDEO)}
         peaks = {(int(m["participant"]), int(m["clip"])): m.string for m in tree.find(r"peakImages/" + PEAK)}
-        use_videos = options.pictures == "videos" or (options.pictures == "auto" and bool(videos))
+        use_videos = options.images == "videos" or (options.images == "auto" and bool(videos))
         problems = list(tree.problems)
         samples: list[Sample] = []
         seen: dict[tuple[int, int], str] = {}
@@ -87,13 +87,13 @@ class Ised(Adapter):
                 _from_video(root, sample, videos.get(key), int(cells[3]))
             else:
                 sample.frames = [peaks[key]] if key in peaks else []
-                sample.excluded = None if key in peaks else "no peak picture"
+                sample.excluded = None if key in peaks else "no peak image"
             if sample.excluded:
                 problems.append(f"{where}: {sample.subject}/{sample.clip}: {sample.excluded}")
             samples.append(sample)
         left = [ref for key, ref in (videos if use_videos else peaks).items() if key not in seen]
         if left:
-            problems.append(f"{len(left)} {'videos' if use_videos else 'peak pictures'} have no row: {summarise(left)}")
+            problems.append(f"{len(left)} {'videos' if use_videos else 'peak images'} have no row: {summarise(left)}")
         return Collected(samples, problems)
 
 
@@ -173,7 +173,7 @@ def _sample(where: str, cells: list[str], options: IsedOptions) -> tuple[Sample,
     label = CODES.get(code.split(".")[0], WORDS.get(code))
     if label is None:
         raise DataError(f"{where}, column 7 (label): got {cells[6]!r}, expected 1 to 4")
-    names = ("participant_id", "intensity", "sex", "spectacles", "beard", "occlusion", "face_box")
+    names = ("participant_id", "intensity", "sex", "glasses", "beard", "occlusion", "face_box")
     attributes = {name: cells[at] for name, at in zip(names, (1, 7, 8, 9, 10, 11, 12), strict=True) if cells[at]}
     key = (int(float(cells[0])), int(float(cells[2])))
     box = None if options.face_box == "ignore" else _box(cells[12], options.face_box, f"{where}, column 13 (face box)")

@@ -6,7 +6,7 @@ from typing import Any
 
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Sample
 from fernas.datasets._labels import BASIC
-from fernas.datasets._tree import PICTURE, Tree, is_picture_name, summarise
+from fernas.datasets._tree import IMAGE, Tree, is_image_name, summarise
 
 CODES = {
     "AN": "anger", "DI": "disgust", "FE": "fear", "HA": "happiness", "NE": "neutral", "SA": "sadness", "SU": "surprise",
@@ -22,7 +22,7 @@ class Jaffe(Adapter):
         title="JAFFE",
         kind="stills",
         classes=tuple(CODES.values()),
-        licence="restricted access, non-commercial scientific use, limits on printing the pictures",
+        licence="restricted access, non-commercial scientific use, limits on printing the images",
         citation="Lyons, Akamatsu, Kamachi, Gyoba: Coding facial expressions with Gabor wavelets, FG 1998",
         homepage="https://zenodo.org/record/3451524",
         subjects=10,
@@ -31,7 +31,7 @@ class Jaffe(Adapter):
         },
         labels=CODES,
         layout=("jaffe/KA.AN1.39.tiff (subject, expression and take, serial number)",),
-        frame_rule="still pictures",
+        frame_rule="still images",
         protocol="leave one subject out (10 folds); 7 or 6 classes; accuracy. Random folds mix the people",
         tasks={
             "jaffe-7": {"classes": tuple(CODES.values()), "frames": {"kind": "still"}},
@@ -41,27 +41,27 @@ class Jaffe(Adapter):
     )  # fmt: skip
 
     def collect(self, root: Path, options: Any) -> Collected:
-        """One sample per picture; of several conversions of one picture the TIFF is used."""
+        """One sample per image; of several conversions of one image the TIFF is used."""
         tree = Tree.walk(root)
-        pattern = r"(?P<subject>[A-Z]{2})\.(?P<code>[A-Z]{2})(?P<take>\d+)\.(?P<serial>\d+)(?P<ext>" + PICTURE + ")"
+        pattern = r"(?P<subject>[A-Z]{2})\.(?P<code>[A-Z]{2})(?P<take>\d+)\.(?P<serial>\d+)(?P<ext>" + IMAGE + ")"
         found: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         odd = []
         for name in tree.files:
             match = re.fullmatch(r"(?:.*/)?" + pattern, name, re.IGNORECASE)
             if match is None or match["code"].upper() not in CODES:
-                odd += [name] if is_picture_name(name) else []
+                odd += [name] if is_image_name(name) else []
                 continue
             clip = f"{match['code'].upper()}{match['take']}.{match['serial']}"
             rank = next((i for i, ext in enumerate(PREFERRED) if match["ext"].lower().endswith(ext)), len(PREFERRED))
             found.setdefault((match["subject"].upper(), clip), []).append((rank, name.count("/"), name))
         problems = list(tree.problems)
         if odd:
-            problems.append(f"{len(odd)} pictures are not named like KA.AN1.39.tiff, not used: {summarise(odd)}")
+            problems.append(f"{len(odd)} images are not named like KA.AN1.39.tiff, not used: {summarise(odd)}")
         samples = []
         for (subject, clip), files in found.items():
             name = min(files)[2]
             if len(files) > 1:
-                problems.append(f"{subject}.{clip}: {len(files)} files of one picture, used {name}")
+                problems.append(f"{subject}.{clip}: {len(files)} files of one image, used {name}")
             word = CODES[clip[:2]]
             samples.append(Sample(clip=clip, subject=subject, frames=[name], label=word, raw_label=clip[:2]))
         return Collected(samples, problems)

@@ -1,4 +1,4 @@
-"""The manifest: one row per sample of a corpus, its schema, and the manifest of a composite."""
+"""The manifest: one row per sample of a dataset, its schema, and the manifest of a composite."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -20,7 +20,7 @@ APEX_SOURCES = {"annotated", "middle", "last"}
 def build_manifest(
     name: str, root: Path | str, options: Mapping[str, Any] | None = None, adapter: Adapter | None = None
 ) -> pd.DataFrame:
-    """Read the copy of a corpus at `root` into its manifest.
+    """Read the copy of a dataset at `root` into its manifest.
 
     Args:
         name: a plug-in of fernas/datasets.

@@ -48,7 +48,7 @@ class Mug(Adapter):
         tree = Tree.walk(root)
         found = folder_clips(tree, TAKE, _key, lambda m: is_word(m["word"], CLASSES))
         samples = []
-        for key, clip in found.pictures.clips.items():
+        for key, clip in found.images.clips.items():
             word = key[2]
             samples.append(sequence_and_back(key[0], _clip(key), canonical(word, CLASSES, clip.refs[0]), word, clip))
         for key, folder in found.empty.items():
@@ -56,7 +56,7 @@ class Mug(Adapter):
         unknown = sorted({m.string for m in tree.find_folders(TAKE) if not is_word(m["word"], CLASSES)})
         if unknown:
             found.problems.append(f"{len(unknown)} takes are of no known expression, not used: {summarise(unknown)}")
-        return Collected(samples, tree.problems + found.problems, sources=found.pictures.told())
+        return Collected(samples, tree.problems + found.problems, sources=found.images.told())
 
 
 def _key(match: re.Match[str]) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ class OuluOptions(Options):
 
     camera: Literal["VL", "NI"] = Field("VL", description="visible light or near infra-red")
     lighting: Literal["Strong", "Weak", "Dark"] = Field("Strong", description="which lighting")
-    pictures: Literal["auto", "original", "cropped"] = Field(
-        "auto", description="whole pictures or eye-aligned crops; auto: the tree with most sequences; if equal original"
+    images: Literal["auto", "original", "cropped"] = Field(
+        "auto", description="whole images or eye-aligned crops; auto: the tree with most sequences; if equal original"
     )
 
 
@@ -69,18 +69,18 @@ class Oulu(Adapter):
             lambda m: (m["subject"].upper(), m["word"].capitalize()),
             wanted,
             lambda m: "cropped" if m["crop"] else "original",
-            ("original", "cropped") if options.pictures == "auto" else (options.pictures,),
+            ("original", "cropped") if options.images == "auto" else (options.images,),
             file=r"[^/]*\d",
         )
         samples = []
-        for (subject, word), clip in found.pictures.clips.items():
+        for (subject, word), clip in found.images.clips.items():
             samples.append(sequence_to_apex(subject, word, canonical(word, BASIC, clip.refs[0]), word, clip))
         for (subject, word), folder in found.empty.items():
             samples.append(empty_sample(subject, word, canonical(word, BASIC, folder), word))
         odd = {m["word"] for m in tree.find_folders(SEQUENCE) if not is_word(m["word"], BASIC)}
         if odd:
             found.problems.append(f"folders that are no emotion, not used: {', '.join(sorted(odd))}")
-        return Collected(samples, tree.problems + found.problems, sources=found.pictures.told())
+        return Collected(samples, tree.problems + found.problems, sources=found.images.told())
 
 
 PLUGIN = Oulu()

@@ -1,4 +1,4 @@
-"""RAF-DB (basic): faces from the web with crowd labels; one text file lists pictures and labels."""
+"""RAF-DB (basic): faces from the web with crowd labels; one text file lists images and labels."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
-from fernas.datasets._tree import PICTURE, Tree, read_text, stem_of, summarise
+from fernas.datasets._tree import IMAGE, Tree, read_text, stem_of, summarise
 
 CODES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 LIST = r"list_part?ition_label\.txt|list_patition_label\.txt"
@@ -21,8 +21,8 @@ AGE = {"0": "0-3", "1": "4-19", "2": "20-39", "3": "40-69", "4": "70+"}
 class RafOptions(Options):
     """Options of RAF-DB."""
 
-    pictures: Literal["auto", "aligned", "original"] = Field(
-        "auto", description="aligned 100x100 crops or original pictures; auto: aligned where they are"
+    images: Literal["auto", "aligned", "original"] = Field(
+        "auto", description="aligned 100x100 crops or original images; auto: aligned where they are"
     )
 
 
@@ -46,11 +46,11 @@ class RafDb(Adapter):
         ships_crops=True,
         labels={str(code): word for code, word in enumerate(CODES, start=1)},
         layout=(
-            "basic/EmoLabel/list_patition_label.txt (`train_00001.jpg 5` per line; the misspelling is the corpus' own)",
+            "basic/EmoLabel/list_patition_label.txt (`train_00001.jpg 5` per line; misspelt in the dataset)",
             "basic/Image/aligned/train_00001_aligned.jpg (100x100) or basic/Image/original/train_00001.jpg",
             "basic/Annotation/manual/train_00001_manu_attri.txt (optional; five points, gender, race, age)",
         ),
-        frame_rule="still pictures",
+        frame_rule="still images",
         protocol="official train and test by file name; 7 classes; accuracy and mean accuracy of the classes",
         tasks={"rafdb-7": {"classes": CODES, "frames": {"kind": "still"}}},
         notes=(
@@ -60,12 +60,12 @@ class RafDb(Adapter):
     )  # fmt: skip
 
     def collect(self, root: Path, options: RafOptions) -> Collected:
-        """One sample per listed picture."""
+        """One sample per listed image."""
         tree = Tree.walk(root)
-        aligned = _pictures(tree, r"(?P<stem>(?:train|test)_\d+)_aligned")
-        original = _pictures(tree, r"(?P<stem>(?:train|test)_\d+)")
-        use_aligned = options.pictures == "aligned" or (options.pictures == "auto" and bool(aligned))
-        pictures = aligned if use_aligned else original
+        aligned = _images(tree, r"(?P<stem>(?:train|test)_\d+)_aligned")
+        original = _images(tree, r"(?P<stem>(?:train|test)_\d+)")
+        use_aligned = options.images == "aligned" or (options.images == "auto" and bool(aligned))
+        images = aligned if use_aligned else original
         listing = tree.optional(LIST)
         labels = _listed(tree.root / listing) if listing else _mirrored(tree)
         problems = list(tree.problems)
@@ -74,7 +74,7 @@ class RafDb(Adapter):
         attributes = {m["stem"].lower(): m.string for m in tree.find(r"(?P<stem>(?:train|test)_\d+)_manu_attri\.txt")}
         samples, absent = [], []
         for stem, code in labels.items():
-            ref = pictures.get(stem)
+            ref = images.get(stem)
             absent += [] if ref else [stem]
             sample = Sample(
                 clip=stem,
@@ -82,23 +82,23 @@ class RafDb(Adapter):
                 label=CODES[int(code) - 1],
                 raw_label=code,
                 split=stem.split("_")[0],
-                excluded=None if ref else f"no {'aligned' if use_aligned else 'original'} picture of {stem}",
+                excluded=None if ref else f"no {'aligned' if use_aligned else 'original'} image of {stem}",
             )
             if stem in attributes:
                 sample.attributes = _attributes(tree.root / attributes[stem], not use_aligned)
             samples.append(sample)
         if absent:
-            problems.append(f"{len(absent)} listed pictures are missing: {summarise(absent)}")
-        left = [pictures[stem] for stem in pictures if stem not in labels]
+            problems.append(f"{len(absent)} listed images are missing: {summarise(absent)}")
+        left = [images[stem] for stem in images if stem not in labels]
         if left:
-            problems.append(f"{len(left)} pictures have no label: {summarise(left)}")
-        sources = [listing or "class folders", f"{'aligned' if use_aligned else 'original'} pictures"]
+            problems.append(f"{len(left)} images have no label: {summarise(left)}")
+        sources = [listing or "class folders", f"{'aligned' if use_aligned else 'original'} images"]
         return Collected(samples, problems, ships_crops=use_aligned, sources=sources)
 
 
-def _pictures(tree: Tree, pattern: str) -> dict[str, str]:
+def _images(tree: Tree, pattern: str) -> dict[str, str]:
     found: dict[str, str] = {}
-    for match in sorted(tree.find(pattern + PICTURE), key=lambda m: m.string.count("/")):
+    for match in sorted(tree.find(pattern + IMAGE), key=lambda m: m.string.count("/")):
         found.setdefault(match["stem"].lower(), match.string)
     return found
 
@@ -124,7 +124,7 @@ def _listed(path: Path) -> dict[str, str]:
 def _mirrored(tree: Tree) -> dict[str, str]:
     """Stem -> label code from mirrors with class folders."""
     labels: dict[str, str] = {}
-    pattern = r"(?P<code>[1-7])/(?P<stem>(?:train|test)_\d+)(?:_aligned)?" + PICTURE
+    pattern = r"(?P<code>[1-7])/(?P<stem>(?:train|test)_\d+)(?:_aligned)?" + IMAGE
     for match in tree.find(pattern):
         stem = match["stem"].lower()
         if labels.setdefault(stem, match["code"]) != match["code"]:
@@ -133,7 +133,7 @@ def _mirrored(tree: Tree) -> dict[str, str]:
 
 
 def _attributes(path: Path, with_points: bool) -> dict[str, Any]:
-    """Gender, race and age group; of original pictures also the eyes and the nose tip."""
+    """Gender, race and age group; of original images also the eyes and the nose tip."""
     lines = [line.split() for line in read_text(path).split("\n") if line.strip()]
     if len(lines) < 8:
         return {}

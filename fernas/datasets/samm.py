@@ -9,7 +9,7 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
 from fernas.datasets._labels import canonical
 from fernas.datasets._micro import Coded, join
 from fernas.datasets._sheets import Row, read_table, told
-from fernas.datasets._tree import PICTURE, Tree, collect_clips
+from fernas.datasets._tree import IMAGE, Tree, collect_clips
 from fernas.datasets.casme2 import subject_number
 
 CODING = r"[^/]*(?:Micro[-_ ]?FACS|FACS[-_ ]?Codes)[^/]*\.(?:xlsx|xlsm|xls|csv)"
@@ -31,7 +31,7 @@ KNOWN: dict[tuple[str, ...], dict[str, int | None]] = {
 class SammOptions(Options):
     """Options of SAMM."""
 
-    pictures: Literal["auto", "full", "cropped"] = Field("auto", description="which pictures; auto: in this order")
+    images: Literal["auto", "full", "cropped"] = Field("auto", description="which images; auto: in this order")
     coding: str | None = Field(None, description="the coding file below the root, when there are several")
     missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated")
     known_corrections: bool = Field(
@@ -93,9 +93,9 @@ class Samm(Adapter):
                 coded.append(_coded(row, self.spec))
             else:
                 tree.problems.append(f"{row.where}: a row without Filename, not used")
-        kinds = ("full", "cropped") if options.pictures == "auto" else (options.pictures,)
-        pattern = r"(?P<subject>\d{1,3})/(?P<clip>\d{1,3}_\d+_\d+)/(?P<file>[^/]+" + PICTURE + ")"
-        pictures = collect_clips(
+        kinds = ("full", "cropped") if options.images == "auto" else (options.images,)
+        pattern = r"(?P<subject>\d{1,3})/(?P<clip>\d{1,3}_\d+_\d+)/(?P<file>[^/]+" + IMAGE + ")"
+        images = collect_clips(
             tree,
             pattern,
             lambda m: (_clip_id(m["clip"]),),
@@ -103,8 +103,8 @@ class Samm(Adapter):
             kinds,
         )
         fixes = KNOWN if options.known_corrections else None
-        samples, problems = join(coded, pictures, lambda row: (row.clip,), options.missing_apex, fixes)
-        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *pictures.told()])
+        samples, problems = join(coded, images, lambda row: (row.clip,), options.missing_apex, fixes)
+        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *images.told()])
 
 
 def _clip_id(name: str) -> str:

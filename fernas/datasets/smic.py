@@ -10,7 +10,7 @@ from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
 from fernas.datasets._micro import Coded, join
 from fernas.datasets._sheets import Row, read_table
-from fernas.datasets._tree import PICTURE, Clip, Pictures, Tree, collect_clips
+from fernas.datasets._tree import IMAGE, Clip, Images, Tree, collect_clips
 
 CODES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CAMERA = re.compile(r"(?:^|[/_\- ])(HS|VIS|NIR)(?=[/_\- ]|$)", re.IGNORECASE)
@@ -33,7 +33,7 @@ class SmicOptions(Options):
     """Options of SMIC."""
 
     camera: Literal["HS", "VIS", "NIR"] = Field("HS", description="which camera")
-    pictures: Literal["auto", "cropped", "raw", "extended"] = Field(
+    images: Literal["auto", "cropped", "raw", "extended"] = Field(
         "auto", description="SMIC_all_cropped, SMIC_all_raw or SMIC-E; auto: the one with most clips; if equal raw"
     )
     annotation: str | None = Field(
@@ -76,10 +76,10 @@ class Smic(Adapter):
     def collect(self, root: Path, options: SmicOptions) -> Collected:
         """One sample per clip folder, or per annotated expression of a long clip."""
         tree = Tree.walk(root)
-        pattern = r"(?P<clip>" + CLIP + r")/(?P<file>[^/]+" + PICTURE + ")"
+        pattern = r"(?P<clip>" + CLIP + r")/(?P<file>[^/]+" + IMAGE + ")"
         camera_of = _camera_of(root, options.camera)
-        kinds = ("raw", "cropped", "extended") if options.pictures == "auto" else (options.pictures,)
-        pictures = collect_clips(
+        kinds = ("raw", "cropped", "extended") if options.images == "auto" else (options.images,)
+        images = collect_clips(
             tree,
             pattern,
             lambda m: (f"s{int(m['subject'])}", clip_id(m["clip"])),
@@ -88,22 +88,22 @@ class Smic(Adapter):
             ),
             kinds,
         )
-        problems = tree.problems + pictures.problems
+        problems = tree.problems + images.problems
         empty = [
             m.string
             for m in tree.find_folders(r"(?P<clip>" + CLIP + ")")
             if camera_of(m["base"] or "") == options.camera
         ]
-        if pictures.clips and pictures.kind == "extended":
-            samples, more = _extended(tree, pictures, options)
+        if images.clips and images.kind == "extended":
+            samples, more = _extended(tree, images, options)
             problems = tree.problems + more
         else:
-            samples = [_whole(key, clip, problems) for key, clip in pictures.clips.items()]
-            samples += _empty(empty, pictures, {s.clip for s in samples}, problems)
+            samples = [_whole(key, clip, problems) for key, clip in images.clips.items()]
+            samples += _empty(empty, images, {s.clip for s in samples}, problems)
         expected = {"classes": COUNTS[options.camera], "subjects": SUBJECTS[options.camera]}
-        if pictures.kind == "extended":
+        if images.kind == "extended":
             expected["classes"] = {}  # 157 long clips of HS, some with several expressions; nobody counts by class
-        return Collected(samples, problems, fps=FPS[options.camera], expected=expected, sources=pictures.told())
+        return Collected(samples, problems, fps=FPS[options.camera], expected=expected, sources=images.told())
 
 
 def clip_id(name: str) -> str:
@@ -161,22 +161,22 @@ def _whole(key: tuple[str, ...], clip: Clip, problems: list[str]) -> Sample:
     return sample
 
 
-def _empty(folders: list[str], pictures: Pictures, found: set[str], problems: list[str]) -> list[Sample]:
-    """Clip folders below the chosen base that hold no picture: excluded rows."""
+def _empty(folders: list[str], images: Images, found: set[str], problems: list[str]) -> list[Sample]:
+    """Clip folders below the chosen base that hold no image: excluded rows."""
     samples = []
     for folder in folders:
         name = clip_id(folder.rsplit("/", 1)[-1])
         parent = folder.rsplit("/", 1)[0]
-        if name in found or _release(parent, "") not in {_release(base, "") for base in pictures.bases}:
+        if name in found or _release(parent, "") not in {_release(base, "") for base in images.bases}:
             continue
         found.add(name)
-        problems.append(f"{folder}: a clip folder without pictures")
+        problems.append(f"{folder}: a clip folder without images")
         samples.append(Sample(clip=name, subject=name.split("_")[0], frames=[], label=_label_of(name), kind="clip",
-                              raw_label=name.split("_")[1], excluded="no pictures in the clip's folder"))  # fmt: skip
+                              raw_label=name.split("_")[1], excluded="no images in the clip's folder"))  # fmt: skip
     return samples
 
 
-def _extended(tree: Tree, pictures: Pictures, options: SmicOptions) -> tuple[list[Sample], list[str]]:
+def _extended(tree: Tree, images: Images, options: SmicOptions) -> tuple[list[Sample], list[str]]:
     """SMIC-E: up to three expressions per long clip, positions from the annotation file."""
     pattern = rf"SMIC-{options.camera}-E[^/]*annotation[^/]*\.(?:xlsx|xlsm|xls|csv)"
     name = tree.one(pattern, f"annotation file (SMIC-{options.camera}-E_annotation.xlsx)", options.annotation)
@@ -185,16 +185,16 @@ def _extended(tree: Tree, pictures: Pictures, options: SmicOptions) -> tuple[lis
     for row in rows:
         if not re.fullmatch(CLIP, row["filename"], re.IGNORECASE):
             continue  # lines of text below the table
-        coded += _coded(row, pictures)
+        coded += _coded(row, images)
     if not coded:
         raise DataError(f"{tree.root / name}: no row whose Filename is a clip like s1_ne_01")
-    return join(coded, pictures, lambda row: (row.subject, row.clip.split("#")[0]))
+    return join(coded, images, lambda row: (row.subject, row.clip.split("#")[0]))
 
 
-def _coded(row: Row, pictures: Pictures) -> list[Coded]:
+def _coded(row: Row, images: Images) -> list[Coded]:
     clip = clip_id(row["filename"])
     subject = clip.split("_")[0]
-    found = pictures.clips.get((subject, clip))
+    found = images.clips.get((subject, clip))
     first = row.integer("first")
     coded = []
     for suffix in ("", "2", "3"):
@@ -211,7 +211,7 @@ def _coded(row: Row, pictures: Pictures) -> list[Coded]:
 
 
 def _shift(clip: Clip | None, onset: int | None, first: int | None) -> int:
-    """What to add to an annotated number to get the number in the file name: 0, or first picture - FirstF."""
+    """What to add to an annotated number to get the number in the file name: 0, or first image - FirstF."""
     if clip is None or onset is None or onset in clip.numbers or first is None:
         return 0
     return clip.numbers[0] - first

@@ -40,7 +40,7 @@ class Task(Protocol):
 def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
     """The samples of a task, one row per network input, in natural order of their ids.
 
-    A `still` task takes the picture (of a clip: its apex); a `peak` task the frames around the apex of each sequence,
+    A `still` task takes the image (of a clip: its apex); a `peak` task the frames around the apex of each sequence,
     within onset and offset (the last ones where the sequence ends at its apex), and the first frames as neutral where
     neutral is a class (of every sequence, or of a subject's first one only: `neutral_from`); a `clip` task the whole
     clip (`positions` = onset, apex, offset).
@@ -51,7 +51,7 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
         excluded manifest rows, `attrs["unused"]` label -> samples whose label is no class of the task.
 
     Raises:
-        ConfigError: a class or a key of the label map that the corpus does not know, or a frame rule that does not fit.
+        ConfigError: a class or label-map key that the dataset does not know, or a frame rule that does not fit.
         DataError: a rare class under `rare: error`, or fewer than two classes left.
     """
     usable = manifest[manifest["excluded"].isna()]
@@ -87,7 +87,7 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
 
 
 def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
-    """Label of the corpus (or raw label) -> class of the task."""
+    """Label of the dataset (or raw label) -> class of the task."""
     classes = list(task.classes)
     mapping = {name: name for name in classes}
     words = {str(v) for v in manifest["label"].unique()} | {str(v) for v in manifest["raw_label"].unique()}
@@ -103,7 +103,7 @@ def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
     if absent and not reached:
         raise ConfigError(
             f"task on {task.dataset}: label_map knows {', '.join(absent)};"
-            f" the corpus has {', '.join(sorted(words)[:20])}"
+            f" the dataset has {', '.join(sorted(words)[:20])}"
         )
     return mapping
 
@@ -112,7 +112,7 @@ def _samples_of(row: dict[str, Any], label: str, task: Task) -> list[dict[str, A
     kind = task.frames.kind
     if kind == "clip":
         if row["kind"] != "clip":
-            raise ConfigError(f"task on {task.dataset}: frames.kind is clip, but {row['sample_id']} is a still picture")
+            raise ConfigError(f"task on {task.dataset}: frames.kind is clip, but {row['sample_id']} is a still image")
         return [_sample(row, label, [int(row["onset"]), int(row["apex"]), int(row["offset"])], None)]
     if row["kind"] == "still":
         return [_sample(row, label, [0], None)]

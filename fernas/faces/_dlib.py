@@ -52,7 +52,7 @@ class DlibDetector:
 
         Args:
             grey: uint8 (H, W).
-            upsample: how many times the picture is doubled first; the smallest face is 80 px without.
+            upsample: how many times the image is doubled first; the smallest face is 80 px without.
         """
         found, scores, _ = self._detector.run(grey, upsample, 0.0)
         boxes = [

@@ -43,7 +43,7 @@ COLUMNS = (
     "score",
     "transform",
 )
-# A dataset crop's face, as a share of the picture, for landmarks alone.
+# A dataset crop's face, as a share of the image, for landmarks alone.
 SHIPPED_FACE = (0.1, 0.15, 0.9, 0.95)
 
 
@@ -78,14 +78,14 @@ def align_manifest(
 
     The onset frame is tried first, then the following ones up to `max_tries`; the first frame with plausible landmarks
     gives the transform of the whole clip. A face without landmarks is placed by its box. A sample without a face keeps
-    the largest centred square of its picture, `status` "no_face" and a reason.
+    the largest centred square of its image, `status` "no_face" and a reason.
 
     Args:
         manifest: one row per sample (columns `sample_id, dataset, frames, onset, box` are read).
         read_frame: (dataset, reference) -> uint8 RGB (H, W, 3).
         own_landmarks: manifest row -> float (3, 2) image-left eye, image-right eye, nose tip in source pixels of the
             row's first frame (the onset), or None.
-        ships_crops: dataset -> whether it ships cropped faces: nothing is detected, the whole picture is the face.
+        ships_crops: dataset -> whether it ships cropped faces: nothing is detected, the whole image is the face.
         config: detectors, landmarkers and the canonical face.
         progress: called as progress(items, total=, desc=).
         threads: rows worked on at the same time (dlib and OpenCV release the interpreter's lock).
@@ -155,8 +155,8 @@ def merge_faces(
         if found
         else parts[0][:0]
     )
-    pictures = np.stack([previews[number][position] for number, position in found]) if found else previews[0][:0]
-    return table, pictures
+    images = np.stack([previews[number][position] for number, position in found]) if found else previews[0][:0]
+    return table, images
 
 
 class _Aligner:
@@ -177,20 +177,20 @@ class _Aligner:
     def _shipped(self, row: dict[str, Any]) -> Face:
         position = _first_position(row)
         try:
-            picture = self.read_frame(row["dataset"], row["frames"][position])
+            image = self.read_frame(row["dataset"], row["frames"][position])
         except DataError as error:
             return Face("no_face", "none", reason=f"unreadable: {error}", reference_frame=position)
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         x0, y0, x1, y1 = SHIPPED_FACE
         inner = Detection((x0 * width, y0 * height, x1 * width, y1 * height), "shipped", None)
         own = lambda: self._own(row, position)  # noqa: E731
-        # Eye cascades give no nose, and a corpus of shipped crops may have tens of thousands of pictures.
-        landmarks = self.finder.landmarks(as_grey(picture), inner, own, without=("eye_cascades",))
+        # Eye cascades give no nose, and a dataset of shipped crops may have tens of thousands of images.
+        landmarks = self.finder.landmarks(as_grey(image), inner, own, without=("eye_cascades",))
         face = Face(
             "shipped", "shipped", box=(0.0, 0.0, float(width), float(height)), reference_frame=position,
             transform=whole_transform(height, width),
         )  # fmt: skip
-        return self._finished(_with_landmarks(face, landmarks), picture)
+        return self._finished(_with_landmarks(face, landmarks), image)
 
     def _detected(self, row: dict[str, Any]) -> Face:
         """Try frames until one has landmarks; fall back to a box, the dataset's box, the centre."""
@@ -199,39 +199,39 @@ class _Aligner:
         unreadable = ""
         for position in _positions_to_try(row, self.config.max_tries):
             try:
-                picture = self.read_frame(row["dataset"], row["frames"][position])
+                image = self.read_frame(row["dataset"], row["frames"][position])
             except DataError as error:
                 unreadable = unreadable or str(error)
                 continue
-            first = first or (position, picture)
-            grey = as_grey(picture)
+            first = first or (position, image)
+            grey = as_grey(image)
             detection = self.finder.detect(grey)
             landmarks = self.finder.landmarks(grey, detection, lambda p=position: self._own(row, p))  # type: ignore[misc]
             if landmarks is not None:
-                return self._finished(self._by_landmarks(detection, landmarks, position), picture)
+                return self._finished(self._by_landmarks(detection, landmarks, position), image)
             if detection is not None and boxed is None:
-                boxed = (self._by_box(detection, position), picture)
+                boxed = (self._by_box(detection, position), image)
         if boxed is not None:
             return self._finished(*boxed)
         if first is None:
             return Face("no_face", "none", reason=f"unreadable: {unreadable}", reference_frame=_first_position(row))
         return self._without_detection(row, *first)
 
-    def _without_detection(self, row: dict[str, Any], position: int, picture: np.ndarray) -> Face:
+    def _without_detection(self, row: dict[str, Any], position: int, image: np.ndarray) -> Face:
         box = _own_box(row) if "dataset_box" in self.config.detectors else None
         if box is not None:
             detection = Detection(box, "dataset_box", None)
-            landmarks = self.finder.landmarks(as_grey(picture), detection, lambda: self._own(row, position))
+            landmarks = self.finder.landmarks(as_grey(image), detection, lambda: self._own(row, position))
             if landmarks is not None:
-                return self._finished(self._by_landmarks(detection, landmarks, position), picture)
-            return self._finished(self._by_box(detection, position), picture)
-        height, width = picture.shape[:2]
+                return self._finished(self._by_landmarks(detection, landmarks, position), image)
+            return self._finished(self._by_box(detection, position), image)
+        height, width = image.shape[:2]
         tried = len(_positions_to_try(row, self.config.max_tries))
         names = ", ".join(self.config.detectors)
         reason = f"no face in {tried} frame{'s' if tried > 1 else ''} of {width}x{height} px ({names})"
         transform = centre_crop_transform(height, width)
         return self._finished(
-            Face("no_face", "none", reason=reason, reference_frame=position, transform=transform), picture
+            Face("no_face", "none", reason=reason, reference_frame=position, transform=transform), image
         )
 
     def _by_landmarks(self, detection: Detection | None, landmarks: Landmarks, position: int) -> Face:
@@ -250,9 +250,9 @@ class _Aligner:
         transform = eyes_transform(eyes, self.config.eye_line, self.config.eye_distance)
         return replace(_with_landmarks(face, self.finder.from_eyes(eyes, "box")), transform=transform)
 
-    def _finished(self, face: Face, picture: np.ndarray) -> Face:
-        assert face.transform is not None  # noqa: S101 - every path that has a picture has a transform
-        return replace(face, preview=warp_face(picture, face.transform, self.config.preview_px))
+    def _finished(self, face: Face, image: np.ndarray) -> Face:
+        assert face.transform is not None  # noqa: S101 - every path that has an image has a transform
+        return replace(face, preview=warp_face(image, face.transform, self.config.preview_px))
 
     def _own(self, row: dict[str, Any], position: int) -> np.ndarray | None:
         """The dataset's own landmarks; they are of the first frame and serve no other."""

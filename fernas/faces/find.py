@@ -14,7 +14,7 @@ from fernas.faces._cascades import EyeCascades, HaarDetector
 from fernas.faces._dlib import DlibDetector, ShapePredictor, five_point_model
 from fernas.faces.geometry import Box, Eyes, as_dlib_box, implausible, nose_from_eyes, nose_tip_from_base
 
-# Larger pictures are shrunk for detection alone: a face that matters is far above the detectors' smallest one there.
+# Larger images are shrunk for detection alone: a face that matters is far above the detectors' smallest one there.
 DETECT_MAX_PX = 1200
 NOSE_TIP_68 = 30
 
@@ -68,7 +68,7 @@ class FaceFinder:
         return EyeCascades()
 
     def detect(self, grey: np.ndarray) -> Detection | None:
-        """The best face by the first detector that finds one: dlib, dlib on the doubled picture, the cascade.
+        """The best face by the first detector that finds one: dlib, dlib on the doubled image, the cascade.
 
         Args:
             grey: uint8 (H, W).
@@ -100,7 +100,7 @@ class FaceFinder:
         Args:
             grey: uint8 (H, W).
             detection: the face; without one only the dataset's own landmarks can serve.
-            own: gives the dataset's own landmarks for this picture, (3, 2) image-left eye, image-right eye, nose tip,
+            own: gives the dataset's own landmarks for this image, (3, 2) image-left eye, image-right eye, nose tip,
                 or None.
             without: landmarkers that are left out.
         """
@@ -157,6 +157,6 @@ def check_landmarkers(config: FacesConfig) -> str | None:
     return None
 
 
-def as_grey(picture: np.ndarray) -> np.ndarray:
+def as_grey(image: np.ndarray) -> np.ndarray:
     """uint8 RGB (H, W, 3) or grey (H, W) -> grey (H, W)."""
-    return to_grey(picture) if picture.ndim == 3 else picture
+    return to_grey(image) if image.ndim == 3 else image

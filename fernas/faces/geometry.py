@@ -2,7 +2,7 @@
 
 A transform is a float64 (2, 3) matrix that maps the source (x right, y down, pixel i covers [i, i + 1)) to the unit
 square [0, 1]^2 of the aligned face. Boxes are (x0, y0, x1, y1), half-open, in the same coordinates. Landmarks are as
-detectors and corpora give them, the centre of pixel i at i: half a pixel less.
+detectors and datasets give them, the centre of pixel i at i: half a pixel less.
 """
 
 import math
@@ -83,14 +83,14 @@ def square_transform(box: Box, margin: float = 0.0) -> np.ndarray:
 
 
 def centre_crop_transform(height: int, width: int) -> np.ndarray:
-    """Map the largest centred square of a picture to the unit square."""
+    """Map the largest centred square of an image to the unit square."""
     side = min(height, width)
     x0, y0 = (width - side) / 2, (height - side) / 2
     return square_transform((x0, y0, x0 + side, y0 + side))
 
 
 def whole_transform(height: int, width: int) -> np.ndarray:
-    """Map the whole picture to the unit square (a crop that the corpus ships)."""
+    """Map the whole image to the unit square (a crop that the dataset ships)."""
     return np.array([[1 / width, 0.0, 0.0], [0.0, 1 / height, 0.0]])
 
 

@@ -1,4 +1,4 @@
-"""Warping a picture, or a sum of pictures, into the aligned face; linear, so that it commutes with summing."""
+"""Warping an image, or a sum of images, into the aligned face; linear, so that it commutes with summing."""
 
 import math
 
@@ -9,14 +9,14 @@ from fernas.core.images import resize, warp_affine
 MAX_SUPERSAMPLING = 8
 
 
-def warp_face(picture: np.ndarray, transform: np.ndarray, size_px: int) -> np.ndarray:
+def warp_face(image: np.ndarray, transform: np.ndarray, size_px: int) -> np.ndarray:
     """Warp to the aligned face of `size_px` pixels.
 
     Where the face shrinks by a factor k, it is warped to the next whole multiple of the size and averaged by area:
     linear interpolation alone would skip pixels and turn noise and sub-pixel motion into aliasing.
 
     Args:
-        picture: (H, W[, C]), uint8 or float32.
+        image: (H, W[, C]), uint8 or float32.
         transform: float64 (2, 3), source pixels -> unit square.
         size_px: side of the result.
 
@@ -29,12 +29,12 @@ def warp_face(picture: np.ndarray, transform: np.ndarray, size_px: int) -> np.nd
     matrix = transform * inner
     # The unit square's (0, 0) is the outer corner of the first pixel, OpenCV's is its centre, in source and target.
     matrix = np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ np.array([0.5, 0.5]) - 0.5])
-    warped = warp_affine(picture, matrix, inner, replicate=True)
+    warped = warp_affine(image, matrix, inner, replicate=True)
     return resize(warped, size_px, size_px) if factor > 1 else warped
 
 
 def source_window(transform: np.ndarray, height: int, width: int) -> tuple[tuple[int, int, int, int], np.ndarray]:
-    """The part of a source picture that the aligned face needs, and the transform from that part.
+    """The part of a source image that the aligned face needs, and the transform from that part.
 
     Args:
         transform: float64 (2, 3), source pixels -> unit square.
@@ -43,7 +43,7 @@ def source_window(transform: np.ndarray, height: int, width: int) -> tuple[tuple
 
     Returns:
         (top, bottom, left, right), half-open pixels, at least one row and column; float64 (2, 3). Warping the part
-        gives the same picture as warping the whole, up to the rounding of positions.
+        gives the same image as warping the whole, up to the rounding of positions.
     """
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     source = np.linalg.solve(transform[:, :2], (corners - transform[:, 2]).T).T

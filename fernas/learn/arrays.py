@@ -1,4 +1,4 @@
-"""A part of a task's samples: pictures in one memory-mapped uint8 array, picked by row."""
+"""A part of a task's samples: images in one memory-mapped uint8 array, picked by row."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ class ArrayPart:
         labels: int64 (N,), class indices.
         ids: sample ids.
         subjects: subjects, an empty string where none is known.
-        noses: float32 (N, 2), nose tip (x, y) in px of the aligned picture, NaN where no landmark says it (the training
+        noses: float32 (N, 2), nose tip (x, y) in px of the aligned image, NaN where no landmark says it (the training
             side's mean then stands in), or None when the table has none.
     """
 
@@ -38,7 +38,7 @@ class ArrayPart:
 
     @classmethod
     def of(cls, images: np.ndarray, labels: np.ndarray, ids: list[str] | None = None) -> "ArrayPart":
-        """A part of all given pictures, uint8 (N, H, W, C), with labels (N,)."""
+        """A part of all given images, uint8 (N, H, W, C), with labels (N,)."""
         count = len(images)
         names = ids if ids is not None else [f"sample/{i}" for i in range(count)]
         return cls(images, np.arange(count), np.asarray(labels, np.int64), names, [""] * count)
@@ -49,17 +49,17 @@ class ArrayPart:
 
     @property
     def images(self) -> np.ndarray:
-        """The pictures as one array, uint8 (N, H, W, C); a copy."""
+        """The images as one array, uint8 (N, H, W, C); a copy."""
         return np.asarray(self.source[self.rows])
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one picture."""
+        """(C, H, W) of one image."""
         _, height, width, channels = self.source.shape
         return channels, height, width
 
     def batch(self, indices: np.ndarray) -> "torch.Tensor":
-        """The pictures at `indices` (positions in the part) as a tensor: uint8 (B, H, W, C)."""
+        """The images at `indices` (positions in the part) as a tensor: uint8 (B, H, W, C)."""
         import torch
 
         return torch.from_numpy(np.ascontiguousarray(self.source[self.rows[indices]]))
@@ -100,7 +100,7 @@ class Inputs:
         features = images.ndim == 4 and images.dtype == np.float32 and images.shape[1:3] == (1, 1)
         if not features and (images.ndim != 4 or images.dtype != np.uint8):
             raise DataError(
-                f"{where}: expected pictures uint8 (N, H, W, C) or features float32 (N, 1, 1, F), "
+                f"{where}: expected images uint8 (N, H, W, C) or features float32 (N, 1, 1, F), "
                 f"got {images.dtype} {images.shape}"
             )
         self.images, self.classes, self.where = images, classes, where
@@ -133,7 +133,7 @@ class Inputs:
 def known_noses(lines: "pd.DataFrame") -> np.ndarray | None:
     """The nose tips of rows of an inputs table, float32 (N, 2), NaN where no landmark says them; None without columns.
 
-    A mean over a corpus counts as unknown: it would bring test faces into training.
+    A mean over a dataset counts as unknown: it would bring test faces into training.
     """
     if not {"nose_x", "nose_y"} <= set(lines.columns):
         return None

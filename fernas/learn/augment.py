@@ -1,4 +1,4 @@
-"""Augmentation of a whole batch of uint8 pictures with parameters per sample; also moves points along."""
+"""Augmentation of a whole batch of uint8 images with parameters per sample; also moves points along."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Draw:
 
     Attributes:
         flip: bool (B,).
-        top, left: int64 (B,), the crop's corner in the padded picture, px.
+        top, left: int64 (B,), the crop's corner in the padded image, px.
         angle: float32 (B,), radians, counter-clockwise as seen; zeros without rotation.
         brightness, contrast: float32 (B,), factors.
     """
@@ -35,7 +35,7 @@ class Augmenter:
         self.config = config
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Draw:
-        """Draw the parameters for `count` pictures of (height, width) px; the generator is on the CPU."""
+        """Draw the parameters for `count` images of (height, width) px; the generator is on the CPU."""
         cfg = self.config
         out_h, out_w = self.output_size(height, width)
         limits = height + 2 * cfg.padding - out_h + 1, width + 2 * cfg.padding - out_w + 1
@@ -50,10 +50,10 @@ class Augmenter:
         )
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the augmented pictures."""
+        """(height, width) of the augmented images."""
         out_h, out_w = crop_size(self.config, height, width)
         if out_h > height + 2 * self.config.padding or out_w > width + 2 * self.config.padding:
-            raise ValueError(f"augment.crop {self.config.crop} is larger than the padded picture {height}x{width}")
+            raise ValueError(f"augment.crop {self.config.crop} is larger than the padded image {height}x{width}")
         return out_h, out_w
 
     def __call__(self, batch: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -111,7 +111,7 @@ class Augmenter:
         return F.grid_sample(source, grid, mode="bilinear", padding_mode=mode, align_corners=False)
 
     def _jitter(self, images: torch.Tensor, draw: Draw) -> None:
-        """Brightness b, then contrast c about the picture's own mean m, in place on floats in [0, 255].
+        """Brightness b, then contrast c about the image's own mean m, in place on floats in [0, 255].
 
         c (b x) + (1 - c) b m is one multiply-add per value; the result is cut to [0, 255] once.
         """
@@ -122,7 +122,7 @@ class Augmenter:
         images.clamp_(0, 255)
 
     def move_points(self, points: torch.Tensor, draw: Draw, height: int, width: int) -> torch.Tensor:
-        """Where points (B, 2), (x, y) px of the source pictures, lie in the augmented ones."""
+        """Where points (B, 2), (x, y) px of the source images, lie in the augmented ones."""
         matrix, offset = self._matrix(draw, height, width)
         out_h, out_w = self.output_size(height, width)
         centre = torch.tensor([(out_w - 1) / 2, (out_h - 1) / 2])
@@ -131,10 +131,10 @@ class Augmenter:
 
 
 def _scale(images: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
-    """Scale floats in [0, 255] as the config says, in place; one picture is one entry of the first axis.
+    """Scale floats in [0, 255] as the config says, in place; one image is one entry of the first axis.
 
-    `symmetric`: [-1, 1]; `unit`: [0, 1]; `standard`: each picture by itself, over all its values, to mean 0 and
-    standard deviation 1 (a constant picture becomes zeros).
+    `symmetric`: [-1, 1]; `unit`: [0, 1]; `standard`: each image by itself, over all its values, to mean 0 and
+    standard deviation 1 (a constant image becomes zeros).
     """
     if config.scale == "symmetric":
         return images.mul_(1 / 127.5).sub_(1)
@@ -145,7 +145,7 @@ def _scale(images: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
 
 
 def evaluation_view(batch: torch.Tensor, config: AugmentConfig) -> torch.Tensor:
-    """The deterministic view, the whole picture: uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last.
+    """The deterministic view, the whole image: uint8 (B, H, W, C) -> float32 (B, C, H, W) in channels_last.
 
     Features (float32 already) stay as they are.
     """

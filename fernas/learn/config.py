@@ -12,12 +12,12 @@ class Options(BaseModel):
 
 
 class AugmentConfig(Options):
-    """What happens to a picture in training; in evaluation only the scaling to floats remains."""
+    """What happens to an image in training; in evaluation only the scaling to floats remains."""
 
     flip: bool = Field(default=True, description="mirror left and right with probability 1/2")
     padding: int = Field(default=4, ge=0, description="px added on each side before the random crop")
     crop: int | None = Field(
-        default=None, ge=8, description="side of the random crop in px; null: the picture's own size"
+        default=None, ge=8, description="side of the random crop in px; null: the image's own size"
     )
     rotation_deg: float = Field(default=10.0, ge=0, le=45, description="largest rotation either way")
     brightness: float = Field(default=0.0, ge=0, lt=1, description="factor drawn from 1 -/+ this")
@@ -25,9 +25,9 @@ class AugmentConfig(Options):
     nose_jitter: float = Field(
         default=0.0, ge=0, description="px by which nose tips move at random, for networks of face patches"
     )
-    fill: Literal["edge", "zero"] = Field(default="edge", description="what lies outside the picture")
+    fill: Literal["edge", "zero"] = Field(default="edge", description="what lies outside the image")
     scale: Literal["symmetric", "unit", "standard"] = Field(
-        default="symmetric", description="floats in [-1, 1], in [0, 1], or each picture with mean 0 and deviation 1"
+        default="symmetric", description="floats in [-1, 1], in [0, 1], or each image with mean 0 and deviation 1"
     )
 
 
@@ -77,5 +77,5 @@ def batches_per_epoch(options: BatchOptions, samples: int) -> int:
 
 
 def crop_size(augment: AugmentConfig, height: int, width: int) -> tuple[int, int]:
-    """The size that the network sees in training: the crop, or the picture's own."""
+    """The size that the network sees in training: the crop, or the image's own."""
     return (augment.crop, augment.crop) if augment.crop else (height, width)

@@ -30,7 +30,7 @@ def forward(net: nn.Module, images: Tensor, noses: Tensor | None) -> tuple[Tenso
 def network_inputs(
     part: ArrayPart, indices: np.ndarray, augment: Augmenter, generator: torch.Generator, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """Augmented pictures (B, C, h, w) and nose tips moved along (B, 2) or None, on the device."""
+    """Augmented images (B, C, h, w) and nose tips moved along (B, 2) or None, on the device."""
     batch = part.batch(indices)
     _, height, width, _ = batch.shape
     draw = augment.draw(len(batch), height, width, generator)

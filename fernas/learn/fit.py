@@ -35,8 +35,8 @@ class Fitted:
     Attributes:
         epoch: the epoch whose weights were chosen.
         score: the inner-validation UAR there, or None when the last epoch was taken.
-        images: pictures that went forward and backward.
-        evaluated: pictures that went forward only.
+        images: images that went forward and backward.
+        evaluated: images that went forward only.
         micro_batch: samples per pass after out-of-memory fallbacks; None when whole batches fitted.
         rows: one per epoch.
         rejected_images, rejected_evaluated: of `images` and `evaluated`, those of trainings that were not kept.

@@ -8,7 +8,7 @@ from typing import Any
 from fernas.core import interrupt
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import append_jsonl, atomic_path
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 
 SAVE_SHARE = 0.05  # of the time that saving may take before the store's own interval is over
 

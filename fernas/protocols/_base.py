@@ -19,10 +19,10 @@ class Fold:
     """One division into sides.
 
     Attributes:
-        name: what is tested (a subject, a corpus, a number).
+        name: what is tested (a subject, a dataset, a number).
         train: sample ids of the training side; holds `inner_validation` where that is given.
         test: sample ids of the test side.
-        inner_validation: the part of the training side that the corpus itself sets aside for validation, or None.
+        inner_validation: the part of the training side that the dataset itself sets aside for validation, or None.
     """
 
     name: str
@@ -58,19 +58,19 @@ class Protocol:
             return options
         return validate_section(self.Config, dict(options or {}), f"protocol {self.name}: options")
 
-    def check_corpora(
-        self, corpora: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
+    def check_datasets(
+        self, datasets: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
     ) -> None:
-        """Refuse a task before anything runs, from its corpora and from which of them show the same people.
+        """Refuse a task before anything runs, from its datasets and from which of them show the same people.
 
         Raises:
-            ConfigError: two corpora of one table show the same people, which no split by subject would see.
+            ConfigError: two datasets of one table show the same people, which no split by subject would see.
         """
-        for corpus in corpora:
-            for other in same_people.get(corpus, ()):
+        for dataset in datasets:
+            for other in same_people.get(dataset, ()):
                 raise ConfigError(
-                    f"{where}: {corpus} and {other} show the same people under other names, which {self.name} would "
-                    f"take for different ones; expected corpora of different people"
+                    f"{where}: {dataset} and {other} show the same people under other names, which {self.name} would "
+                    f"take for different ones; expected datasets of different people"
                 )
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
@@ -92,11 +92,11 @@ class Protocol:
 def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
     """The samples in the natural order of their ids, with a column `unit`: what no split may cut.
 
-    The unit is the subject; in a corpus without subjects the group, and where there is none the sample itself.
+    The unit is the subject; in a dataset without subjects the group, and where there is none the sample itself.
 
     Raises:
         ContractError: a column is missing or an id stands there twice.
-        DataError: no samples, a sample without a label, or a corpus in which some samples have a subject and some none.
+        DataError: no samples, a sample without a label, or a dataset in which only some samples have a subject.
     """
     missing = [column for column in NEEDED if column not in table.columns]
     if missing:
@@ -137,7 +137,7 @@ def has_subjects(table: "pd.DataFrame") -> bool:
 
 
 def need_subjects(table: "pd.DataFrame", where: str) -> None:
-    """Refuse a table in which a corpus has no subjects."""
+    """Refuse a table in which a dataset has no subjects."""
     without = table.loc[table["subject"].isna(), "dataset"]
     if len(without):
         raise DataError(
@@ -147,7 +147,7 @@ def need_subjects(table: "pd.DataFrame", where: str) -> None:
 
 
 def unit_word(table: "pd.DataFrame") -> str:
-    """What a unit of this table is called: subjects, or groups in a corpus without subjects."""
+    """What a unit of this table is called: subjects, or groups in a dataset without subjects."""
     return "subjects" if table["subject"].notna().any() else "groups"
 
 
@@ -174,27 +174,27 @@ def folds_by_unit(table: "pd.DataFrame", side_of: Mapping[str, int], names: Sequ
 
 
 def same_people(table: "pd.DataFrame", where: str) -> dict[str, set[str]]:
-    """Corpus -> corpora that show the same people, from `table.attrs["same_people_as"]`, made symmetric.
+    """Dataset -> datasets that show the same people, from `table.attrs["same_people_as"]`, made symmetric.
 
     Raises:
-        ContractError: the caller has not said which corpora share people.
+        ContractError: the caller has not said which datasets share people.
     """
     stated = table.attrs.get("same_people_as")
     if stated is None:
         raise ContractError(
-            f"{where}: table.attrs['same_people_as'] is missing, expected corpus -> corpora with the same people "
+            f"{where}: table.attrs['same_people_as'] is missing, expected dataset -> datasets with the same people "
             f"(make_folds takes it as same_people)"
         )
     found: dict[str, set[str]] = {}
-    for corpus, others in stated.items():
+    for dataset, others in stated.items():
         for other in others:
-            found.setdefault(corpus, set()).add(other)
-            found.setdefault(other, set()).add(corpus)
+            found.setdefault(dataset, set()).add(other)
+            found.setdefault(other, set()).add(dataset)
     return found
 
 
 def refuse_same_people(table: "pd.DataFrame", train: Iterable[str], test: Iterable[str], where: str) -> None:
-    """Refuse corpora with the same people on the two sides."""
+    """Refuse datasets with the same people on the two sides."""
     relations = same_people(table, where)
     sides = naturally(train)
     for tested in naturally(test):
@@ -202,7 +202,7 @@ def refuse_same_people(table: "pd.DataFrame", train: Iterable[str], test: Iterab
             if trained in relations.get(tested, set()):
                 raise DataError(
                     f"{where}: {trained} and {tested} show the same people, so they cannot stand on two sides; "
-                    f"expected corpora of different people"
+                    f"expected datasets of different people"
                 )
 
 

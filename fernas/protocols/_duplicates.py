@@ -1,4 +1,4 @@
-"""Which samples show the same picture: exact copies as classes, near-duplicates as pairs."""
+"""Which samples show the same image: exact copies as classes, near-duplicates as pairs."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

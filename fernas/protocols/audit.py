@@ -1,4 +1,4 @@
-"""The audit of the folds: no subject, no group and no copy of a picture on both sides, before anything is trained."""
+"""The audit of the folds: no subject, no group and no copy of an image on both sides, before anything is trained."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ def audit_folds(
 
     Overlaps of ids, subjects, groups and exact copies between a training side and its test side, between the search
     pool of a group and the tests of its folds, and between the parts of one training side. Near-duplicates across
-    sides are listed; with the policy `fail` they are errors, with `drop_train` none may be left in a corpus without
+    sides are listed; with the policy `fail` they are errors, with `drop_train` none may be left in a dataset without
     subjects.
 
     Returns:

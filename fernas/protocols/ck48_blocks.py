@@ -1,9 +1,9 @@
-"""Replica: Auto-FERNet's folds of CK48, consecutive blocks of pictures by position, 8 or 10 folds.
+"""Replica: Auto-FERNet's folds of CK48, consecutive blocks of images by position, 8 or 10 folds.
 
-Pictures stand class by class in the order of the published file. Fold k tests, for each class, the k-th block of n_c
-pictures counted from the start of the class; the last fold tests the last n_c. For ten folds of the 981 pictures the
+Images stand class by class in the order of the published file. Fold k tests, for each class, the k-th block of n_c
+images counted from the start of the class; the last fold tests the last n_c. For ten folds of the 981 images the
 published code states n_c = 12, 18, 9, 21, 9, 24, 6; its ninth block of fear runs over into happiness, and so does ours.
-For eight folds and for smaller copies n_c is not published: we take whole sequences of three pictures, as many as fit
+For eight folds and for smaller copies n_c is not published: we take whole sequences of three images, as many as fit
 `folds` times into the class, at least one (a class of fewer sequences than folds starts again from its first).
 """
 
@@ -34,15 +34,15 @@ class Ck48BlocksConfig(Strict):
 
 
 class Ck48Blocks(Protocol):
-    """Consecutive blocks of pictures, class by class."""
+    """Consecutive blocks of images, class by class."""
 
     name = "ck48_blocks"
-    title = "consecutive blocks of pictures (replica)"
+    title = "consecutive blocks of images (replica)"
     replica = True
     tests_once = False
     published = (
-        "replica of Auto-FERNet's split: consecutive blocks of pictures, so a person's other expressions are in "
-        "training; not every picture is tested; optimistic by construction"
+        "replica of Auto-FERNet's split: consecutive blocks of images, so a person's other expressions are in "
+        "training; not every image is tested; optimistic by construction"
     )
     Config = Ck48BlocksConfig
 
@@ -81,7 +81,7 @@ class Ck48Blocks(Protocol):
 
 
 def block_size(count: int, folds: int) -> int:
-    """Pictures of a class that one fold tests: whole sequences of three that fit `folds` times, at least one."""
+    """Images of a class that one fold tests: whole sequences of three that fit `folds` times, at least one."""
     return min(count, SEQUENCE * max(1, count // SEQUENCE // folds))
 
 

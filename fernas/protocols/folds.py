@@ -39,15 +39,15 @@ def make_folds(
         table: one row per sample: sample_id, dataset, subject, group, label; also split, source_id, sha256 if known.
         kind: a plug-in of `fernas/protocols`.
         options: its options.
-        groups: G; the folds are shared out into G groups, evenly for each corpus.
+        groups: G; the folds are shared out into G groups, evenly for each dataset.
         parts: shares of weights, selection and inner_validation.
         seed: base of all random choices.
         duplicates: the findings of the dataset's audit, see `_duplicates.find_duplicates`.
-        policy: near-duplicates across sides of corpora without subjects: `report`, `drop_train`, or `fail` (then exact
+        policy: near-duplicates across sides of datasets without subjects: `report`, `drop_train`, or `fail` (then exact
             copies fail too). Unless `fail`, exact copies of test samples always leave the training side there.
         name: the protocol's name in the study; `kind` by default.
         classes: the classes of the task in their order; by default those of the table, sorted.
-        same_people: corpus -> corpora that show the same people, needed by protocols that split by corpus.
+        same_people: dataset -> datasets that show the same people, needed by protocols that split by dataset.
 
     Returns:
         Training document and test document. Training: protocol, kind, replica, tests_once, title, note, notes, classes,
@@ -64,7 +64,7 @@ def make_folds(
     """
     if same_people is not None:
         table = table.copy()
-        table.attrs["same_people_as"] = {corpus: list(others) for corpus, others in same_people.items()}
+        table.attrs["same_people_as"] = {dataset: list(others) for dataset, others in same_people.items()}
     protocol: Protocol = plugins.load("protocols", kind)
     checked_options = protocol.options(options)
     where = f"protocol {name or kind}"
@@ -156,7 +156,7 @@ def _drop_copies(
     duplicates: Mapping[str, Any] | None,
     policy: Policy,
 ) -> tuple[list[Fold], list[dict[str, Any]]]:
-    """The folds without training samples that copy a test sample, in corpora without subjects; and what was dropped."""
+    """Folds without training samples that copy a test sample, in datasets without subjects; and what was dropped."""
     if protocol.replica or policy == "fail" or rows["subject"].notna().all():
         return list(folds), []
     found = find_duplicates(rows, duplicates)
@@ -181,7 +181,7 @@ def _drop_copies(
 
 
 def _group_folds(folds: Sequence[Fold], rows: "pd.DataFrame", groups: int, seed: int) -> list[int]:
-    """The group of each fold: for each corpus as many in each group as possible, classes shared out evenly."""
+    """The group of each fold: for each dataset as many in each group as possible, classes shared out evenly."""
     import numpy as np
 
     from fernas.protocols._balance import assign, class_counts
@@ -190,14 +190,14 @@ def _group_folds(folds: Sequence[Fold], rows: "pd.DataFrame", groups: int, seed:
         return [0] * len(folds)
     label_of = dict(zip(rows["sample_id"], rows["label"], strict=True))
     dataset_of = dict(zip(rows["sample_id"], rows["dataset"], strict=True))
-    corpora = [tuple(sorted({dataset_of[i] for i in fold.test})) for fold in folds]
+    datasets = [tuple(sorted({dataset_of[i] for i in fold.test})) for fold in folds]
     fold_of = np.concatenate([np.full(len(fold.test), k) for k, fold in enumerate(folds)])
     _, counts = class_counts(fold_of, np.array([label_of[i] for fold in folds for i in fold.test], dtype=str))
     generator = rng(seed, "groups")
     group_of = np.zeros(len(folds), int)
     filled = np.zeros(groups, int)
-    for corpus in sorted(set(corpora)):
-        members = np.array([k for k, own in enumerate(corpora) if own == corpus])
+    for dataset in sorted(set(datasets)):
+        members = np.array([k for k, own in enumerate(datasets) if own == dataset])
         quota = np.full(groups, len(members) // groups)
         quota[np.argsort(filled, kind="stable")[: len(members) % groups]] += 1
         group_of[members] = assign(counts[members], (quota > 0) / (quota > 0).sum(), generator, quota=quota)
@@ -206,7 +206,7 @@ def _group_folds(folds: Sequence[Fold], rows: "pd.DataFrame", groups: int, seed:
 
 
 def _pool(folds: Sequence[Fold], rows: "pd.DataFrame", replica: bool) -> tuple[list[str], list[str] | None]:
-    """The search pool of a group, and the part of it that its corpus sets aside for validation (or None).
+    """The search pool of a group, and the part of it that its dataset sets aside for validation (or None).
 
     The pool is what every fold of the group trains on; no unit of it is tested by one of them (by a replica's folds,
     which split units, no sample of it is).

@@ -31,7 +31,7 @@ class Megc2019(Protocol):
     Config = Megc2019Config
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
-        """One fold per subject of the three corpora."""
+        """One fold per subject of the three datasets."""
         self.options(options)
         for column, expected in (("dataset", PARTS), ("label", CLASSES)):
             found = sorted(set(table[column]))

@@ -1,4 +1,4 @@
-"""The corpus' own split: train and test as published (FER2013, RAF-DB); one fold."""
+"""The dataset's own split: train and test as published (FER2013, RAF-DB); one fold."""
 
 from typing import TYPE_CHECKING, Any
 

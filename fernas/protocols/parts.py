@@ -1,6 +1,6 @@
 """The three parts of a training side: weights, selection, inner validation; whole subjects, classes shared out evenly.
 
-No gradient and no fitness ever comes from inner validation. In corpora without subjects, groups take their place.
+No gradient and no fitness ever comes from inner validation. In datasets without subjects, groups take their place.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -50,7 +50,7 @@ def split_parts(
         fractions: weights, selection and inner_validation, summing to 1; an empty part has 0.
         seed: base of the random order among equals.
         name: what the parts are for; streams of different names are independent.
-        inner_validation: ids that are inner validation because the corpus says so; the rest is then shared between
+        inner_validation: ids that are inner validation because the dataset says so; the rest is then shared between
             weights and selection in their proportion.
         never_inner: ids whose subjects must not go to inner validation (a search has learnt from them).
 

@@ -1,4 +1,4 @@
-"""Replica: random splits of the pictures, 80 % for training, whoever they show (RADAP's person-dependent scheme)."""
+"""Replica: random splits of the images, 80 % for training, whoever they show (RADAP's person-dependent scheme)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,14 @@ class Random8020Config(Strict):
 
 
 class Random8020(Protocol):
-    """Random splits of pictures, class-stratified."""
+    """Random splits of images, class-stratified."""
 
     name = "random_8020"
-    title = "random 80:20 splits of pictures (replica)"
+    title = "random 80:20 splits of images (replica)"
     replica = True
     tests_once = False
     published = (
-        "replica of a published scheme: random 80:20 splits of the pictures, so the same person, often the same "
+        "replica of a published scheme: random 80:20 splits of the images, so the same person, often the same "
         "sequence, is in training and in test; optimistic by construction"
     )
     Config = Random8020Config

@@ -23,7 +23,7 @@ class SubjectKfoldConfig(Strict):
 
 
 class SubjectKfold(Protocol):
-    """Subject-independent k-fold; groups take the place of subjects in corpora without them."""
+    """Subject-independent k-fold; groups take the place of subjects in datasets without them."""
 
     name = "subject_kfold"
     title = "subject-independent k-fold"

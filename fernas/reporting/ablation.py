@@ -9,8 +9,8 @@ from fernas.core import grid
 from fernas.core.config import MethodConfig, StudyConfig
 from fernas.core.errors import ConfigError, FernasError
 from fernas.core.io import read_parquet
+from fernas.reporting.formats import missing, percent, records_of, rendered_folder, score_text, short_count, write_forms
 from fernas.reporting.tables import comparison
-from fernas.reporting.texts import missing, percent, records_of, rendered_folder, score_text, short_count, write_forms
 
 COLUMNS = (
     "task", "protocol", "method", "differs_in", "status", "reason", "uar", "uar_low", "uar_high", "params", "macs",
@@ -91,7 +91,7 @@ def _different(base: Any, other: Any, place: str) -> list[str]:
 
 
 def _against(results: Path, config: StudyConfig, record: dict[str, Any], base: str) -> dict[str, Any]:
-    from fernas.evaluation.compare import compare_runs
+    from fernas.scoring.compare import compare_runs
 
     runs = {
         run.method: run

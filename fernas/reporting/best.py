@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fernas.reporting.formats import records_of, rendered_folder
 from fernas.reporting.statistics import CLEAN_SCOPES
-from fernas.reporting.texts import records_of, rendered_folder
 from fernas.reporting.tree import MethodRun, number, optional_json
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from fernas.reporting.collect import Cell, TaskBlock
-from fernas.reporting.texts import write_forms
+from fernas.reporting.formats import write_forms
 from fernas.reporting.tree import RENDERED_NOTE
 
 DETAILS = (
@@ -57,7 +57,7 @@ def write_block_tables(results: Path, block: TaskBlock) -> list[Path]:
     written = []
     for name, headings, rows, caption in (
         ("scores", DETAILS, block.details, "more scores, in percent; each fold counts the same"),
-        ("corpora", tuple(block.corpus_names), block.corpora, "UAR in percent on the parts of the composite"),
+        ("datasets", tuple(block.dataset_names), block.datasets, "UAR in percent on the parts of the composite"),
         ("groups", GAPS, block.gaps, "gap in recall between the best and the worst served group of people, in percent"),
         ("patches", tuple(title for title, _ in PATCH_COSTS), block.patch_costs, "what networks of face patches cost"),
     ):

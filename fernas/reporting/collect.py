@@ -17,7 +17,8 @@ from fernas.core.errors import DataError, FernasError
 from fernas.core.io import is_number, read_npy, read_parquet
 from fernas.metrics import confusion, uar
 from fernas.reporting import figures, patches
-from fernas.reporting.groups import group_gaps
+from fernas.reporting.demographics import group_gaps
+from fernas.reporting.formats import missing, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.statistics import (
     CLEAN_SCOPES,
@@ -33,7 +34,6 @@ from fernas.reporting.statistics import (
     winner,
 )
 from fernas.reporting.tables import captions, notes
-from fernas.reporting.texts import missing, percent, records_of, score_text, short_count, task_groups
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
 from fernas.training.fes import admitted, read_fes
 from fernas.training.rates import kept_rows
@@ -41,7 +41,7 @@ from fernas.training.rates import kept_rows
 logger = logging.getLogger(__name__)
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 MAX_CELLS = 6
-CURVES_OF_ONE_PICTURE = 6
+CURVES_OF_ONE_IMAGE = 6
 FACES_PER_CLASS = 3
 CURVES = {  # panel -> names of the columns of search.jsonl, each with its legend
     "loss": {"weight_loss": "weights", "alpha_loss": "alphas", "train_loss": "training"},
@@ -56,8 +56,8 @@ CURVES = {  # panel -> names of the columns of search.jsonl, each with its legen
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture as a data address, with the words for those who do not see it."""
+class Image:
+    """An image as a data address, with the words for those who do not see it."""
 
     source: str
     alt: str
@@ -130,17 +130,17 @@ class TaskBlock:
     pairs_note: str = ""
     optimism: list[str] = field(default_factory=list)
     untried: list[tuple[str, str, str]] = field(default_factory=list)
-    forest: Picture | None = None
-    subjects: Picture | None = None
-    costs: Picture | None = None
-    confusions: list[Picture] = field(default_factory=list)
-    corpora: list[tuple[str, list[Cell]]] = field(default_factory=list)
-    corpus_names: list[str] = field(default_factory=list)
+    forest: Image | None = None
+    subjects: Image | None = None
+    costs: Image | None = None
+    confusions: list[Image] = field(default_factory=list)
+    datasets: list[tuple[str, list[Cell]]] = field(default_factory=list)
+    dataset_names: list[str] = field(default_factory=list)
     gaps: list[tuple[str, list[Cell]]] = field(default_factory=list)
     details: list[tuple[str, list[Cell]]] = field(default_factory=list)
-    cells: list[tuple[str, list[Picture]]] = field(default_factory=list)
-    curves: list[Picture] = field(default_factory=list)
-    patches: list[tuple[str, list[Picture], list[str]]] = field(default_factory=list)
+    cells: list[tuple[str, list[Image]]] = field(default_factory=list)
+    curves: list[Image] = field(default_factory=list)
+    patches: list[tuple[str, list[Image], list[str]]] = field(default_factory=list)
     patch_costs: list[tuple[str, list[Cell]]] = field(default_factory=list)
     patch_table: pd.DataFrame | None = None
     faces: list[Face] = field(default_factory=list)
@@ -148,7 +148,7 @@ class TaskBlock:
 
 @dataclass(frozen=True)
 class Answers:
-    """Predictions of a method run over all its seeds: subjects, corpora, true and predicted class indices."""
+    """Predictions of a method run over all its seeds: subjects, datasets, true and predicted class indices."""
 
     classes: list[str]
     frame: pd.DataFrame
@@ -161,9 +161,9 @@ def svg_address(svg: str) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
-def svg_of(picture: Picture) -> bytes:
-    """The SVG of a picture that `svg_address` made."""
-    return base64.b64decode(picture.source.partition(",")[2])
+def svg_of(image: Image) -> bytes:
+    """The SVG of an image that `svg_address` made."""
+    return base64.b64decode(image.source.partition(",")[2])
 
 
 def png_address(data: bytes) -> str:
@@ -242,7 +242,7 @@ def _block(
         for (name, cells), record in zip(block.details, good, strict=True)
     ]
     _add_patches(results, block, {name: run for name, run in runs.items() if run is not None})
-    block.curves += similarity_pictures(config, good, classes)
+    block.curves += similarity_images(config, good, classes)
     if rendered or (config is not None and config.tracking.real_faces):
         view = config.tasks[task].view if config is not None and task in config.tasks else "*"
         block.faces = _faces(results, task_dir, block.dataset + (RENDERED_SUFFIX if rendered else ""), view)
@@ -261,32 +261,32 @@ def _add_scores(
         ]
         words = "; ".join(f"{name} {score_text(record)}" for name, record in zip(labels, good, strict=True))
         svg = figures.forest_svg(estimates, block.chance if np.isfinite(block.chance) else None)
-        block.forest = Picture(svg_address(svg), f"Forest plot of UAR in percent: {words}")
+        block.forest = Image(svg_address(svg), f"Forest plot of UAR in percent: {words}")
     answers = {name: found for name in labels if (found := read_answers(runs[name])) is not None}
     if answers:
         _add_subjects(block, answers, kinds)
         _add_confusions(block, answers)
-        _add_corpora(block, answers)
+        _add_datasets(block, answers)
         _add_gaps(block, {name: runs[name] for name in answers})
     _add_costs(block, runs)
     block.details = [(name, detail_cells(runs[name])) for name in labels]
-    block.cells = [(name, pictures) for name, run in runs.items() if (pictures := cell_pictures(name, run))]
-    block.curves = [picture for name, run in runs.items() if (picture := search_curves(name, run)) is not None]
-    block.curves += [picture for name in labels if (picture := swap_picture(name, runs[name])) is not None]
-    for start in range(0, len(labels), CURVES_OF_ONE_PICTURE):
-        training = training_curves({name: runs[name] for name in labels[start : start + CURVES_OF_ONE_PICTURE]})
+    block.cells = [(name, images) for name, run in runs.items() if (images := cell_images(name, run))]
+    block.curves = [image for name, run in runs.items() if (image := search_curves(name, run)) is not None]
+    block.curves += [image for name in labels if (image := swap_image(name, runs[name])) is not None]
+    for start in range(0, len(labels), CURVES_OF_ONE_IMAGE):
+        training = training_curves({name: runs[name] for name in labels[start : start + CURVES_OF_ONE_IMAGE]})
         if training is not None:
             block.curves.append(training)
 
 
 def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) -> None:
-    """Face patches: pictures (also as files beside the tables), sentences, and the table of costs."""
+    """Face patches: images (also as files beside the tables), sentences, and the table of costs."""
     for name, run in runs.items():
         found = patches.patch_findings(name, run)
         if found is not None:
-            pictures = [Picture(svg_address(svg), alt, caption) for svg, alt, caption in found.pictures]
-            block.patches.append((name, pictures, found.sentences))
-            patches.write_pictures(results / "tables", f"{block.task}-{block.protocol}", found)
+            images = [Image(svg_address(svg), alt, caption) for svg, alt, caption in found.images]
+            block.patches.append((name, images, found.sentences))
+            patches.write_images(results / "tables", f"{block.task}-{block.protocol}", found)
     if not block.patches:
         return
     block.patch_table = patches.cost_table(runs)
@@ -306,9 +306,7 @@ def _add_patches(results: Path, block: TaskBlock, runs: dict[str, MethodRun]) ->
         block.patch_costs.append((str(row["method"]), cells))
 
 
-def similarity_pictures(
-    config: StudyConfig | None, records: Sequence[dict[str, Any]], classes: list[str]
-) -> list[Picture]:
+def similarity_images(config: StudyConfig | None, records: Sequence[dict[str, Any]], classes: list[str]) -> list[Image]:
     """The similarity of expressions (FES) by which finished methods relabelled, each matrix once."""
     found: dict[str, tuple[np.ndarray, float, list[str]]] = {}
     for record in records:
@@ -321,17 +319,17 @@ def similarity_pictures(
         try:
             matrix = read_fes(options.fes, classes)
         except FernasError as error:
-            logger.warning("no picture of FES: %s", error)
+            logger.warning("no image of FES: %s", error)
             continue
         found.setdefault(options.fes, (matrix, options.fes_threshold, []))[2].append(str(record["method"]))
-    pictures = []
+    images = []
     for matrix, threshold, names in found.values():
         pairs = admitted(matrix, classes, threshold)
         words = ", ".join(f"{a} and {b}" for a, b in pairs) or "none"
         caption = f"similarity of expressions (FES) in the relabelling of {', '.join(dict.fromkeys(names))}"
         svg = figures.similarity_svg(matrix, classes)
-        pictures.append(Picture(svg_address(svg), f"{caption}. Pairs above {threshold:g}: {words}", caption))
-    return pictures
+        images.append(Image(svg_address(svg), f"{caption}. Pairs above {threshold:g}: {words}", caption))
+    return images
 
 
 def kind_of(record: dict[str, Any]) -> str:
@@ -614,7 +612,7 @@ def _add_subjects(block: TaskBlock, answers: dict[str, Answers], kinds: dict[str
         )
         count = len(next(iter(scores.values())))
         svg = figures.subjects_svg(scores, kinds)
-        block.subjects = Picture(svg_address(svg), f"Accuracy per subject in percent, {count} subjects. {words}")
+        block.subjects = Image(svg_address(svg), f"Accuracy per subject in percent, {count} subjects. {words}")
 
 
 def _add_confusions(block: TaskBlock, answers: dict[str, Answers]) -> None:
@@ -624,7 +622,7 @@ def _add_confusions(block: TaskBlock, answers: dict[str, Answers]) -> None:
             recall = np.diag(counts) / counts.sum(1)
         words = ", ".join(f"{c} {percent(r)}" for c, r in zip(found.classes, recall, strict=True))
         block.confusions.append(
-            Picture(
+            Image(
                 svg_address(figures.confusion_svg(counts, found.classes)),
                 f"Confusion matrix of {name}. Recall per class in percent: {words}",
                 name,
@@ -632,21 +630,21 @@ def _add_confusions(block: TaskBlock, answers: dict[str, Answers]) -> None:
         )
 
 
-def _add_corpora(block: TaskBlock, answers: dict[str, Answers]) -> None:
-    """UAR per corpus of a composite."""
+def _add_datasets(block: TaskBlock, answers: dict[str, Answers]) -> None:
+    """UAR per dataset of a composite."""
     names = sorted(
         {str(d) for found in answers.values() for d in found.frame.get("dataset", pd.Series(dtype=str)).unique()}
     )
     if len(names) < 2:
         return
-    block.corpus_names = names
+    block.dataset_names = names
     for method, found in answers.items():
         cells = []
-        for corpus in names:
-            mask = (found.frame["dataset"] == corpus).to_numpy()
+        for dataset in names:
+            mask = (found.frame["dataset"] == dataset).to_numpy()
             value = float(uar(found.truth[mask], found.guess[mask], len(found.classes))) if mask.any() else float("nan")
             cells.append(Cell(percent(value), None if np.isnan(value) else value))
-        block.corpora.append((method, cells))
+        block.datasets.append((method, cells))
 
 
 def _add_gaps(block: TaskBlock, runs: dict[str, MethodRun]) -> None:
@@ -708,26 +706,26 @@ def _add_costs(block: TaskBlock, runs: dict[str, MethodRun]) -> None:
         words = "; ".join(
             f"{n}: search {short_count(c['search'])}, training {short_count(c['training'])}" for n, c in costs.items()
         )
-        block.costs = Picture(svg_address(figures.costs_svg(costs)), f"Core-seconds of all jobs: {words}")
+        block.costs = Image(svg_address(figures.costs_svg(costs)), f"Core-seconds of all jobs: {words}")
 
 
-def cell_pictures(name: str, run: MethodRun) -> list[Picture]:
+def cell_images(name: str, run: MethodRun) -> list[Image]:
     """The drawings of the distinct architectures that a method found."""
-    pictures: dict[str, Picture] = {}
+    images: dict[str, Image] = {}
     for search in run.searches:
         document = optional_json(search.folder / "architecture.json")
         file = search.folder / "cell.svg"
         if document.get("kind") in (None, "named") or not file.is_file() or not file.stat().st_size:
             continue
         svg = file.read_text(encoding="utf-8")
-        if svg in pictures:
+        if svg in images:
             continue
         where = f"search seed {search.search_seed}, group {search.group}"
         told, wide = f"Architecture of {name}, {where}: {_described(document)}", document["kind"] == "cells"
-        pictures[svg] = Picture(svg_address(svg), told, where, wide=wide)
-        if len(pictures) == MAX_CELLS:
+        images[svg] = Image(svg_address(svg), told, where, wide=wide)
+        if len(images) == MAX_CELLS:
             break
-    return list(pictures.values())
+    return list(images.values())
 
 
 def _described(document: dict[str, Any]) -> str:
@@ -740,7 +738,7 @@ def _described(document: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def search_curves(name: str, run: MethodRun) -> Picture | None:
+def search_curves(name: str, run: MethodRun) -> Image | None:
     """Curves of a method's searches, the mean over its groups and seeds; nothing for searches without steps."""
     histories = [optional_jsonl(search.folder / "search.jsonl") for search in run.searches]
     histories = [rows for rows in histories if len(rows) > 1]
@@ -763,10 +761,10 @@ def search_curves(name: str, run: MethodRun) -> Picture | None:
     )
     svg = figures.curves_svg(panels, step)
     caption = f"search of {name}, mean of {len(histories)} searches" if len(histories) > 1 else f"search of {name}"
-    return Picture(svg_address(svg), f"Curves of the search of {name}. " + "; ".join(words), caption)
+    return Image(svg_address(svg), f"Curves of the search of {name}. " + "; ".join(words), caption)
 
 
-def swap_picture(name: str, run: MethodRun) -> Picture | None:
+def swap_image(name: str, run: MethodRun) -> Image | None:
     """What relabelling swapped in a method's trainings and what became of it; nothing for other recipes."""
     log = swap_log(run)
     if log is None:
@@ -774,10 +772,10 @@ def swap_picture(name: str, run: MethodRun) -> Picture | None:
     panels, words = swap_panels(log)
     svg = figures.curves_svg(panels, "epoch of relabelling")
     told = words[0].upper() + words[1:]
-    return Picture(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}", f"{told}.")
+    return Image(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}", f"{told}.")
 
 
-def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
+def training_curves(runs: dict[str, MethodRun]) -> Image | None:
     """Training loss and inner-validation UAR per method, the mean over folds and seeds."""
     panels, words = [], []
     histories = {
@@ -799,7 +797,7 @@ def training_curves(runs: dict[str, MethodRun]) -> Picture | None:
             panels.append(figures.Panel(title, series))
     if not panels:
         return None
-    return Picture(
+    return Image(
         svg_address(figures.curves_svg(panels)),
         "Curves of training. " + "; ".join(words),
         f"training of {_listed(list(runs))}, mean over folds and seeds",
@@ -847,7 +845,7 @@ def _faces(results: Path, task_dir: str, data_dir: str, view: str) -> list[Face]
         several = rows["dataset"].nunique() > 1
         chosen = rows.drop_duplicates("dataset" if several else "subject").head(FACES_PER_CLASS)
         for row in records_of(chosen):
-            preview = figures.picture_png(np.asarray(previews[position[row["source_id"]]]))
-            seen = figures.picture_png(np.asarray(inputs[int(row["row"])]))
+            preview = figures.image_png(np.asarray(previews[position[row["source_id"]]]))
+            seen = figures.image_png(np.asarray(inputs[int(row["row"])]))
             found.append(Face(png_address(preview), png_address(seen), str(label), str(row["sample_id"])))
     return found

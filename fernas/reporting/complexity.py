@@ -11,7 +11,7 @@ from fernas.core import grid
 from fernas.core.architecture import Architecture, read_architecture
 from fernas.core.config import StudyConfig
 from fernas.core.progress import progress
-from fernas.reporting.texts import display_dash, missing, records_of, rendered_folder, short_count, write_forms
+from fernas.reporting.formats import display_dash, missing, records_of, rendered_folder, short_count, write_forms
 from fernas.reporting.tree import RENDERED_SUFFIX, costs, method_runs, number
 
 COLUMNS = (
@@ -24,7 +24,7 @@ SHOWN = (
     "ms at 1", "ms at 32", "frames/s at 1", "frames/s at 32", "MACs to Auto-FERNet", "note",
 )  # fmt: skip
 BATCHES = (1, 32)
-# The published network: 12 cells, 36 channels, 7 classes, one picture of 1x48x48 (a test counts it).
+# The published network: 12 cells, 36 channels, 7 classes, one image of 1x48x48 (a test counts it).
 PUBLISHED_AUTOFERNET_MACS = 836_774_208
 NOT_COUNTED = "its features (LBP-TOP) are not counted"
 

@@ -120,9 +120,9 @@ def _png(figure: Figure, dpi: int = 150) -> bytes:
     return buffer.getvalue()
 
 
-def picture_png(picture: np.ndarray) -> bytes:
-    """A small picture, uint8 (H, W, 3) RGB or (H, W, 1) grey, as PNG."""
-    rgb = np.repeat(picture, 3, axis=-1) if picture.shape[-1] == 1 else picture
+def image_png(image: np.ndarray) -> bytes:
+    """A small image, uint8 (H, W, 3) RGB or (H, W, 1) grey, as PNG."""
+    rgb = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
     return encode_image(np.ascontiguousarray(rgb))
 
 
@@ -406,10 +406,10 @@ def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seco
 
 @matplotlib.rc_context(RC)
 def ranks_svg(found: Mapping[str, Any]) -> str:
-    """A critical-difference picture (Demsar 2006): mean ranks, 1 is best; a bar joins methods that are not told apart.
+    """A critical-difference image (Demsar 2006): mean ranks, 1 is best; a bar joins methods that are not told apart.
 
     Args:
-        found: what `fernas.evaluation.studies.critical_difference` gives, available.
+        found: what `fernas.scoring.ranks.critical_difference` gives, available.
     """
     ranks: Mapping[str, float] = found["ranks"]
     names = sorted(ranks, key=lambda name: (ranks[name], name))
@@ -433,7 +433,7 @@ def ranks_svg(found: Mapping[str, Any]) -> str:
         yticks=range(len(names)), ylim=(len(names) - 0.5, -1.9), xlim=(0.5, right), xticks=range(1, len(names) + 1)
     )
     axis.set_yticklabels([_short(name, 24) for name in names], color=INK, fontsize=7.5)
-    axis.set_xlabel(f"mean rank over {found['corpora']} corpora, 1 is best", fontsize=7.5)
+    axis.set_xlabel(f"mean rank over {found['datasets']} datasets, 1 is best", fontsize=7.5)
     axis.spines["left"].set_visible(False)
     return _svg(figure)
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from fernas.core.images import decode_image, resize, to_grey
 from fernas.core.io import write_text
-from fernas.evaluation.coverage import coverage_map, region_overlaps
 from fernas.reporting import figures
+from fernas.reporting.coverage import coverage_map, region_overlaps
 from fernas.reporting.tree import MethodRun, number, optional_json, optional_jsonl
 from fernas.spaces.patches import Genome, patch_params, whole_face
 from fernas.training.rates import kept_rows
@@ -20,10 +20,10 @@ from fernas.training.rates import kept_rows
 
 @dataclass
 class PatchFindings:
-    """Of one method: its pictures as (SVG text, words), and sentences."""
+    """Of one method: its images as (SVG text, words), and sentences."""
 
     method: str
-    pictures: list[tuple[str, str, str]] = field(default_factory=list)
+    images: list[tuple[str, str, str]] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
 
 
@@ -60,7 +60,7 @@ def patch_findings(name: str, run: MethodRun) -> PatchFindings | None:
     overlaps = region_overlaps(genomes, face_px)
     told = f"{len(genomes)} search{'es' if len(genomes) != 1 else ''}"
     words = ", ".join(f"{o.region} {100 * o.share:.0f} % (chance {100 * o.chance:.0f} %)" for o in overlaps)
-    findings.pictures.append(
+    findings.images.append(
         (
             figures.coverage_svg(coverage, mean_face(face_px)),
             f"Coverage map of {name} on the mean face over {told}: share of the patches in {words}",
@@ -76,7 +76,7 @@ def patch_findings(name: str, run: MethodRun) -> PatchFindings | None:
     fronts = [[(p["params"], p["uar"]) for p in row["front"]] for row in finals if row.get("front")]
     if points and fronts:
         chosen = [(float(row["params"]), float(row["uar"])) for row in finals]
-        findings.pictures.append(
+        findings.images.append(
             (
                 figures.front_svg(points, fronts, chosen),
                 f"UAR on the selection part against parameters of all genomes of {name}; "
@@ -182,7 +182,7 @@ def _epochs(shards: list[Path]) -> tuple[float, float]:
     )
 
 
-def write_pictures(folder: Path, prefix: str, findings: PatchFindings) -> None:
-    """The pictures as SVG files, for the tracker and for papers."""
-    for (svg, _, _), kind in zip(findings.pictures, ("coverage", "front"), strict=False):
+def write_images(folder: Path, prefix: str, findings: PatchFindings) -> None:
+    """The images as SVG files, for the tracker and for papers."""
+    for (svg, _, _), kind in zip(findings.images, ("coverage", "front"), strict=False):
         write_text(folder / f"{prefix}-{findings.method}-{kind}.svg", svg)

@@ -13,7 +13,7 @@ from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError
 from fernas.core.io import read_parquet, sha256_file
 from fernas.reporting._markdown import to_html
-from fernas.reporting.texts import short_count
+from fernas.reporting.formats import short_count
 from fernas.reporting.tree import RENDERED_SUFFIX, folders, method_runs, number, optional_json
 
 PACKAGES = (
@@ -64,7 +64,7 @@ def _data_block(folder: Path) -> DataBlock:
         if duplicates.get(kind):
             facts.append((f"{kind} duplicates", f"{len(duplicates[kind])} pairs or groups"))
     if audit.get("unreadable"):
-        facts.append(("unreadable pictures", str(len(audit["unreadable"]))))
+        facts.append(("unreadable images", str(len(audit["unreadable"]))))
     classes = audit.get("classes")
     return DataBlock(
         name=folder.name.removesuffix(RENDERED_SUFFIX),

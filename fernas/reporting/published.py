@@ -12,8 +12,7 @@ import pandas as pd
 from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig
 from fernas.reporting.complexity import read_complexity
-from fernas.reporting.tables import official_subjects, subject_count
-from fernas.reporting.texts import (
+from fernas.reporting.formats import (
     missing,
     percent,
     records_of,
@@ -21,6 +20,7 @@ from fernas.reporting.texts import (
     short_count,
     write_forms,
 )
+from fernas.reporting.tables import official_subjects, subject_count
 from fernas.reporting.tree import optional_json
 
 NOT_AVAILABLE = "not available"

@@ -14,8 +14,9 @@ from markupsafe import Markup, escape
 from fernas.core.config import StudyConfig
 from fernas.core.io import atomic_path, write_bytes, write_text
 from fernas.reporting.block_tables import DETAILS, GAPS, PATCH_COSTS, Standing, write_block_tables, write_matrix
-from fernas.reporting.collect import Cell, Picture, TaskBlock, svg_address, svg_of, task_blocks
+from fernas.reporting.collect import Cell, Image, TaskBlock, svg_address, svg_of, task_blocks
 from fernas.reporting.complexity import read_complexity, shown
+from fernas.reporting.formats import missing, percent, records_of, short_count
 from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.published import beside_ours, write_published
 from fernas.reporting.statistics import (
@@ -28,7 +29,6 @@ from fernas.reporting.statistics import (
     write_statistics,
 )
 from fernas.reporting.tables import comparison, write_tables
-from fernas.reporting.texts import missing, percent, records_of, short_count
 from fernas.reporting.tree import RENDERED_NOTE
 
 COLUMNS = (  # heading, explanation
@@ -37,7 +37,7 @@ COLUMNS = (  # heading, explanation
     ("UF1, %", "unweighted F1: the mean of the classes' F1 scores"),
     ("acc., %", "accuracy, the share of correct answers"),
     ("params", "parameters of the trained network"),
-    ("MACs", "multiply-accumulates of one forward pass of one picture"),
+    ("MACs", "multiply-accumulates of one forward pass of one image"),
     ("search MACs", "what the search spent per search seed, backward passes counted twice"),
     ("core-s", "measured core-seconds of search and training per seed"),
     ("seeds", "repetitions that were scored"),
@@ -49,13 +49,13 @@ MAX_TASKS_OF_ONE_PAGE = 8
 
 COMPLEXITY = (  # heading, column, explanation; in the order of `complexity.SHOWN`
     ("params", "params", "without auxiliary head"),
-    ("MACs", "macs", "of one forward pass of one picture"),
+    ("MACs", "macs", "of one forward pass of one image"),
     ("weights, MB", "weight_bytes", ""),
     ("file, MB", "saved_bytes", "the saved model"),
     ("search, MiB", "search_peak_mib", "peak memory of the largest search job"),
     ("training, MiB", "train_peak_mib", "peak memory of the largest training job"),
-    ("ms at 1", "latency_1_ms", "latency of a batch of one picture, the median of 20 passes"),
-    ("ms at 32", "latency_32_ms", "latency of a batch of 32 pictures"),
+    ("ms at 1", "latency_1_ms", "latency of a batch of one image, the median of 20 passes"),
+    ("ms at 32", "latency_32_ms", "latency of a batch of 32 images"),
     ("frames/s at 1", "frames_per_s", ""),
     ("frames/s at 32", "frames_per_s_32", ""),
     ("to Auto-FERNet", "macs_to_autofernet", "MACs relative to the network that autofernet found on the same task"),
@@ -77,7 +77,7 @@ PAIRS = (  # heading, explanation
 def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path | str) -> Path:
     """Write `index.html` into `out_dir`, and every table as csv, markdown and LaTeX into `results/tables`.
 
-    The page needs no network and holds its pictures as data; pictures of real people only where the config says so.
+    The page needs no network and holds its images as data; images of real people only where the config says so.
     Of many tasks each has a page of its own beside the index, and `report.zip` holds them all.
 
     Returns:
@@ -107,7 +107,7 @@ def build_report(results: Path | str, config: StudyConfig | None, out_dir: Path 
         "blocks": blocks,
         "matrix": matrix,
         "pairs": PAIRS,
-        "ranks": ranks_picture(statistics),
+        "ranks": ranks_image(statistics),
         "ranks_reason": str(statistics.ranks.get("reason", "")),
         "left_out": statistics.left_out,
         "counts": {status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
@@ -177,8 +177,8 @@ def _standing(own: dict[str, Any], records: list[dict[str, Any]], statistics: St
     return Standing(percent(value), value, "worse" if pair["swap_p_holm"] < SIGNIFICANT else "equal")
 
 
-def ranks_picture(statistics: Statistics) -> Picture | None:
-    """The critical-difference picture, where there are corpora enough."""
+def ranks_image(statistics: Statistics) -> Image | None:
+    """The critical-difference image, where there are datasets enough."""
     found = statistics.ranks
     if not found.get("available"):
         return None
@@ -189,7 +189,7 @@ def ranks_picture(statistics: Statistics) -> Picture | None:
     told = f"Friedman's p {p_text(found['p'])}, critical difference {found['critical_difference']:.2f}"
     told += f"; left out: {', '.join(found['left_out'])}" if found["left_out"] else ""
     told += f"; {RENDERED_NOTE}" if found["rendered"] else ""
-    return Picture(svg_address(ranks_svg(found)), f"Mean ranks over {found['corpora']} corpora: {words}. {told}", told)
+    return Image(svg_address(ranks_svg(found)), f"Mean ranks over {found['datasets']} datasets: {words}. {told}", told)
 
 
 def complexity_rows(results: Path) -> list[tuple[str, str, list[Cell], str]]:

@@ -12,15 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fernas.core import corpora
+from fernas.core import composites
 from fernas.core.config import StudyConfig
 from fernas.core.digest import code_digest
 from fernas.core.errors import ContractError, DataError
 from fernas.core.io import canonical_json, read_parquet, sha256_file, to_json, write_json, write_text
-from fernas.evaluation.compare import compare_family, holm, optimism_gap
-from fernas.evaluation.health import MEASURES, Health, mean_health, search_health
-from fernas.evaluation.studies import critical_difference, variance_components
-from fernas.reporting.texts import (
+from fernas.reporting.formats import (
     missing,
     percent,
     records_of,
@@ -29,6 +26,9 @@ from fernas.reporting.texts import (
     write_forms,
 )
 from fernas.reporting.tree import RENDERED_NOTE, MethodRun, number, optional_json, optional_jsonl
+from fernas.scoring.compare import compare_family, holm, optimism_gap
+from fernas.scoring.health import MEASURES, Health, mean_health, search_health
+from fernas.scoring.ranks import critical_difference, variance_components
 
 logger = logging.getLogger(__name__)
 KEPT = ".work/statistics.json"
@@ -383,10 +383,10 @@ def variance_cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def study_ranks(frame: pd.DataFrame, config: StudyConfig | None = None) -> dict[str, Any]:
-    """Ranks of the methods over corpora by UAR, from five corpora on; each corpus stands once, each method clean.
+    """Ranks of the methods over datasets by UAR, from five datasets on; each dataset stands once, each method clean.
 
-    Corpora must be independent: of those that show the same people (a composite and its parts) the fewest are left out,
-    and rendered corpora where there are real ones.
+    Datasets must be independent: of those that show the same people (a composite, its parts) the fewest are left out,
+    and rendered datasets where there are real ones.
     """
     good = frame[(frame["status"] == "ok") & frame["search_scope"].isin(CLEAN_SCOPES)]
     if good.empty:
@@ -408,8 +408,8 @@ def study_ranks(frame: pd.DataFrame, config: StudyConfig | None = None) -> dict[
 
 
 def _other_people(names: list[str], config: StudyConfig | None) -> tuple[list[str], list[str]]:
-    """(corpora without people in common, why the others are left out); those that overlap with fewest come first."""
-    overlaps = corpora.same_people(config, names) if config is not None else dict.fromkeys(names, [])
+    """(datasets without people in common, why the others are left out); those that overlap with fewest come first."""
+    overlaps = composites.same_people(config, names) if config is not None else dict.fromkeys(names, [])
     kept: list[str] = []
     left_out = []
     for name in sorted(names, key=lambda name: len(overlaps[name])):

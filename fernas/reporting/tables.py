@@ -10,21 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fernas.core import corpora, grid, plugins
+from fernas.core import composites, grid, plugins
 from fernas.core.config import MethodConfig, StudyConfig, unfit
 from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
-from fernas.reporting.statistics import (
-    Statistics,
-    entropy_text,
-    gap_text,
-    kept_statistics,
-    p_text,
-    run_name,
-    skips_pair,
-    write_statistics,
-)
-from fernas.reporting.texts import (
+from fernas.reporting.formats import (
     escape_markdown,
     markdown_table,
     missing,
@@ -34,6 +24,16 @@ from fernas.reporting.texts import (
     short_count,
     task_groups,
     write_forms,
+)
+from fernas.reporting.statistics import (
+    Statistics,
+    entropy_text,
+    gap_text,
+    kept_statistics,
+    p_text,
+    run_name,
+    skips_pair,
+    write_statistics,
 )
 from fernas.reporting.tree import (
     RENDERED_NOTE,
@@ -231,7 +231,7 @@ def interval(
     if len(scored) == 1:
         return _interval_of(scored[0][1])
     if len(scored) > 1:
-        from fernas.evaluation.scores import score_seeds
+        from fernas.scoring.scores import score_seeds
 
         try:
             frames = [read_parquet(training.folder / "predictions.parquet") for training, _ in scored]
@@ -327,7 +327,7 @@ def _core_seconds(run: MethodRun) -> float | None:
 
 
 def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows for what the study does not run: tasks without a corpus, and configured methods that no entry names.
+    """Rows for what the study does not run: tasks without a dataset, and configured methods that no entry names.
 
     Tasks that run only when their dataset is named have rows once something of theirs has run.
     """
@@ -367,7 +367,7 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
                     "interval_unit": "",
                     "extra_data": grid.extra_data(method),
                     "leaks": "",
-                    "rendered": corpora.is_rendered(config, config.tasks[task].dataset),
+                    "rendered": composites.is_rendered(config, config.tasks[task].dataset),
                 }
             )
     return found
@@ -386,9 +386,9 @@ def captions(results: Path, frame: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def protocol_note(results: Path, task_dir: str, protocol: str) -> str:
-    """What a reader must know of a split: that it copies a published one that leaks, or which corpora are its sides."""
+    """What a reader must know of a split: that it copies a published one that leaks, or which datasets it splits."""
     document = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json")
-    told = document.get("replica") or document.get("kind") in ("cross_corpus", "leave_one_corpus_out")
+    told = document.get("replica") or document.get("kind") in ("cross_dataset", "leave_one_dataset_out")
     return str(document.get("note") or "") if told else ""
 
 
@@ -416,7 +416,7 @@ def subject_caption(dataset: str, count: int | None, rendered: bool) -> str:
 
 
 def official_subjects(dataset: str) -> int | None:
-    """The number of subjects of the published corpus, where its adapter states it."""
+    """The number of subjects of the published dataset, where its adapter states it."""
     try:
         return plugins.load("datasets", dataset).spec.subjects
     except FernasError:

@@ -95,7 +95,7 @@ class FirstOrder:
         return net
 
     def cost(self, shape: tuple[int, int, int]) -> float:
-        """Multiply-accumulates of the supernet on one picture (C, H, W), forward."""
+        """Multiply-accumulates of the supernet on one image (C, H, W), forward."""
         context = self.context
         sizes = (context.space_name, self.cells, context.network, shape, len(context.classes))
         return supernet_cost(*sizes, self.nodes, self.without)

@@ -208,7 +208,7 @@ def cell_macs(
     classes: int,
     input_shape: tuple[int, int, int],
 ) -> int:
-    """Multiply-accumulates of a network of such cells on one picture, forward; in the supernet it costs the same."""
+    """Multiply-accumulates of a network of such cells on one image, forward; in the supernet it costs the same."""
     from fernas.spaces.complexity import macs
 
     return macs(
@@ -217,7 +217,7 @@ def cell_macs(
 
 
 def spend(options: SupernetConfig, train: float, full: float, sizes: PartSizes, look_ahead_passes: int = 0) -> float:
-    """Multiply-accumulates of one search whose supernet costs `train` a training picture and `full` a whole one."""
+    """Multiply-accumulates of one search whose supernet costs `train` a training image and `full` a whole one."""
     unrolled = look_ahead_passes * sizes.weights * max(0, options.epochs - options.warmup_epochs)
     images = options.epochs * sizes.weights + selection_images(options, sizes) + unrolled
     curvature = 2 * options.curvature_steps * curvature_batch(options, sizes.selection)
@@ -246,7 +246,7 @@ def supernet_cost(
     nodes: int | None = None,
     without: tuple[str, ...] = (),
 ) -> int:
-    """Multiply-accumulates of the supernet on one picture, forward; counting takes a second, so it is kept."""
+    """Multiply-accumulates of the supernet on one image, forward; counting takes a second, so it is kept."""
     from fernas.spaces.complexity import supernet_macs
 
     kept = remaining(space, nodes, without)
@@ -275,12 +275,12 @@ def remaining(space: str, nodes: int | None, without: tuple[str, ...]) -> dict[s
 
 
 def seen(augment: AugmentConfig, input_shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The shape of a picture in training, after the crop."""
+    """The shape of an image in training, after the crop."""
     return (input_shape[0], *crop_size(augment, *input_shape[1:]))
 
 
 def selection_images(options: SupernetConfig, sizes: PartSizes) -> int:
-    """How many selection pictures the alpha steps of a search see: as many batches as weight steps, cycling."""
+    """How many selection images the alpha steps of a search see: as many batches as weight steps, cycling."""
     steps = batches_per_epoch(options, sizes.weights) * max(0, options.epochs - options.warmup_epochs)
     in_pass = batches_per_epoch(options, sizes.selection)
     batch = -(-sizes.selection // in_pass)

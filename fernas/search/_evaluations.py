@@ -9,7 +9,7 @@ from fernas.core.architecture import Network, PatchesArchitecture
 from fernas.core.errors import ContractError
 from fernas.core.seeds import derive_seed
 from fernas.learn.history import Snapshots
-from fernas.search._patch_training import Pictures, evaluate_genome, mean_nose, pictures_of
+from fernas.search._patch_training import Images, evaluate_genome, images_of, mean_nose
 from fernas.search._patches_config import PatchSearchConfig
 from fernas.search.context import SearchContext
 from fernas.spaces.patches import Genome, PatchLimits, patch_params, whole_face
@@ -44,13 +44,13 @@ class Evaluations:
             )
         channels, height, width = context.input_shape
         if height != width:
-            raise ContractError(f"patches: expected square pictures, got {width}x{height}")
+            raise ContractError(f"patches: expected square images, got {width}x{height}")
         self.context, self.options, self.snapshots, self.device = context, options, snapshots, device
         self.channels, self.face_px, self.classes = channels, height, len(context.classes)
         self.limits: PatchLimits = options.limits(height)
         nose = mean_nose(context.weights)
-        self.train = pictures_of(context.weights, nose, options.train.scale, device)
-        self.selection = pictures_of(context.selection, nose, options.train.scale, device)
+        self.train = images_of(context.weights, nose, options.train.scale, device)
+        self.selection = images_of(context.selection, nose, options.train.scale, device)
         self.seed = derive_seed(context.seed, "evaluation")  # the same for each genome
         self.whole_params = patch_params(whole_face(height), channels, self.classes)
         self.asked = self.hits = 0
@@ -98,7 +98,7 @@ class Evaluations:
         yield from parallel(evaluate_in_worker, [(self.architecture(g), *arguments) for g in genomes], workers)
 
     def architecture(self, genome: Genome) -> PatchesArchitecture:
-        """The architecture of a genome with this task's classes and pictures."""
+        """The architecture of a genome with this task's classes and images."""
         network = Network(classes=self.classes, input=self.context.input_shape)
         return self.options.architecture(genome, self.face_px, network)
 
@@ -129,7 +129,7 @@ class Evaluations:
 
 
 def evaluate_in_worker(
-    arch: PatchesArchitecture, train: Pictures, selection: Pictures, classes: int, config: Any, seed: int
+    arch: PatchesArchitecture, train: Images, selection: Images, classes: int, config: Any, seed: int
 ) -> Result:
     """`evaluate_genome` in a process of its own: one thread."""
     torch.set_num_threads(1)

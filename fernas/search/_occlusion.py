@@ -64,8 +64,8 @@ def _moved(genome: Genome, e: Evaluations, random: np.random.Generator) -> Genom
 
 
 def _covered(net: WholeFaceNetwork, genome: Genome, e: Evaluations) -> float:
-    """Accuracy of the whole-face network with these boxes blank (zero: the mean of a standardised picture)."""
-    pictures = e.selection.whole().clone()
+    """Accuracy of the whole-face network with these boxes blank (zero: the mean of a standardised image)."""
+    images = e.selection.whole().clone()
     _, height, width, _ = e.selection.size
     rows = torch.arange(height, device=e.device)
     columns = torch.arange(width, device=e.device)
@@ -73,5 +73,5 @@ def _covered(net: WholeFaceNetwork, genome: Genome, e: Evaluations) -> float:
         x0 = torch.floor(e.selection.noses[:, 0] + (dx - (w - 1) / 2 + 0.5))[:, None]
         y0 = torch.floor(e.selection.noses[:, 1] + (dy - (h - 1) / 2 + 0.5))[:, None]
         inside = ((rows >= y0) & (rows < y0 + h))[:, :, None] & ((columns >= x0) & (columns < x0 + w))[:, None, :]
-        pictures = pictures.masked_fill(inside[:, None], 0.0)
-    return score_patches(net, e.selection, e.classes, [pictures])["accuracy"]
+        images = images.masked_fill(inside[:, None], 0.0)
+    return score_patches(net, e.selection, e.classes, [images])["accuracy"]

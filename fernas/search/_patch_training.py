@@ -1,4 +1,4 @@
-"""Training many tiny patch networks: pictures stay one uint8 tensor, patches of all samples are cut at once."""
+"""Training many tiny patch networks: images stay one uint8 tensor, patches of all samples are cut at once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ WORST_LOSS = 1e3
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """The samples of a part, ready for cutting.
 
     Attributes:
@@ -47,9 +47,9 @@ class Pictures:
         return self.size[0]
 
     def cut(self, box: Box, flip: Tensor | None = None, jitter: Tensor | None = None) -> Tensor:
-        """One patch of every sample: float (N, C, h, w), channels_last, zeros outside of the picture.
+        """One patch of every sample: float (N, C, h, w), channels_last, zeros outside of the image.
 
-        As cutting from pictures that were mirrored where `flip` (N,) says, with noses moved by `jitter` (N, 2) px.
+        As cutting from images that were mirrored where `flip` (N,) says, with noses moved by `jitter` (N, 2) px.
         """
         dx, dy, w, h = box
         count, height, width, channels = self.size
@@ -73,7 +73,7 @@ class Pictures:
         return found.permute(0, 3, 1, 2)
 
     def whole(self, flip: Tensor | None = None) -> Tensor:
-        """The whole pictures, float (N, C, H, W), channels_last."""
+        """The whole images, float (N, C, H, W), channels_last."""
         count, height, width, channels = self.size
         found = self.pixels.view(count, height, width, channels).float()
         column = (-1, 1, 1, 1)
@@ -93,7 +93,7 @@ def mean_nose(part: ArrayPart) -> np.ndarray:
     return known.mean(0, dtype=np.float64).astype(np.float32) if len(known) else standard
 
 
-def pictures_of(part: ArrayPart, nose: np.ndarray, scale: str, device: torch.device | None = None) -> Pictures:
+def images_of(part: ArrayPart, nose: np.ndarray, scale: str, device: torch.device | None = None) -> Images:
     """The samples of a part; unknown nose tips are `nose`, the mean of the weights part."""
     images = part.images
     count = len(images)
@@ -110,19 +110,19 @@ def pictures_of(part: ArrayPart, nose: np.ndarray, scale: str, device: torch.dev
     tensors = [torch.from_numpy(a) for a in (noses, shift, factor, part.labels)]
     if device is not None:
         pixels, tensors = pixels.to(device), [t.to(device) for t in tensors]
-    return Pictures(pixels, images.shape, tensors[0], tensors[1], tensors[2], tensors[3])
+    return Images(pixels, images.shape, tensors[0], tensors[1], tensors[2], tensors[3])
 
 
 class _Views:
-    """What a network is fed with: its patches, or whole pictures for the whole-face network."""
+    """What a network is fed with: its patches, or whole images for the whole-face network."""
 
     def __init__(self, net: nn.Module) -> None:
         self.net = net
 
-    def of(self, pictures: Pictures, flip: Tensor | None = None, jitter: Tensor | None = None) -> list[Tensor]:
+    def of(self, images: Images, flip: Tensor | None = None, jitter: Tensor | None = None) -> list[Tensor]:
         if isinstance(self.net, PatchNetwork):
-            return [pictures.cut(box, flip, jitter) for box in self.net.boxes]
-        return [pictures.whole(flip)]
+            return [images.cut(box, flip, jitter) for box in self.net.boxes]
+        return [images.whole(flip)]
 
     def logits(self, views: list[Tensor]) -> Tensor:
         if isinstance(self.net, PatchNetwork):
@@ -130,7 +130,7 @@ class _Views:
         return self.net(views[0])
 
 
-def fit_patches(net: PatchNetwork | WholeFaceNetwork, train: Pictures, config: PatchTrainConfig, seed: int) -> float:
+def fit_patches(net: PatchNetwork | WholeFaceNetwork, train: Images, config: PatchTrainConfig, seed: int) -> float:
     """Train a network in place with Adam for all epochs; returns the last epoch's mean loss.
 
     All randomness derives from (seed, epoch): the order, mirroring, jitter and dropout are the same for every genome.
@@ -163,14 +163,14 @@ def fit_patches(net: PatchNetwork | WholeFaceNetwork, train: Pictures, config: P
 
 @torch.no_grad()
 def score_patches(
-    net: PatchNetwork | WholeFaceNetwork, pictures: Pictures, classes: int, covered: list[Tensor] | None = None
+    net: PatchNetwork | WholeFaceNetwork, images: Images, classes: int, covered: list[Tensor] | None = None
 ) -> dict[str, float]:
     """Accuracy, UAR and mean loss in evaluation mode; `covered` replaces the views (occlusion)."""
     net.eval()
     views = _Views(net)
-    logits = views.logits(views.of(pictures) if covered is None else covered).double()
-    loss = float(F.cross_entropy(logits, pictures.labels))
-    truth, guess = pictures.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
+    logits = views.logits(views.of(images) if covered is None else covered).double()
+    loss = float(F.cross_entropy(logits, images.labels))
+    truth, guess = images.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
     finite = bool(np.isfinite(loss))
     return {
         "accuracy": float(accuracy(truth, guess, classes)) if finite else 0.0,
@@ -186,7 +186,7 @@ def starting_network(arch: Architecture, seed: int, device: torch.device) -> Any
 
 
 def evaluate_genome(
-    arch: PatchesArchitecture, train: Pictures, selection: Pictures, classes: int, config: PatchTrainConfig, seed: int
+    arch: PatchesArchitecture, train: Images, selection: Images, classes: int, config: PatchTrainConfig, seed: int
 ) -> dict[str, Any]:
     """Train a genome's network on the weights part and score it on the selection part."""
     net = starting_network(arch, seed, train.pixels.device)

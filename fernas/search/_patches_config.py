@@ -25,7 +25,7 @@ class PatchTrainConfig(BatchOptions):
     flip: bool = Field(default=True, description="mirror left and right with probability 1/2")
     nose_jitter: float = Field(default=0.02, ge=0, lt=0.5, description="nose tips move by up to this, face sides")
     scale: Literal["symmetric", "unit", "standard"] = Field(
-        default="standard", description="as in augment.scale: of the whole picture, before patches are cut"
+        default="standard", description="as in augment.scale: of the whole image, before patches are cut"
     )
 
 
@@ -119,7 +119,7 @@ def skip(space: str | None) -> str | None:
 
 @functools.cache
 def mean_macs(limits: PatchLimits, channels: int, classes: int) -> float:
-    """Multiply-adds of a picture's forward pass, the mean over random legal genomes (seeded)."""
+    """Multiply-adds of an image's forward pass, the mean over random legal genomes (seeded)."""
     random = rng(0, "patches budget")
     return sum(patch_macs(limits.random_genome(random), channels, classes) for _ in range(DRAWS)) / DRAWS
 

@@ -27,7 +27,7 @@ class PartialChannels(FirstOrder):
         super().__init__(context, context.network.cells, device)
 
     def cost(self, shape: tuple[int, int, int]) -> float:
-        """Multiply-accumulates of the supernet on one picture (C, H, W), forward."""
+        """Multiply-accumulates of the supernet on one image (C, H, W), forward."""
         context = self.context
         return partial_cost(context.space_name, context.network, shape, len(context.classes), context.options.share)
 

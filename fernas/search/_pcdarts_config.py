@@ -24,7 +24,7 @@ class PcdartsConfig(SupernetConfig):
 def partial_cost(
     space: str, network: NetworkConfig, input_shape: tuple[int, int, int], classes: int, share: int
 ) -> int:
-    """Multiply-accumulates of the supernet with partial channels on one picture, forward."""
+    """Multiply-accumulates of the supernet with partial channels on one image, forward."""
     from fernas.spaces.complexity import supernet_macs
 
     sizes = (space, network.cells, network.channels)

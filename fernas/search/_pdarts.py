@@ -39,7 +39,7 @@ class Progressive(FirstOrder):
         return net
 
     def cost(self, shape: tuple[int, int, int]) -> float:
-        """Multiply-accumulates of the stage's supernet on one picture (C, H, W), forward."""
+        """Multiply-accumulates of the stage's supernet on one image (C, H, W), forward."""
         context = self.context
         sizes = (context.space_name, self.stage.cells, context.network.channels)
         return supernet_macs(*sizes, shape, len(context.classes), stem=context.network.stem, kept=self.kept)

@@ -24,7 +24,7 @@ class Trained:
     Attributes:
         scores: loss, accuracy, uar and uf1 on the selection part.
         loss: of its last epoch on the weights part.
-        macs: per picture, forward.
+        macs: per image, forward.
     """
 
     scores: dict[str, Any]

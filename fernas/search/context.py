@@ -12,7 +12,7 @@ from fernas.core.architecture import Architecture, Network
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 
 if TYPE_CHECKING:
     import torch
@@ -66,7 +66,7 @@ class SearchContext:
         weights, selection, inner_validation: the parts of the training side. Weights are learned on the first,
             architectures chosen on the second; the third takes no gradient and no fitness.
         classes: class names in their order.
-        input_shape: (C, H, W) of one picture.
+        input_shape: (C, H, W) of one image.
         options: the plug-in's validated options.
         network: size of the network that is searched.
         recipe: name of the training recipe that will follow, with its options, for methods that need them.

@@ -20,8 +20,8 @@ from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
 from fernas.core.io import append_jsonl, read_jsonl, write_text
 from fernas.core.progress import progress
+from fernas.core.run_log import RunLog
 from fernas.core.seeds import derive_seed, rng
-from fernas.core.tracking_files import RunLog
 from fernas.learn.arrays import ArrayPart
 from fernas.search._patches_config import EvolutionConfig
 from fernas.search.context import SearchContext
@@ -55,18 +55,18 @@ class Problem:
         return REGION_PX**2 / FACE_PX**2
 
     def samples(self, count: int, name: str) -> ArrayPart:
-        """Pictures of noise with the two signs, the nose up to 3 px from its place: a part of `count` samples."""
+        """Images of noise with the two signs, the nose up to 3 px from its place: a part of `count` samples."""
         random = rng(self.seed, "samples", name)
         labels = np.arange(count) % len(CLASSES)
         noses = np.array(NOSE) * FACE_PX - 0.5 + random.uniform(-3, 3, (count, 2))
-        pictures = random.normal(128, 40, (count, FACE_PX, FACE_PX))
-        for picture, label, nose in zip(pictures, labels, noses, strict=True):
+        images = random.normal(128, 40, (count, FACE_PX, FACE_PX))
+        for image, label, nose in zip(images, labels, noses, strict=True):
             for bit, (dx, dy) in enumerate(self.regions):
                 x0, y0 = first_pixel(nose[0], dx, REGION_PX), first_pixel(nose[1], dy, REGION_PX)
-                picture[y0 : y0 + REGION_PX, x0 : x0 + REGION_PX] += 40 if (int(label) >> (1 - bit)) & 1 else -40
-        images = pictures.clip(0, 255).astype(np.uint8)[..., None]
+                image[y0 : y0 + REGION_PX, x0 : x0 + REGION_PX] += 40 if (int(label) >> (1 - bit)) & 1 else -40
+        pixels = images.clip(0, 255).astype(np.uint8)[..., None]
         ids = [f"{name}/{i}" for i in range(count)]
-        return ArrayPart(images, np.arange(count), labels, ids, [""] * count, noses.astype(np.float32))
+        return ArrayPart(pixels, np.arange(count), labels, ids, [""] * count, noses.astype(np.float32))
 
     def covered(self, genome: Genome) -> tuple[float, float]:
         """Share of each region that the patches of a genome cover."""
@@ -139,14 +139,14 @@ def _test_accuracy(found: Any, problem: Problem, options: EvolutionConfig, seed:
     """Accuracy on fresh samples of the found network, trained on as many new ones as the search had."""
     import torch
 
-    from fernas.search._patch_training import fit_patches, mean_nose, pictures_of, score_patches, starting_network
+    from fernas.search._patch_training import fit_patches, images_of, mean_nose, score_patches, starting_network
 
     train, test = problem.samples(256, "final"), problem.samples(2000, "test")
     nose = mean_nose(train)
-    pictures = pictures_of(train, nose, options.train.scale)
+    images = images_of(train, nose, options.train.scale)
     net = starting_network(found, derive_seed(seed, "final"), torch.device("cpu"))
-    fit_patches(net, pictures, options.train, derive_seed(seed, "final"))
-    return score_patches(net, pictures_of(test, nose, options.train.scale), len(CLASSES))["accuracy"]
+    fit_patches(net, images, options.train, derive_seed(seed, "final"))
+    return score_patches(net, images_of(test, nose, options.train.scale), len(CLASSES))["accuracy"]
 
 
 def table(rows: list[dict[str, Any]], options: EvolutionConfig) -> str:

@@ -11,7 +11,7 @@ from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import MethodConfig, validate_section
 from fernas.core.errors import ConfigError, ContractError, ScienceError
 from fernas.core.io import read_json, write_bytes, write_json, write_text
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 from fernas.search.context import PartSizes, SearchContext, SearchPlugin
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
 
     `per_group`: the group's; `per_fold`: those of the fold `group`; `whole_dataset`: everything (leaks, labelled);
     `whole_matched`: a subsample of everything, by subject, of the size of the groups' pools (for the optimism gap);
-    `published`: a corpus with an official split, halved by position as Auto-FERNet did (leaks, labelled);
+    `published`: a dataset with an official split, halved by position as Auto-FERNet did (leaks, labelled);
     `no_data`: the first group's, for shapes only (the plug-in says that it reads no data).
 
     Raises:
@@ -48,7 +48,7 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
         entry = document["whole_matched"]
     elif scope == "published":
         if "published" not in document:
-            raise ContractError("search scope 'published' halves a corpus by position; only the official split has it")
+            raise ContractError("search scope 'published' halves a dataset by position; only the official split has it")
         entry = document["published"]
     elif scope == "no_data":
         entry = document["groups"][0]

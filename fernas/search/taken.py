@@ -1,4 +1,4 @@
-"""No search: the architecture of another run (`init_from`), with this task's classes and pictures."""
+"""No search: the architecture of another run (`init_from`), with this task's classes and images."""
 
 from pydantic import Field
 
@@ -21,7 +21,7 @@ def run(context: SearchContext) -> Architecture:
 
     Raises:
         ConfigError: the method names no run.
-        ScienceError: the other run's search failed, or its pictures have another number of channels.
+        ScienceError: the other run's search failed, or its images have another number of channels.
     """
     if context.source is None:
         raise ConfigError("search taken: needs methods.<name>.init_from, the run whose architecture is taken")
@@ -32,7 +32,7 @@ def run(context: SearchContext) -> Architecture:
     block = found.network or Network()
     if block.input is not None and block.input[0] != context.input_shape[0]:
         raise ScienceError(
-            f"{context.source}: was found on pictures of {block.input[0]} channels, "
+            f"{context.source}: was found on images of {block.input[0]} channels, "
             f"these have {context.input_shape[0]}; give both methods one view"
         )
     update = {"classes": len(context.classes), "input": context.input_shape}

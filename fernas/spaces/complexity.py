@@ -23,7 +23,7 @@ from fernas.spaces.networks import build_network, network_shape
 
 FLOAT_BYTES = 4
 SMALL_NETWORKS = ("small_cnn", "whole_face", "linear_svm")
-SMALL_PX = 64 * 64  # pictures up to this area are counted on the CPU
+SMALL_PX = 64 * 64  # images up to this area are counted on the CPU
 
 
 def count_parameters(net: nn.Module) -> tuple[int, int]:

@@ -57,14 +57,14 @@ class LinearScores(nn.Module):
 
 
 class Enlarged(nn.Module):
-    """A network behind bilinear enlargement, for pictures of which it would leave no map."""
+    """A network behind bilinear enlargement, for images of which it would leave no map."""
 
     def __init__(self, net: nn.Module, side: int) -> None:
         super().__init__()
         self.net, self.side = net, side
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) with a side below `side` -> logits (N, classes) of the picture of `side` x `side`."""
+        """(N, C, H, W) with a side below `side` -> logits (N, classes) of the image of `side` x `side`."""
         return self.net(F.interpolate(x, size=(self.side, self.side), mode="bilinear", align_corners=False))
 
 

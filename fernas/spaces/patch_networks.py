@@ -19,7 +19,7 @@ DROPOUT = 0.5
 
 
 def trunk(in_channels: int) -> nn.Sequential:
-    """The shared layers: a picture (N, C, h, w) -> maps (N, 64, ceil(h / 4), ceil(w / 4))."""
+    """The shared layers: an image (N, C, h, w) -> maps (N, 64, ceil(h / 4), ceil(w / 4))."""
     layers: list[nn.Module] = []
     for c_in, c_out in zip((in_channels, *MAPS), MAPS, strict=False):
         layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
@@ -41,7 +41,7 @@ class Head(nn.Module):
 
 
 def cut(images: Tensor, noses: Tensor, box: Box) -> Tensor:
-    """One patch of each picture, relative to its nose tip; zeros outside of the picture.
+    """One patch of each image, relative to its nose tip; zeros outside of the image.
 
     Args:
         images: float (N, C, H, W).
@@ -68,7 +68,7 @@ class PatchNetwork(nn.Module):
     """Patches at their native size through shared layers.
 
     Attributes:
-        boxes: in pixels of the pictures.
+        boxes: in pixels of the images.
         mean_nose: buffer, float (2,): stands in for nose tips that are not known; the training side's mean.
     """
 
@@ -127,7 +127,7 @@ class StackedPatchNetwork(PatchNetwork):
 
 
 class WholeFaceNetwork(nn.Module):
-    """The baseline: the same layers on the whole picture."""
+    """The baseline: the same layers on the whole image."""
 
     def __init__(self, in_channels: int, classes: int, height: int, width: int) -> None:
         super().__init__()
@@ -140,7 +140,7 @@ class WholeFaceNetwork(nn.Module):
 
 
 def build(arch: PatchesArchitecture, shape: NetworkShape) -> PatchNetwork:
-    """The network of an architecture of kind `patches` for pictures of `shape.input` (C, H, W)."""
+    """The network of an architecture of kind `patches` for images of `shape.input` (C, H, W)."""
     channels, height, width = shape.need("input")
     boxes = boxes_on(arch, height, width)
     if arch.form == "stacked":

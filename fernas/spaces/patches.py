@@ -23,7 +23,7 @@ MAPS = (32, 64)  # of the two shared 3x3 convolutions, each followed by a 2x2 ma
 DENSE = 64
 GRID = 4  # both maxima shrink a side by this; a side between two multiples costs as the next one
 # The nose tip of the standard aligned face, as fractions of its side: the mean of the rendered faces that the mean face
-# shows, found by landmarks. It is where genomes are drawn and bounded; each picture is cut at its own nose tip.
+# shows, found by landmarks. It is where genomes are drawn and bounded; each image is cut at its own nose tip.
 NOSE = (0.5, 0.596)
 # Regions of that face, (x0, y0, x1, y1) as fractions of its side; ours, read off the mean face: eye centres at height
 # 0.33, brows at 0.21, the base of the nose at 0.65, the line of the mouth at 0.80.
@@ -181,7 +181,7 @@ def patch_params(boxes: Sequence[Box], channels: int, classes: int) -> int:
 
 
 def patch_macs(boxes: Sequence[Box], channels: int, classes: int) -> int:
-    """Multiply-adds of one picture's forward pass."""
+    """Multiply-adds of one image's forward pass."""
     first, second = MAPS
     halved = sum(-(-w // 2) * -(-h // 2) for _, _, w, h in boxes)
     convolutions = area(boxes) * 9 * channels * first + halved * 9 * first * second
@@ -200,7 +200,7 @@ def to_architecture(genome: Genome, face_px: int, network: Network | None = None
 
 
 def boxes_on(arch: PatchesArchitecture, height: int, width: int) -> Genome:
-    """The boxes of an architecture in pixels of pictures of another size: places and sides in proportion, rounded."""
+    """The boxes of an architecture in pixels of images of another size: places and sides in proportion, rounded."""
     sx, sy = width / arch.face_px, height / arch.face_px
 
     def side(length: int, scale: float) -> int:
@@ -233,7 +233,7 @@ STYLE = (
 
 @functools.cache
 def mean_face_address() -> str:
-    """The mean of rendered aligned faces as a data address (made by tools/pictures.py)."""
+    """The mean of rendered aligned faces as a data address (made by tools/images.py)."""
     data = resources.files("fernas.spaces").joinpath("data", "mean_face.png").read_bytes()
     return "data:image/png;base64," + base64.b64encode(data).decode()
 

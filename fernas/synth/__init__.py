@@ -1,7 +1,7 @@
-"""Rendered faces: identities, expressions and clips drawn from numbers, written in the real on-disk layouts of corpora.
+"""Rendered faces: identities, expressions and clips drawn from numbers, written in the real layouts of datasets.
 
-The default corpus of the project for whoever holds no licence: all is procedural, seeded and labelled as rendered.
-Only `write_corpus` and `renamed` are offered here and nothing heavy is imported before they run.
+The default dataset of the project for whoever holds no licence: all is procedural, seeded and labelled as rendered.
+Only `write_dataset` and `renamed` are offered here and nothing heavy is imported before they run.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 
-def write_corpus(
+def write_dataset(
     dataset: str, out_dir: Path | str, config: dict[str, Any] | None = None, progress: Callable[..., Any] | None = None
 ) -> dict[str, Any]:
-    """Render a corpus in the layout of `dataset` into `out_dir` and return its truth.
+    """Render a dataset in the layout of `dataset` into `out_dir` and return its truth.
 
     Args:
         dataset: name of a layout in `fernas/synth/layouts/`.
-        out_dir: the corpus folder; replaced when it is a rendered one, refused when it holds anything else.
+        out_dir: the dataset folder; replaced when it is a rendered one, refused when it holds anything else.
         config: keys of the layout's Config (its `rendered:` section).
         progress: called as `progress(items, total=, desc=)`; an iterable that yields the items (None: silent).
 
@@ -27,9 +27,9 @@ def write_corpus(
         ConfigError: unknown layout, unknown or bad config key.
         DataError: `out_dir` holds files that were not rendered.
     """
-    from fernas.synth.corpus import render_corpus
+    from fernas.synth.dataset import render_dataset
 
-    return render_corpus(dataset, Path(out_dir), config or {}, progress)
+    return render_dataset(dataset, Path(out_dir), config or {}, progress)
 
 
 def renamed(truth: dict[str, Any], dataset: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Expression:
     def coded(self, threshold: float = 0.3) -> list[tuple[int, str, float]]:
         """What a FACS coder would note of it: (unit, "" | "L" | "R", strength of the stronger side), ascending units.
 
-        L and R are the subject's sides; the subject's left is on the right of the picture.
+        L and R are the subject's sides; the subject's left is on the right of the image.
         """
         notes = []
         for unit, (left, right) in sorted(self.units.items()):

@@ -113,7 +113,7 @@ def render_still(
     noise: float = 2.5,
     pose: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, Expression]:
-    """One picture of an expression: RGB uint8 (H, W, 3), landmarks float32 (68, 2) px, the expression shown."""
+    """One image of an expression: RGB uint8 (H, W, 3), landmarks float32 (68, 2) px, the expression shown."""
     shown = sample_expression(expression, seeds.rng(seed, "expression"), strength, idle)
     head = sample_pose(seeds.rng(seed, "pose"), pose)
     gain = float(seeds.rng(seed, "gain").uniform(0.85, 1.12))

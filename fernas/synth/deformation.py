@@ -1,6 +1,6 @@
-"""What action units do to the skin: a flow of the picture and a change of its shading, each linear in the activation.
+"""What action units do to the skin: a flow of the image and a change of its shading, each linear in the activation.
 
-Sums run row by row in numpy rather than through a matrix product: pictures do not depend on BLAS or its threads.
+Sums run row by row in numpy rather than through a matrix product: images do not depend on BLAS or its threads.
 """
 
 import functools
@@ -22,7 +22,7 @@ Pull = tuple[float, float, float, float, float, float]
 
 
 def pulls(face: FaceGeometry) -> dict[int, list[Pull]]:
-    """Unit -> Gaussian displacements (x, y, dx, dy, width x, width y) of the right half of the picture, in IPD."""
+    """Unit -> Gaussian displacements (x, y, dx, dy, width x, width y) of the right half of the image, in IPD."""
     brow, mouth, corner, nose, chin = face.brow_y, face.mouth_y, face.mouth_width, face.nose_y, face.chin_y
     return {
         1: [(0.26, brow, 0, -0.17, 0.20, 0.26), (0.2, brow - 0.4, 0, -0.05, 0.3, 0.25)],

@@ -29,7 +29,7 @@ def neutral_skin_landmarks(face: FaceGeometry) -> np.ndarray:
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """(68, 2) -> (5, 2): left and right eye centre, nose tip, left and right mouth corner (of the picture)."""
+    """(68, 2) -> (5, 2): left and right eye centre, nose tip, left and right mouth corner (of the image)."""
     return np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]])
 
 

@@ -12,12 +12,12 @@ Progress = Callable[..., Any]
 
 
 class LayoutConfig(BaseModel):
-    """Options that every rendered corpus has."""
+    """Options that every rendered dataset has."""
 
     model_config = ConfigDict(extra="forbid")
 
     seed: int = Field(
-        0, ge=0, description="identities, expressions and noise grow from this, the corpus' name and their index"
+        0, ge=0, description="identities, expressions and noise grow from this, the dataset's name and their index"
     )
     noise: float = Field(2.5, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
     variety: float = Field(1.0, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
@@ -27,16 +27,16 @@ class LayoutConfig(BaseModel):
 
 
 class SubjectsConfig(LayoutConfig):
-    """Options of corpora that know who is who."""
+    """Options of datasets that know who is who."""
 
     subjects: int = Field(4, ge=1, description="number of people")
-    size_px: int = Field(192, ge=96, le=1024, description="height of the pictures; dlib wants faces of 80 px and more")
+    size_px: int = Field(192, ge=96, le=1024, description="height of the images; dlib wants faces of 80 px and more")
     intensity: float = Field(0.9, gt=0, le=1, description="strength of the expressions at their peak, 1 = full")
     head_motion: float = Field(1.0, ge=0, le=20, description="factor on the drift of the head within a clip")
 
 
 class MacroConfig(SubjectsConfig):
-    """Options of corpora of posed or spontaneous full expressions."""
+    """Options of datasets of posed or spontaneous full expressions."""
 
     intensity: float = Field(
         1.0, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth"
@@ -45,7 +45,7 @@ class MacroConfig(SubjectsConfig):
 
 
 class MicroConfig(SubjectsConfig):
-    """Options of corpora of short clips from onset over apex to offset."""
+    """Options of datasets of short clips from onset over apex to offset."""
 
     intensity: float = Field(
         0.12, gt=0, le=1, description="mean strength at the apex, 1 = full; each clip varies by a quarter"
@@ -58,14 +58,14 @@ class MicroConfig(SubjectsConfig):
 
 
 class Layout(ABC):
-    """A writer of one corpus' layout: the plug-in of `fernas/synth/layouts/<name>.py`."""
+    """A writer of one dataset's layout: the plug-in of `fernas/synth/layouts/<name>.py`."""
 
     name: ClassVar[str]
     Config: ClassVar[type[LayoutConfig]]
 
     @abstractmethod
     def write(self, out: Path, config: Any, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus into the empty folder `out` and return its truth (see `fernas.synth.write_corpus`)."""
+        """Write the dataset into the empty folder `out` and return its truth (see `fernas.synth.write_dataset`)."""
 
 
 def follow(progress: Progress | None, items: Iterable[T], total: int, desc: str) -> Iterator[T]:

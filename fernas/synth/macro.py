@@ -1,15 +1,15 @@
-"""Clips of full expressions that the macro corpora share."""
+"""Clips of full expressions that the macro datasets share."""
 
 from fernas.core import seeds
 from fernas.synth.clips import Clip, ClipPlan, render_clip
-from fernas.synth.corpus import person
+from fernas.synth.dataset import person
 from fernas.synth.geometry import IPD_SHARE
 from fernas.synth.layout import MacroConfig
 from fernas.synth.render import Camera
 
 
 def portrait_camera(size_px: int, aspect: float) -> Camera:
-    """Head and shoulders in a picture `aspect` times as wide as high."""
+    """Head and shoulders in an image `aspect` times as wide as high."""
     return Camera(size_px, round(size_px * aspect), size_px * IPD_SHARE)
 
 
@@ -27,13 +27,13 @@ def render_macro(
     """Render one expression of the `index`-th person.
 
     Args:
-        dataset: the corpus, for seeds.
+        dataset: the dataset, for seeds.
         config: its options.
         index: which person.
-        names: what tells this clip from all others of the corpus.
+        names: what tells this clip from all others of the dataset.
         expression: key of PROTOTYPES.
         frames: mean number of frames; each clip has up to two more or fewer, at least four.
-        aspect: width over height of the pictures.
+        aspect: width over height of the images.
         fps: frames per second, for the head's drift.
         returns: whether the face relaxes again; otherwise the clip ends at the apex.
     """

@@ -1,4 +1,4 @@
-"""Clips of micro-expressions that the micro corpora share: who shows what, in which order, for how long."""
+"""Clips of micro-expressions that the micro datasets share: who shows what, in which order, for how long."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from fernas.core import seeds
 from fernas.synth.clips import Clip, ClipPlan, render_clip
-from fernas.synth.corpus import person
+from fernas.synth.dataset import person
 from fernas.synth.landmarks import face_box
 from fernas.synth.layout import MicroConfig
 from fernas.synth.render import Camera
@@ -33,7 +33,7 @@ def takes(
     """The clips of one subject in an order that does not give the labels away.
 
     Args:
-        dataset: the corpus' name, for seeds.
+        dataset: the dataset's name, for seeds.
         config: its options.
         subject: index of the subject.
         clips: label -> number of clips per subject.
@@ -75,7 +75,7 @@ def first_number(take: Take, low: int, high: int) -> int:
 
 
 def wide_camera(size_px: int, aspect: float) -> Camera:
-    """Head and shoulders in a landscape picture."""
+    """Head and shoulders in a landscape image."""
     return Camera(size_px, round(size_px * aspect), size_px * 0.25)
 
 
@@ -85,7 +85,7 @@ def crop_camera(size_px: int) -> Camera:
 
 
 def crop_box(landmarks: np.ndarray, height: int, width: int) -> tuple[int, int, int, int]:
-    """The box (x0, y0, x1, y1) of a face crop with forehead and chin around (68, 2) landmarks, inside the picture."""
+    """The box (x0, y0, x1, y1) of a face crop with forehead and chin around (68, 2) landmarks, inside the image."""
     x0, y0, x1, y1 = face_box(landmarks)
     wide, tall = x1 - x0, y1 - y0
     low = np.floor([x0 - 0.12 * wide, y0 - 0.38 * tall]).astype(int)

@@ -40,7 +40,7 @@ def _tint(colour: np.ndarray | tuple[float, ...], factor: float) -> list[float]:
 
 
 class EyePen:
-    """Draws one eye into its patch of the picture."""
+    """Draws one eye into its patch of the image."""
 
     def __init__(self, image: np.ndarray, canvas: Canvas, face: FaceGeometry, eye: Eye, offset: np.ndarray) -> None:
         """Cut the patch of uint8 RGB `image` (S, S, 3) around the eye; `offset` (2,) is the turn's shift in IPD."""
@@ -113,7 +113,7 @@ class EyePen:
 
 
 class MouthPen:
-    """Draws the mouth into its patch of the picture."""
+    """Draws the mouth into its patch of the image."""
 
     def __init__(self, image: np.ndarray, canvas: Canvas, face: FaceGeometry, mouth: Mouth, offset: np.ndarray) -> None:
         """Cut the patch of uint8 RGB `image` (S, S, 3) around the mouth; `offset` (2,) is the turn's shift in IPD."""

@@ -34,7 +34,7 @@ def one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Camera:
-    """Size of the picture, pupil distance of a face at pose scale 1 (px), place of the point below the eyes."""
+    """Size of the image, pupil distance of a face at pose scale 1 (px), place of the point below the eyes."""
 
     height_px: int
     width_px: int
@@ -44,7 +44,7 @@ class Camera:
 
     @classmethod
     def portrait(cls, size_px: int) -> "Camera":
-        """A square picture of head and shoulders."""
+        """A square image of head and shoulders."""
         return cls(size_px, size_px, size_px * IPD_SHARE)
 
 
@@ -100,23 +100,23 @@ def draw_face(identity: Identity, activation: np.ndarray, pose: Pose) -> tuple[n
     )
     flow += _pixel_grid(size)
     rgba = cv2.remap(identity.rgba, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    picture, cover = cv2.cvtColor(rgba, cv2.COLOR_BGRA2BGR), cv2.extractChannel(rgba, 3)
+    image, cover = cv2.cvtColor(rgba, cv2.COLOR_BGRA2BGR), cv2.extractChannel(rgba, 3)
     wrinkles = identity.deformation.wrinkles_at(activation)
     if wrinkles is not None:
         factor = np.clip(wrinkles * 128 + 128, 0, 255).astype(np.uint8)
         factor = cv2.resize(factor, (size, size), interpolation=cv2.INTER_LINEAR)
-        cv2.multiply(picture, cv2.cvtColor(factor, cv2.COLOR_GRAY2BGR), picture, scale=1 / 128)
+        cv2.multiply(image, cv2.cvtColor(factor, cv2.COLOR_GRAY2BGR), image, scale=1 / 128)
     turn = np.array([pose.yaw, pose.pitch], np.float32)
     points = np.empty((68, 2), np.float32)
     points[SKIN_POINTS] = identity.skin_points + _weighted(activation, identity.skin_moves)
     for side in (0, 1):
         lids = eye(face, activation, side)
-        EyePen(picture, canvas, face, lids, turn * identity.point_heights[36 + 6 * side]).draw(pose.gaze_x, pose.gaze_y)
+        EyePen(image, canvas, face, lids, turn * identity.point_heights[36 + 6 * side]).draw(pose.gaze_x, pose.gaze_y)
         points[36 + 6 * side : 42 + 6 * side] = lids.landmarks()
     lips = mouth(face, activation)
-    MouthPen(picture, canvas, face, lips, turn * identity.point_heights[48]).draw(activation)
+    MouthPen(image, canvas, face, lips, turn * identity.point_heights[48]).draw(activation)
     points[48:] = lips.landmarks()
-    return picture, cover, canvas.to_px(points + identity.point_heights[:, None] * turn)
+    return image, cover, canvas.to_px(points + identity.point_heights[:, None] * turn)
 
 
 def _weighted(activation: np.ndarray, moves: np.ndarray) -> np.ndarray:
@@ -141,12 +141,12 @@ def render_frame(
     gain: float = 1.0,
     grain: tuple[float, np.random.Generator] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One picture of an identity.
+    """One image of an identity.
 
     Args:
         identity: the person.
         activation: float32 (N_CHANNELS,), see `Expressivity.activation`.
-        camera: size of the picture and of the face in it.
+        camera: size of the image and of the face in it.
         pose: head pose (default: frontal).
         background: RGB uint8 (H, W, 3) of the camera's size (default: the identity's own scene).
         gain: factor on brightness.
@@ -157,12 +157,12 @@ def render_frame(
     """
     pose = pose or Pose()
     scene = background if background is not None else scene_behind(identity.seed, camera.height_px, camera.width_px)
-    picture, cover, points = draw_face(identity, activation, pose)
+    image, cover, points = draw_face(identity, activation, pose)
     matrix = _view(identity, camera, pose)
     if camera.ipd_px * pose.scale < 0.75 * identity.canvas.scale:
-        picture = cv2.GaussianBlur(picture, (3, 3), 0)
+        image = cv2.GaussianBlur(image, (3, 3), 0)
     size = (camera.width_px, camera.height_px)
-    front = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    front = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(cover, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.cvtColor(alpha, cv2.COLOR_GRAY2BGR)
     out = cv2.add(cv2.multiply(front, alpha, scale=1 / 255), cv2.multiply(scene, cv2.bitwise_not(alpha), scale=1 / 255))
@@ -176,7 +176,7 @@ def render_frame(
 
 
 def _view(identity: Identity, camera: Camera, pose: Pose) -> np.ndarray:
-    """The (2, 3) matrix from canvas to picture; it turns and scales about the point half an IPD below the eyes."""
+    """The (2, 3) matrix from canvas to image; it turns and scales about the point half an IPD below the eyes."""
     ipd = identity.canvas.scale
     pivot = identity.canvas.origin.astype(np.float64) + (0, 0.5 * ipd)
     zoom = camera.ipd_px * pose.scale / ipd

@@ -6,7 +6,7 @@ import numpy as np
 
 from fernas.core import seeds
 from fernas.synth.clips import ClipPlan, render_clip, render_still
-from fernas.synth.corpus import person
+from fernas.synth.dataset import person
 from fernas.synth.layout import LayoutConfig
 from fernas.synth.render import Camera, one_thread
 
@@ -21,14 +21,14 @@ def sheet(
     size_px: int = 128,
     strength: float = 0.9,
 ) -> np.ndarray:
-    """The first people of a rendered corpus, one per row, each with every expression.
+    """The first people of a rendered dataset, one per row, each with every expression.
 
     Args:
-        dataset: the corpus whose people are shown.
+        dataset: the dataset whose people are shown.
         config: its options; seed, variety, idle and noise are used.
         people: number of rows.
         expressions: the columns.
-        size_px: side of one picture.
+        size_px: side of one image.
         strength: strength of the expressions.
 
     Returns:

@@ -9,7 +9,7 @@ from fernas.synth.geometry import Canvas, FaceGeometry, bell, smoothstep
 
 
 def height_field(face: FaceGeometry, canvas: Canvas) -> np.ndarray:
-    """Height of the face above the picture plane, float32 (S, S), in IPD."""
+    """Height of the face above the image plane, float32 (S, S), in IPD."""
     x, y = canvas.grid()
     ax = np.abs(x)
 

@@ -1,4 +1,4 @@
-"""The still picture of an identity: skin, brows, hair, neck, shirt and ears, as one RGBA canvas without eyes and mouth.
+"""The still image of an identity: skin, brows, hair, neck, shirt and ears, as one RGBA canvas without eyes and mouth.
 
 Every random stream has its own name and takes a fixed number of draws on grids of fixed size, so that neither the
 canvas nor a face's features shift another stream.
@@ -43,7 +43,7 @@ class Layers:
         self.cover = self.cover + alpha - self.cover * alpha
 
     def rgba(self) -> np.ndarray:
-        """The picture as uint8 (S, S, 4)."""
+        """The image as uint8 (S, S, 4)."""
         return np.ascontiguousarray(np.dstack([np.clip(self.rgb, 0, 255), self.cover * 255]).astype(np.uint8))
 
 

@@ -1,4 +1,4 @@
-"""The truth of a rendered corpus: a sidecar that only tests and the audit read, never the pipeline."""
+"""The truth of a rendered dataset: a sidecar that only tests and the audit read, never the pipeline."""
 
 from collections import Counter
 from typing import Any

@@ -8,7 +8,7 @@ import numpy as np
 
 from fernas.core.errors import ContractError
 from fernas.core.io import read_parquet, write_bytes, write_parquet
-from fernas.core.tracking_files import read_status
+from fernas.core.run_log import read_status
 from fernas.training.oracle import ANSWER, EPOCH
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from fernas.core.architecture import Architecture
 from fernas.core.checkpoint import CheckpointStore
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 
 if TYPE_CHECKING:
     from fernas.learn.arrays import ArrayPart
@@ -24,7 +24,7 @@ class RecipePlugin:
         title: for tables.
         Config: its options (a pydantic model with an `augment` section; unknown keys are refused).
         run: trains all folds of a shard; returns the multiply-accumulates spent.
-        features: whether it works on views of features, instead of pictures.
+        features: whether it works on views of features, instead of images.
     """
 
     name: str
@@ -58,7 +58,7 @@ class TrainContext:
     Attributes:
         folds: the shard's folds in order.
         classes: class names in their order.
-        input_shape: (C, H, W) of one picture.
+        input_shape: (C, H, W) of one image.
         options: the recipe's validated options.
         seed: base seed; streams derive from it by name and fold.
         device, threads: where and with how many threads.

@@ -1,10 +1,10 @@
-"""FES, the facial-expression similarity of Auto-FERNet, from the votes of several annotators per picture.
+"""FES, the facial-expression similarity of Auto-FERNet, from the votes of several annotators per image.
 
-    FES(i, j) = 1/n sum over pictures of [v_i > 0 and v_j > 0] min(v_i, v_j) / max(v_i, v_j),   FES(i, i) = 1
+    FES(i, j) = 1/n sum over images of [v_i > 0 and v_j > 0] min(v_i, v_j) / max(v_i, v_j),   FES(i, i) = 1
 
-with v_c the votes of a picture for class c and n the number of pictures. It is large for expressions that the same
-pictures are often taken for. `python -m fernas.training.fes` writes the committed matrices anew from the committed
-votes of FER+ (MIT licence beside them); `--votes FILE --out FILE` makes one for another corpus.
+with v_c the votes of an image for class c and n the number of images. It is large for expressions that the same
+images are often taken for. `python -m fernas.training.fes` writes the committed matrices anew from the committed
+votes of FER+ (MIT licence beside them); `--votes FILE --out FILE` makes one for another dataset.
 """
 
 import argparse
@@ -33,14 +33,14 @@ PAIR_CHUNK = 4096
 
 
 def similarity(votes: np.ndarray) -> np.ndarray:
-    """FES of votes (pictures, classes), counts of at least 0: float64 (classes, classes), ones on the diagonal.
+    """FES of votes (images, classes), counts of at least 0: float64 (classes, classes), ones on the diagonal.
 
     Raises:
-        DataError: no pictures, or votes that are negative or not finite.
+        DataError: no images, or votes that are negative or not finite.
     """
     counts = np.asarray(votes, np.float64)
     if counts.ndim != 2 or not len(counts):
-        raise DataError(f"votes: got shape {counts.shape}, expected (pictures, classes) with at least one picture")
+        raise DataError(f"votes: got shape {counts.shape}, expected (images, classes) with at least one image")
     if not np.isfinite(counts).all() or (counts < 0).any():
         raise DataError("votes: expected counts of at least 0")
     total = np.zeros((counts.shape[1], counts.shape[1]))

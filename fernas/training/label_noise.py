@@ -114,22 +114,22 @@ def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole else float("nan")
 
 
-def read_splits(corpus: Path) -> Splits:
-    """The pictures of a FER2013 copy by split, one grey channel."""
+def read_splits(dataset: Path) -> Splits:
+    """The images of a FER2013 copy by split, one grey channel."""
     from fernas.core import plugins
     from fernas.core.images import to_grey
     from fernas.datasets.manifest import build_manifest
     from fernas.learn.arrays import ArrayPart
 
     adapter = plugins.load("datasets", "fer2013")
-    manifest = build_manifest("fer2013", corpus, adapter.Config())
+    manifest = build_manifest("fer2013", dataset, adapter.Config())
     classes = list(adapter.spec.classes)
     parts = []
     for split in SPLITS:
         rows = manifest[manifest["split"] == split]
-        pictures = [to_grey(adapter.read_frame(corpus, frames[0]))[..., None] for frames in rows["frames"]]
+        images = [to_grey(adapter.read_frame(dataset, frames[0]))[..., None] for frames in rows["frames"]]
         labels = np.array([classes.index(label) for label in rows["label"]], np.int64)
-        parts.append(ArrayPart.of(np.stack(pictures), labels, rows["sample_id"].tolist()))
+        parts.append(ArrayPart.of(np.stack(images), labels, rows["sample_id"].tolist()))
     train, inner, test = parts
     return Splits(train, inner, test, classes)
 
@@ -221,7 +221,7 @@ def run_noise(
     """One row per strategy; the strategies of one seed share noise, first phase and order of samples.
 
     Args:
-        splits: the pictures, with true labels.
+        splits: the images, with true labels.
         noise: none, symmetric or pairs.
         rate: share of corrupted labels.
         seed: of noise, weights and order.
@@ -349,7 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     import torch
 
-    from fernas.synth import write_corpus
+    from fernas.synth import write_dataset
 
     settings = {"training": given.training, "tests": given.tests}
     csv = Path(f"{given.out}.csv")
@@ -363,8 +363,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
-        write_corpus("fer2013", Path(folder) / "corpus", {"seed": 1, **sizes})
-        splits = read_splits(Path(folder) / "corpus")
+        write_dataset("fer2013", Path(folder) / "dataset", {"seed": 1, **sizes})
+        splits = read_splits(Path(folder) / "dataset")
     run_study(splits, given.rates, given.seeds, RECIPE.model_copy(update={"relabel": PHASE}), table, keep)
 
 

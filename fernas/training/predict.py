@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fernas.core.config import MethodConfig
 from fernas.core.errors import ContractError, ScienceError
 from fernas.core.io import read_json, write_bytes, write_parquet
-from fernas.core.tracking_files import read_status
+from fernas.core.run_log import read_status
 from fernas.training.oracle import ANSWER, CHOSEN, EPOCH
 from fernas.training.run import fold_architectures, parse_recipe
 
@@ -44,7 +44,7 @@ def run_predict(
         folds_test_json: the test ids of each fold.
         architectures: in the order of the groups (of the folds for scope `per_fold`).
         shard_dirs: the shards' folders in order; shard j of n holds the folds k with k mod n = j.
-        method: the method's section (its recipe says how pictures are scaled).
+        method: the method's section (its recipe says how images are scaled).
         out: the parquet file.
         scope: scope of the searches.
         threads: torch threads.

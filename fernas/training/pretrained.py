@@ -1,4 +1,4 @@
-"""Training that starts from weights in a file: fixed networks pretrained on other pictures, named in the tables."""
+"""Training that starts from weights in a file: fixed networks pretrained on other images, named in the tables."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -10,7 +10,7 @@ from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import MethodConfig, validate_section
 from fernas.core.errors import ContractError, DataError, ScienceError
 from fernas.core.io import read_json, write_bytes, write_json, write_text
-from fernas.core.tracking_files import RunLog, read_status
+from fernas.core.run_log import RunLog, read_status
 from fernas.training.context import FoldTask, RecipePlugin, TrainContext
 
 logger = logging.getLogger(__name__)

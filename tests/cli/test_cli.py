@@ -84,8 +84,8 @@ def test_score_of_a_csv(tmp_path):
 def test_dynamic_image_sorts_frames_naturally(tmp_path):
     for number in range(1, 13):
         write_image(tmp_path / "f" / f"img{number}.png", np.full((8, 8, 3), 10 * number, np.uint8))
-    picture = np.tile(np.arange(8, dtype=np.uint8) * 20, (8, 1))
-    write_image(tmp_path / "f" / "img13.png", np.repeat(picture[:, :, None], 3, axis=2))
+    image = np.tile(np.arange(8, dtype=np.uint8) * 20, (8, 1))
+    write_image(tmp_path / "f" / "img13.png", np.repeat(image[:, :, None], 3, axis=2))
     fernas("dynamic-image", tmp_path / "f", "-o", tmp_path / "d.png", "--method", "bilen")
     first = read_image(tmp_path / "d.png")
     for number in range(1, 14):

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from fernas.cli.app import app
 from fernas.core.io import write_parquet
-from tests.evaluation.made_up import predictions
+from tests.scoring.made_up import predictions
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`fernas export` and `fernas predict`: a made-up final model, as ONNX, on pictures, a folder and frames of a clip."""
+"""`fernas export` and `fernas predict`: a made-up final model, as ONNX, on images, a folder and frames of a clip."""
 
 import json
 import subprocess
@@ -15,8 +15,8 @@ from fernas.core.config import FacesConfig, ViewConfig
 from fernas.core.errors import DataError
 from fernas.core.images import read_image, write_image
 from fernas.core.io import write_json
-from fernas.evaluation.apply import Model, samples_of
-from fernas.training.export import export_onnx
+from fernas.deploy.export import export_onnx
+from fernas.deploy.predict import Model, samples_of
 from tests.datasets.more_trees import video
 from tests.spaces.examples import EMONAS, cells
 
@@ -47,8 +47,8 @@ def final(folder: Path, architecture: Architecture | None = None, **view: object
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
     for k in range(3):
         write_image(folder / f"{k}.png", rng.integers(0, 255, (90, 80, 3), dtype=np.uint8))
@@ -62,12 +62,12 @@ def test_onnx_answers_as_torch_does_and_says_what_it_needs(tmp_path: Path) -> No
     assert model.classes == CLASSES and model.view.size == 32 and model.card["uar"] == 0.5 and not model.takes_clips
 
 
-def test_a_picture_and_a_folder_are_answered_and_annotated(tmp_path: Path, pictures: Path) -> None:
+def test_an_image_and_a_folder_are_answered_and_annotated(tmp_path: Path, images: Path) -> None:
     final(tmp_path / "final")
     run = CliRunner()
     told = run.invoke(app, ["export", str(tmp_path / "final"), "-o", str(tmp_path / "m.onnx"), "--json"])
     assert told.exit_code == 0 and json.loads(told.output)["checked"] == 8
-    arguments = ["predict", str(tmp_path / "m.onnx"), str(pictures / "1.png"), str(pictures), "--json"]
+    arguments = ["predict", str(tmp_path / "m.onnx"), str(images / "1.png"), str(images), "--json"]
     rows = json.loads(run.invoke(app, [*arguments, "--annotate", str(tmp_path / "drawn")]).output)
     assert [Path(row["input"]).name for row in rows] == ["1.png", "0.png", "1.png", "2.png"]
     for row in rows:
@@ -76,16 +76,16 @@ def test_a_picture_and_a_folder_are_answered_and_annotated(tmp_path: Path, pictu
     assert rows[0] == rows[2] | {"input": rows[0]["input"]}
     drawn = sorted((tmp_path / "drawn").iterdir())
     assert len(drawn) == 4 and read_image(drawn[0]).shape == (90, 80, 3)
-    assert (read_image(drawn[0]) != read_image(pictures / "1.png")).any()
+    assert (read_image(drawn[0]) != read_image(images / "1.png")).any()
 
 
-def test_a_model_of_clips_takes_a_folder_as_one(tmp_path: Path, pictures: Path) -> None:
+def test_a_model_of_clips_takes_a_folder_as_one(tmp_path: Path, images: Path) -> None:
     export_onnx(final(tmp_path / "final", kind="dynamic"), tmp_path / "m.onnx")
     model = Model(tmp_path / "m.onnx")
-    (row,) = model.answer(samples_of(pictures, model.takes_clips))
-    assert row["input"] == str(pictures)
+    (row,) = model.answer(samples_of(images, model.takes_clips))
+    assert row["input"] == str(images)
     with pytest.raises(DataError, match="looks at clips"):
-        samples_of(pictures / "0.png", True)
+        samples_of(images / "0.png", True)
 
 
 def patches(**more: object) -> Architecture:
@@ -97,15 +97,15 @@ def patches(**more: object) -> Architecture:
 
 @pytest.mark.parametrize("form", ["separate", "stacked"])
 def test_a_model_on_patches_is_cut_at_each_nose_and_at_the_training_faces_mean_where_none_is_known(
-    form: str, tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fernas.evaluation import apply
+    from fernas.deploy import predict as apply
 
     found = export_onnx(final(tmp_path / "final", patches(form=form)), tmp_path / "m.onnx")
     assert found["largest_difference"] < 1e-4 and found["checked"] == 8
     model = Model(tmp_path / "m.onnx")
     assert model.needs_noses and not model.takes_clips
-    samples = samples_of(pictures, False)
+    samples = samples_of(images, False)
     without = model.answer(samples)
     assert {row["face"] for row in without} == {"not found"}
 
@@ -137,11 +137,11 @@ def test_the_frames_of_a_video_are_answered_one_by_one_or_as_a_clip(tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--camera", "77"], "DataError: camera 77: gives no picture, expected a camera that is plugged in and free"),
+        (["--camera", "77"], "DataError: camera 77: gives no image, expected a camera that is plugged in and free"),
         (["--camera", "-1"], "ConfigError: camera: got -1, expected a number from 0"),
         (["--camera", "0", "--frames", "0"], "ConfigError: frames: got 0, expected at least 1"),
         (["--camera", "0", "face.jpg"], "ConfigError: predict: got --camera 0 and face.jpg, expected one of them"),
-        ([], "ConfigError: predict: no input; expected pictures, folders, videos, or --camera 0"),
+        ([], "ConfigError: predict: no input; expected images, folders, videos, or --camera 0"),
     ],
 )
 def test_an_absent_camera_is_one_line_and_exit_status_2(arguments: list[str], said: str, tmp_path: Path) -> None:
@@ -151,13 +151,13 @@ def test_an_absent_camera_is_one_line_and_exit_status_2(arguments: list[str], sa
     assert (ended.returncode, ended.stdout, ended.stderr.strip()) == (2, "", said)
 
 
-def test_what_cannot_be_used_is_said(tmp_path: Path, pictures: Path) -> None:
+def test_what_cannot_be_used_is_said(tmp_path: Path, images: Path) -> None:
     with pytest.raises(DataError, match="snakemake --cores all final"):
         export_onnx(tmp_path, tmp_path / "m.onnx")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     for path in (tmp_path / "broken.onnx", tmp_path / "absent.onnx"):
         with pytest.raises(DataError, match=path.name):
             Model(path)
-    with pytest.raises(DataError, match="expected a picture"):
+    with pytest.raises(DataError, match="expected an image"):
         (tmp_path / "notes.txt").write_text("x")
         samples_of(tmp_path / "notes.txt", False)

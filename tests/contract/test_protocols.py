@@ -28,7 +28,7 @@ def case(kind):
         return anonymous(80, {"Training": 48, "PublicTest": 16, "PrivateTest": 16}), {}
     if kind == "subject_kfold":
         return composite(), {"folds": 5}
-    if kind == "cross_corpus":
+    if kind == "cross_dataset":
         return composite(), {"train": ["casme2", "samm"], "test": ["smic"]}
     if kind == "ck48_blocks":
         shown = {f"S{n:03d}": ["anger"] * 3 + ["happiness"] * 3 * (n % 2) for n in range(30)}
@@ -81,7 +81,7 @@ def test_its_folds_pass_the_audit_or_it_is_a_replica_whose_leaks_are_counted(kin
     protocol = plugins.load("protocols", kind)
     table["sha256"] = [f"{n:064x}" for n in range(len(table))]
     train, test = make_folds(
-        table, kind, options, groups=1 if kind in ("official", "cross_corpus") else 2, same_people=SAME_PEOPLE
+        table, kind, options, groups=1 if kind in ("official", "cross_dataset") else 2, same_people=SAME_PEOPLE
     )
     audit = audit_folds(table, train, test)
     assert audit["ok"] and train["replica"] is protocol.replica

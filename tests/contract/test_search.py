@@ -1,4 +1,4 @@
-"""Every search method on every space: the contract that plug-ins keep, on a handful of 16 px pictures."""
+"""Every search method on every space: the contract that plug-ins keep, on a handful of 16 px images."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ from fernas.core.architecture import Network, architecture_json, parse_architect
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
+from fernas.core.run_log import RunLog
 from fernas.core.seeds import rng
-from fernas.core.tracking_files import RunLog
 from fernas.search.context import SearchContext
 from fernas.spaces.sampling import random_architecture
 from tests.toy_task import CLASSES, part

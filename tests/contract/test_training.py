@@ -10,7 +10,7 @@ from fernas.learn.config import AugmentConfig
 
 RECIPES = plugins.available("training")
 # options without a default
-NEEDED = {"pretrained": {"weights": "weights.pth", "trained_on": "pictures"}}
+NEEDED = {"pretrained": {"weights": "weights.pth", "trained_on": "images"}}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -18,7 +18,7 @@ def test_options(name):
     plugin = plugins.load("training", name)
     assert plugin.name == name and plugin.title and isinstance(plugin.features, bool)
     options = plugin.Config(**NEEDED.get(name, {}))
-    assert isinstance(options.augment, AugmentConfig), "prediction scales pictures as training did"
+    assert isinstance(options.augment, AugmentConfig), "prediction scales images as training did"
     with pytest.raises(ValueError, match="no_such_option"):
         plugin.Config(**NEEDED.get(name, {}), no_such_option=1)
 

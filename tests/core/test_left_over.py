@@ -13,7 +13,7 @@ import torch
 from fernas.core import jobs, left_over
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import write_json
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 
 
 @pytest.fixture
@@ -183,23 +183,21 @@ def test_who_says_that_there_is_no_room(error, number):
 
 
 def test_heartbeats_go_on_when_the_clock_is_set_back(tmp_path, monkeypatch):
-    from fernas.core import tracking_files
+    from fernas.core import run_log
 
     clock = types.SimpleNamespace(wall=1000.0, steady=50.0)
-    monkeypatch.setattr(
-        tracking_files, "time", types.SimpleNamespace(time=lambda: clock.wall, monotonic=lambda: clock.steady)
-    )
+    monkeypatch.setattr(run_log, "time", types.SimpleNamespace(time=lambda: clock.wall, monotonic=lambda: clock.steady))
     log = RunLog(tmp_path)
     log.start()
     for _ in range(5):
-        clock.steady += tracking_files.HEARTBEAT_S
+        clock.steady += run_log.HEARTBEAT_S
         clock.wall -= 3600.0
         log.heartbeat()
-    assert tracking_files.read_status(tmp_path)["heartbeat"] == clock.wall
+    assert run_log.read_status(tmp_path)["heartbeat"] == clock.wall
 
 
 def test_a_heartbeat_from_the_future_does_not_make_a_dead_job_run():
-    from fernas.reporting.tracking import job_state
+    from fernas.tracking.mirror import job_state
 
     assert job_state({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 + 3600}, now=1000.0) == "KILLED"
     assert job_state({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 + 100}, now=1000.0) == "RUNNING"

@@ -14,7 +14,7 @@ from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.errors import ConfigError, DataError, did_you_mean
 from fernas.core.images import decode_image, encode_image, list_images, natural_key, read_image
-from fernas.core.tracking_files import RunLog, read_status
+from fernas.core.run_log import RunLog, read_status
 
 CELLS = {
     "kind": "cells",
@@ -115,23 +115,23 @@ def test_natural_order_is_numeric(numbers):
     assert sorted(names, key=natural_key) == [f"img{n}.jpg" for n in sorted(numbers)]
 
 
-def test_pictures(tmp_path):
+def test_images(tmp_path):
     import numpy as np
 
-    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     for name in ("img10.png", "img9.png", "Thumbs.db", "._img1.png", "notes.txt"):
-        (tmp_path / name).write_bytes(encode_image(picture))
+        (tmp_path / name).write_bytes(encode_image(image))
     assert [p.name for p in list_images(tmp_path)] == ["img9.png", "img10.png"]
-    assert (read_image(tmp_path / "img9.png") == picture).all()
-    jpeg = encode_image(picture, ".jpg")
-    for data, message in ((b"", "empty"), (jpeg[: len(jpeg) // 2], "truncated"), (b"not a picture", "not a readable")):
+    assert (read_image(tmp_path / "img9.png") == image).all()
+    jpeg = encode_image(image, ".jpg")
+    for data, message in ((b"", "empty"), (jpeg[: len(jpeg) // 2], "truncated"), (b"not an image", "not a readable")):
         with pytest.raises(DataError, match=message):
             decode_image(data, "x")
     with pytest.raises(DataError, match="at most 100"):
         decode_image(jpeg, "x", max_pixels=100)
 
 
-def test_sixteen_bit_and_grey_pictures_become_eight_bit_rgb():
+def test_sixteen_bit_and_grey_images_become_eight_bit_rgb():
     import cv2
     import numpy as np
 

@@ -9,13 +9,13 @@ from tests.datasets import more_trees, trees
 
 
 def own(root: Path) -> None:
-    """A corpus of one's own: folders of frames, pictures and a video with subjects, splits and groups."""
+    """A dataset of one's own: folders of frames, images and a video with subjects, splits and groups."""
     rows = ["path,label,subject,split,onset,apex,offset,group"]
     for serial, (subject, label) in enumerate([("ann", "joy"), ("ann", "rage"), ("bob", "joy"), ("eve", "rage")]):
         for n in range(1, 8):
-            trees.picture(root / f"clips/{subject}_{label}/f{n}.png", (40, 40), 10 * serial + n)
+            trees.image(root / f"clips/{subject}_{label}/f{n}.png", (40, 40), 10 * serial + n)
         rows.append(f"clips/{subject}_{label},{label},{subject},train,2,4,7,g{serial}")
-        trees.picture(root / f"stills/{subject} {label}.jpg", (40, 40), 70 + serial)
+        trees.image(root / f"stills/{subject} {label}.jpg", (40, 40), 70 + serial)
         rows.append(f"stills/{subject} {label}.jpg,{label},{subject},test,,,,")
     trees.text(root / "list.csv", "\n".join(rows) + "\n")
 

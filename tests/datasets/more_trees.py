@@ -1,23 +1,23 @@
-"""More small copies in their real layouts, typed by hand: the macro corpora, CASME, CAS(ME)^2."""
+"""More small copies in their real layouts, typed by hand: the macro datasets, CASME, CAS(ME)^2."""
 
 from pathlib import Path
 
 import numpy as np
 
-from tests.datasets.trees import picture, sheet, text
+from tests.datasets.trees import image, sheet, text
 
 # ---------------------------------------------------------------------------------------------------- CK48
 
 
 def ck48(root: Path, top: str = "CK+48") -> None:
-    """7 class folders, 3 pictures per sequence, one subject in two classes."""
+    """7 class folders, 3 images per sequence, one subject in two classes."""
     sequences = {
         "anger": "S010_004", "contempt": "S138_008", "disgust": "S005_001", "fear": "S011_003", "happy": "S010_006",
         "sadness": "S014_002", "surprise": "S011_001",
     }  # fmt: skip
     for serial, (word, name) in enumerate(sequences.items()):
         for n in range(15, 18):
-            picture(root / f"{top}/{word}/{name}_{n:08d}.png", (48, 48), 10 * serial + n, "L")
+            image(root / f"{top}/{word}/{name}_{n:08d}.png", (48, 48), 10 * serial + n, "L")
 
 
 def ck48_h5(root: Path) -> None:
@@ -44,9 +44,9 @@ def mug(root: Path) -> None:
     }  # fmt: skip
     for serial, (folder, count) in enumerate(takes.items()):
         for n in range(count):
-            picture(root / f"subjects3/{folder}/img_{n:04d}.jpg", (48, 48), 20 * serial + n)
+            image(root / f"subjects3/{folder}/img_{n:04d}.jpg", (48, 48), 20 * serial + n)
     (root / "subjects3/004/004/fear/take000").mkdir(parents=True)
-    picture(root / "manual/images/001_an_001_0118.jpg", (48, 48), 999)
+    image(root / "manual/images/001_an_001_0118.jpg", (48, 48), 999)
 
 
 MUG = {  # sample -> label, frames, apex
@@ -86,10 +86,10 @@ for _row in ISED_ROWS:
 
 
 def ised(root: Path, table: str = "csv") -> None:
-    """Videos of 10 frames, peak pictures, the 16 columns; the last peak lies outside its video."""
+    """Videos of 10 frames, peak images, the 16 columns; the last peak lies outside its video."""
     for row in ISED_ROWS:
         video(root / f"videos/PS {row[0]}/{row[2]}.avi", 10, 3 * int(row[2]))
-        picture(root / f"peakImages/{row[0]}_{row[2]}_{row[3]}.jpg", (64, 48), int(row[2]))
+        image(root / f"peakImages/{row[0]}_{row[2]}_{row[3]}.jpg", (64, 48), int(row[2]))
     if table == "csv":
         text(root / "ised_details.csv", "\n".join(",".join(str(cell) for cell in row) for row in ISED_ROWS) + "\n")
     else:
@@ -126,7 +126,7 @@ def disfa(root: Path, form: str = "video") -> None:
             start = 0 if form == "from 0" else 1
             for n in range(start, start + 39):
                 name = f"{n}.png" if form == "from 0" else f"{subject}_{n:05d}.jpg"
-                picture(root / f"frames/{subject}/{name}", (48, 48), n)
+                image(root / f"frames/{subject}/{name}", (48, 48), n)
     text(
         root / "labels.csv", "subject,frame,emotion\nSN001,14,Happy\nSN001,15,Happy\nSN002,27,surprise\n1,38,neutral\n"
     )
@@ -143,23 +143,23 @@ def oulu(root: Path, top: str = "OriginalImg/VL") -> None:
     }  # fmt: skip
     for serial, (folder, count) in enumerate(sequences.items()):
         for n in range(count):
-            picture(root / f"{top}/{folder}/{n:03d}.jpeg", (60, 48), 20 * serial + n)
+            image(root / f"{top}/{folder}/{n:03d}.jpeg", (60, 48), 20 * serial + n)
     (root / f"{top}/Strong/P002/Anger").mkdir(parents=True)
 
 
 # ---------------------------------------------------------------------------------------------------- RAF-DB
 
 
-def rafdb(root: Path, pictures: str = "aligned") -> None:
-    """7 training and 7 test lines, aligned pictures of 100x100, one attribute file with tabs and blanks."""
+def rafdb(root: Path, images: str = "aligned") -> None:
+    """7 training and 7 test lines, aligned images of 100x100, one attribute file with tabs and blanks."""
     lines = [f"train_{n:05d}.jpg {n}" for n in range(1, 8)] + [f"test_{n:04d}.jpg {8 - n}" for n in range(1, 8)]
     text(root / "basic/EmoLabel/list_patition_label.txt", "\n".join(lines) + "\n")
     for serial, line in enumerate(lines):
         stem = line.split(".")[0]
-        if pictures == "aligned":
-            picture(root / f"basic/Image/aligned/{stem}_aligned.jpg", (100, 100), serial)
+        if images == "aligned":
+            image(root / f"basic/Image/aligned/{stem}_aligned.jpg", (100, 100), serial)
         else:
-            picture(root / f"basic/Image/original/{stem}.jpg", (120 + serial, 110), serial)
+            image(root / f"basic/Image/original/{stem}.jpg", (120 + serial, 110), serial)
     text(root / "basic/Annotation/manual/train_00001_manu_attri.txt",
          "70.5\t40\n30 41.5\n50\t60\n35 80\n66 79.5\n1\n2\n3\n")  # fmt: skip
 
@@ -173,7 +173,7 @@ def jaffe(root: Path) -> None:
     for subject in ("KA", "KM", "YM"):
         for code, take in zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), (1, 3, 1, 2, 1, 5, 1), strict=True):
             serial += 2
-            picture(root / f"jaffe/{subject}.{code}{take}.{serial}.tiff", (64, 64), serial, "L")
+            image(root / f"jaffe/{subject}.{code}{take}.{serial}.tiff", (64, 64), serial, "L")
     text(root / "jaffe/README", "ratings")
 
 
@@ -194,8 +194,8 @@ def casme(root: Path) -> None:
         for n in range(int(onset) - 3, int(offset) + 4):  # type: ignore[call-overload]
             number = f"{n:03d}" if clip == "EP02_2f" else str(n)
             base = f"sub{subject:02d}/{clip}"
-            picture(root / f"CASME_raw_selected/{base}/{clip}-{number}.jpg", (64, 48), 30 * serial + n)
-            picture(root / f"Cropped/{base}/reg_{clip}-{number}.jpg", (32, 40), 30 * serial + n)
+            image(root / f"CASME_raw_selected/{base}/{clip}-{number}.jpg", (64, 48), 30 * serial + n)
+            image(root / f"Cropped/{base}/reg_{clip}-{number}.jpg", (32, 40), 30 * serial + n)
 
 
 # ---------------------------------------------------------------------------------------------------- CAS(ME)^2
@@ -218,11 +218,11 @@ def casme_sq(root: Path) -> None:
     for serial, ((subject, clip), (first, last)) in enumerate(spans.items()):
         for n in range(first, last + 1):
             path = root / f"selectedpic/s{subject}/{clip}/img{n}.jpg"
-            picture(path, (64, 48), 40 * serial + n - first)
+            image(path, (64, 48), 40 * serial + n - first)
             if (clip, n) == ("happy4_1", 2977):
                 path.rename(path.with_name("img2977.jpg.jpg"))
             if clip != "disgust1_2":  # one folder of crops is missing
-                picture(root / f"cropped/{subject}/{clip}/img{n}.jpg", (32, 40), 40 * serial + n - first)
+                image(root / f"cropped/{subject}/{clip}/img{n}.jpg", (32, 40), 40 * serial + n - first)
 
 
 CASME_SQ = {

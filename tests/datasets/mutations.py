@@ -1,4 +1,4 @@
-"""What happens to copies of corpora: each mutation changes a tree in place and says what it did."""
+"""What happens to copies of datasets: each mutation changes a tree in place and says what it did."""
 
 import os
 import random
@@ -13,7 +13,7 @@ import numpy as np
 import openpyxl
 from PIL import Image
 
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".tiff"}
+IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tiff"}
 TABLES = {".csv", ".txt"}
 
 Mutation = Callable[[Path, random.Random], str]
@@ -30,14 +30,14 @@ def _pick(root: Path, rng: random.Random, suffixes: set[str]) -> Path | None:
 
 
 def empty_file(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES | TABLES | {".xlsx", ".avi", ".h5", ".mat"})
+    path = _pick(root, rng, IMAGES | TABLES | {".xlsx", ".avi", ".h5", ".mat"})
     if path:
         path.write_bytes(b"")
     return f"emptied {path}"
 
 
 def cut_file(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES | TABLES | {".xlsx", ".avi", ".h5", ".mat"})
+    path = _pick(root, rng, IMAGES | TABLES | {".xlsx", ".avi", ".h5", ".mat"})
     if path:
         data = path.read_bytes()
         path.write_bytes(data[: rng.randrange(len(data) + 1)])
@@ -45,7 +45,7 @@ def cut_file(root: Path, rng: random.Random) -> str:
 
 
 def flip_bytes(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES | TABLES | {".xlsx", ".avi", ".h5", ".mat"})
+    path = _pick(root, rng, IMAGES | TABLES | {".xlsx", ".avi", ".h5", ".mat"})
     if path and path.stat().st_size:
         data = bytearray(path.read_bytes())
         for _ in range(rng.randrange(1, 6)):
@@ -54,8 +54,8 @@ def flip_bytes(root: Path, rng: random.Random) -> str:
     return f"flipped bytes of {path}"
 
 
-def lose_picture(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES | {".avi"})
+def lose_image(root: Path, rng: random.Random) -> str:
+    path = _pick(root, rng, IMAGES | {".avi"})
     if path:
         path.unlink()
     return f"lost {path}"
@@ -120,7 +120,7 @@ def nested_left_over(root: Path, rng: random.Random) -> str:
 
 def archive_left_over(root: Path, rng: random.Random) -> str:
     """The archive beside what was unpacked from it, and the second tree that macOS packs: `__MACOSX/.../._name`."""
-    files = _files(root, PICTURES | TABLES | {".xlsx"})
+    files = _files(root, IMAGES | TABLES | {".xlsx"})
     with zipfile.ZipFile(root / f"{root.name}.zip", "w") as archive:
         for path in files[:5]:
             archive.write(path, path.relative_to(root))
@@ -139,7 +139,7 @@ def windows_paths(root: Path, rng: random.Random) -> str:
 
 
 def copies(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES)
+    path = _pick(root, rng, IMAGES)
     if path:
         shutil.copy(path, path.with_name(f"{path.stem} (1){path.suffix}"))
         shutil.copy(path, path.with_name(f"{path.stem} - Copy{path.suffix}"))
@@ -147,7 +147,7 @@ def copies(root: Path, rng: random.Random) -> str:
 
 
 def other_mode(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES)
+    path = _pick(root, rng, IMAGES)
     if path:
         try:
             image = Image.open(path).convert("L")
@@ -163,15 +163,15 @@ def other_mode(root: Path, rng: random.Random) -> str:
     return f"other pixel format of {path}"
 
 
-def text_as_picture(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES)
+def text_as_image(root: Path, rng: random.Random) -> str:
+    path = _pick(root, rng, IMAGES)
     if path:
         path.write_bytes(b"<html>Sign in to download</html>" * 20)
     return f"{path} is a web page"
 
 
-def folder_named_like_a_picture(root: Path, rng: random.Random) -> str:
-    path = _pick(root, rng, PICTURES)
+def folder_named_like_an_image(root: Path, rng: random.Random) -> str:
+    path = _pick(root, rng, IMAGES)
     if path:
         path.unlink()
         path.mkdir()
@@ -268,6 +268,6 @@ HARMLESS: list[Mutation] = [
     other_mode,
 ]
 HARMFUL: list[Mutation] = [
-    empty_file, cut_file, flip_bytes, lose_picture, lose_table, lose_folder, text_as_picture,
-    folder_named_like_a_picture, sheet_cell, sheet_column, sheet_rows_swapped, text_cell, lose_line,
+    empty_file, cut_file, flip_bytes, lose_image, lose_table, lose_folder, text_as_image,
+    folder_named_like_an_image, sheet_cell, sheet_column, sheet_rows_swapped, text_cell, lose_line,
 ]  # fmt: skip

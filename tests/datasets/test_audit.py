@@ -47,7 +47,7 @@ def test_splits_are_counted(tmp_path):
     assert found["sizes"] == {"48x48": 30}
 
 
-def test_a_picture_that_does_not_decode_is_named(tmp_path):
+def test_an_image_that_does_not_decode_is_named(tmp_path):
     trees.smic_raw(tmp_path)
     peak = tmp_path / "SMIC_all_raw/HS/s1/micro/negative/s1_ne_01/image559743.bmp"
     data = bytearray(peak.read_bytes())
@@ -59,7 +59,7 @@ def test_a_picture_that_does_not_decode_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
-def test_empty_and_cut_pictures_exclude_their_sample(tmp_path, keep):
+def test_empty_and_cut_images_exclude_their_sample(tmp_path, keep):
     trees.casme2(tmp_path)
     victim = tmp_path / "Cropped/sub02/EP09f/reg_img6.jpg"
     data = victim.read_bytes()
@@ -160,22 +160,22 @@ def test_near_hashes_over_several_blocks(monkeypatch):
 
 def test_correlation_is_pearsons():
     rng = np.random.default_rng(2)
-    pictures = rng.integers(0, 256, (5, 9, 7), dtype=np.uint8)
-    pictures[4] = 7
+    images = rng.integers(0, 256, (5, 9, 7), dtype=np.uint8)
+    images[4] = 7
     pairs = np.array([[0, 1], [2, 2], [1, 3], [0, 4]])
-    expected = [np.corrcoef(pictures[a].ravel(), pictures[b].ravel())[0, 1] for a, b in pairs[:3]]
-    assert correlations(pictures, pairs) == pytest.approx([*expected, 0], abs=1e-6)
+    expected = [np.corrcoef(images[a].ravel(), images[b].ravel())[0, 1] for a, b in pairs[:3]]
+    assert correlations(images, pairs) == pytest.approx([*expected, 0], abs=1e-6)
 
 
 def planted(root):
-    """A FER2013 csv of faces-like noise with one exact copy and one almost equal picture across the splits."""
+    """A FER2013 csv of faces-like noise with one exact copy and one almost equal image across the splits."""
     rng = np.random.default_rng(5)
-    pictures = [np.kron(rng.integers(30, 220, (12, 12)), np.ones((4, 4))).astype(np.uint8) for _ in range(30)]
-    pictures[20] = pictures[2].copy()
-    pictures[26] = np.clip(pictures[3].astype(int) + rng.integers(-6, 7, (48, 48)) + 4, 0, 255).astype(np.uint8)
+    images = [np.kron(rng.integers(30, 220, (12, 12)), np.ones((4, 4))).astype(np.uint8) for _ in range(30)]
+    images[20] = images[2].copy()
+    images[26] = np.clip(images[3].astype(int) + rng.integers(-6, 7, (48, 48)) + 4, 0, 255).astype(np.uint8)
     lines = ["emotion,pixels,Usage"]
     for row, (label, usage) in enumerate(zip(trees.FER_LABELS, trees.FER_USAGE, strict=True)):
-        lines.append(f"{label},{' '.join(str(v) for v in pictures[row].ravel())},{usage}")
+        lines.append(f"{label},{' '.join(str(v) for v in images[row].ravel())},{usage}")
     (root / "fer2013.csv").write_text("\n".join(lines))
 
 
@@ -186,12 +186,12 @@ def test_planted_duplicates_are_found_across_splits(tmp_path):
     ((one, two, distance, value),) = found["duplicates"]["near"]
     assert (one, two) == ("fer2013/PrivateTest/26", "fer2013/Training/3") and distance <= 4 and 0.98 <= value < 1
     assert not found["fatal"]
-    assert any("1 pairs of equal pictures, 1 across official splits" in problem for problem in found["problems"])
-    assert any("1 pairs of almost equal pictures, 1 across official splits" in p for p in found["problems"])
+    assert any("1 pairs of equal images, 1 across official splits" in problem for problem in found["problems"])
+    assert any("1 pairs of almost equal images, 1 across official splits" in p for p in found["problems"])
 
 
-def test_near_duplicates_of_large_pictures_are_confirmed_on_the_source(tmp_path):
-    """Frames of one subject are alike and not reported; a picture that two subjects share is."""
+def test_near_duplicates_of_large_images_are_confirmed_on_the_source(tmp_path):
+    """Frames of one subject are alike and not reported; an image that two subjects share is."""
     trees.ckplus(tmp_path)
     noise = np.random.default_rng(0).integers(0, 2, (48, 64)).astype(np.uint8)
     grey = read_image(tmp_path / "cohn-kanade-images/S130/007/S130_007_00000012.png")[:, :, 0]

@@ -55,12 +55,12 @@ def test_ckplus_in_wrapper_folders_with_lower_case(tmp_path):
     assert set(build_manifest("ckplus", tmp_path)["sample_id"]) == set(trees.CKPLUS)
 
 
-def test_ckplus_peak_without_picture_is_excluded_and_said(tmp_path):
+def test_ckplus_peak_without_image_is_excluded_and_said(tmp_path):
     trees.ckplus(tmp_path)
     (tmp_path / "cohn-kanade-images/S010/001/S010_001_00000005.png").unlink()
     table = build_manifest("ckplus", tmp_path)
     assert len(table) == len(trees.CKPLUS)
-    assert "peak frame 5 has no picture" in reasons(table)["ckplus/S010/001"]
+    assert "peak frame 5 has no image" in reasons(table)["ckplus/S010/001"]
     assert any("peak frame 5" in problem for problem in table.attrs["problems"])
 
 
@@ -72,8 +72,8 @@ def test_ckplus_label_that_is_no_number_names_the_file(tmp_path):
 
 
 def test_manifest_survives_parquet(tmp_path):
-    trees.ckplus(tmp_path / "corpus")
-    table = build_manifest("ckplus", tmp_path / "corpus")
+    trees.ckplus(tmp_path / "dataset")
+    table = build_manifest("ckplus", tmp_path / "dataset")
     table.attrs["problems"] = ["odd"]
     write_parquet(tmp_path / "m.parquet", table)
     again = validate_manifest(read_parquet(tmp_path / "m.parquet"))
@@ -213,7 +213,7 @@ def test_casme2_whole_raw_clips(tmp_path):
     assert row["frames"][8].endswith("img9.jpg") and row["frames"][9].endswith("img10.jpg")
 
 
-def test_casme2_doubled_folder_and_choice_of_pictures(tmp_path):
+def test_casme2_doubled_folder_and_choice_of_images(tmp_path):
     trees.casme2(tmp_path, "CASME2_RAW_selected")
     (tmp_path / "CASME2_RAW_selected").rename(tmp_path / "x")
     (tmp_path / "CASME2_RAW_selected").mkdir()
@@ -221,10 +221,10 @@ def test_casme2_doubled_folder_and_choice_of_pictures(tmp_path):
     trees.casme2(tmp_path, "Cropped")
     auto = build_manifest("casme2", tmp_path)
     assert auto["frames"][0][0].startswith("CASME2_RAW_selected/")
-    assert build_manifest("casme2", tmp_path, {"pictures": "cropped"})["frames"][0][0].startswith("Cropped/")
+    assert build_manifest("casme2", tmp_path, {"images": "cropped"})["frames"][0][0].startswith("Cropped/")
     shutil.rmtree(tmp_path / "Cropped/sub26")
     assert "Cropped" not in str(build_manifest("casme2", tmp_path)["frames"].to_list())
-    table = build_manifest("casme2", tmp_path, {"pictures": "selected"})
+    table = build_manifest("casme2", tmp_path, {"images": "selected"})
     assert spans(table) == trees.CASME2
     assert table["frames"][0][0].startswith("CASME2_RAW_selected/CASME2_RAW_selected/sub01")
 
@@ -237,7 +237,7 @@ def test_casme2_apex_rule_exclude(tmp_path):
 
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
-    [(4, 999, "apex 999 after offset 55"), (3, 54, "onset 54 after apex 50"), (3, 40, "onset frame 40 has no picture"),
+    [(4, 999, "apex 999 after offset 55"), (3, 54, "onset 54 after apex 50"), (3, 40, "onset frame 40 has no image"),
      (3, 60, "onset 60 after offset 55")],
 )  # fmt: skip
 def test_casme2_contradicting_annotation_is_excluded_and_said(tmp_path, column, value, reason):
@@ -263,7 +263,7 @@ def test_casme2_missing_folder_is_a_row_and_a_problem(tmp_path):
     trees.casme2(tmp_path)
     shutil.rmtree(tmp_path / "Cropped/sub02/EP09f")
     table = build_manifest("casme2", tmp_path)
-    assert reasons(table) == {"casme2/sub02/EP09f": "no pictures of clip sub02/EP09f"}
+    assert reasons(table) == {"casme2/sub02/EP09f": "no images of clip sub02/EP09f"}
     assert any("row 4" in p and "EP09f" in p for p in table.attrs["problems"])
 
 
@@ -298,7 +298,7 @@ def test_smic_cropped_takes_labels_from_folders_and_the_middle_as_apex(tmp_path)
     trees.smic_cropped(tmp_path)
     table = build_manifest("smic", tmp_path)
     assert spans(table) == trees.SMIC
-    assert reasons(table) == {"smic/s18/s18_sur_03": "no pictures in the clip's folder"}
+    assert reasons(table) == {"smic/s18/s18_sur_03": "no images in the clip's folder"}
     assert any("s3_po_08: 2 frames are missing" in p for p in table.attrs["problems"])
 
 

@@ -21,8 +21,8 @@ from tests.datasets.mutations import (
     cut_file,
     flip_bytes,
     lose_folder,
+    lose_image,
     lose_line,
-    lose_picture,
     text_cell,
 )
 
@@ -79,7 +79,7 @@ def test_harmless_changes_change_no_sample(originals, tmp_path, title, mutation)
 
 # where nobody published counts, a whole folder or line that is gone leaves no trace
 UNCOUNTED = {"mug", "custom", "disfa", "disfa video"}
-TRACELESS = {lose_folder, lose_line, text_cell, cut_file, flip_bytes, lose_picture}
+TRACELESS = {lose_folder, lose_line, text_cell, cut_file, flip_bytes, lose_image}
 
 
 def check_harm(originals, folder, title, steps, seed):

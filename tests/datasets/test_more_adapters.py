@@ -1,4 +1,4 @@
-"""The other corpora against trees typed by hand."""
+"""The other datasets against trees typed by hand."""
 
 import numpy as np
 import openpyxl
@@ -25,10 +25,10 @@ def test_ck48_folders(tmp_path, top):
     assert set(table[table["subject"] == "ck48/S010"]["label"]) == {"anger", "happiness"}
 
 
-def test_ck48_one_picture_with_two_labels_is_an_error(tmp_path):
+def test_ck48_one_image_with_two_labels_is_an_error(tmp_path):
     more_trees.ck48(tmp_path)
-    trees.picture(tmp_path / "CK+48/fear/S010_004_00000015.png", (48, 48), 1, "L")
-    with pytest.raises(DataError, match="one picture with two labels"):
+    trees.image(tmp_path / "CK+48/fear/S010_004_00000015.png", (48, 48), 1, "L")
+    with pytest.raises(DataError, match="one image with two labels"):
         build_manifest("ck48", tmp_path)
 
 
@@ -52,7 +52,7 @@ def test_mug_nesting_of_every_kind(tmp_path):
     kept = table[table["excluded"].isna()]
     found = {r["sample_id"]: (r["label"], len(r["frames"]), int(r["apex"])) for r in kept.to_dict("records")}
     assert found == more_trees.MUG
-    assert reasons(table) == {"mug/004/fear_take000": "no pictures in the clip's folder"}
+    assert reasons(table) == {"mug/004/fear_take000": "no images in the clip's folder"}
     assert (kept["apex_source"] == "middle").all() and (kept["onset"] == 0).all()
     assert any("mixed" in p and "no known expression" in p for p in table.attrs["problems"])
 
@@ -78,9 +78,9 @@ def test_ised_videos_and_peaks(tmp_path, table):
         adapter.read_frame(tmp_path, frames[0].replace("#0", "#10"))
 
 
-def test_ised_peak_pictures_and_boxes(tmp_path):
+def test_ised_peak_images_and_boxes(tmp_path):
     more_trees.ised(tmp_path, "mat")
-    table = build_manifest("ised", tmp_path, {"pictures": "peaks", "face_box": "xywh"})
+    table = build_manifest("ised", tmp_path, {"images": "peaks", "face_box": "xywh"})
     assert list(table["kind"].unique()) == ["still"] and list(table["frames"][0]) == ["peakImages/1_4_7.jpg"]
     assert table["box"][0] == [10, 12, 40, 44] and table["excluded"].isna().all()
 
@@ -167,7 +167,7 @@ def test_oulu_strong(tmp_path, top):
         "oulu/P001/Surprise": ("surprise", 0, 14, 14, "last"), "oulu/P002/Disgust": ("disgust", 0, 9, 9, "last"),
         "oulu/P002/Fear": ("fear", 0, 8, 8, "last"), "oulu/P002/Sadness": ("sadness", 0, 10, 10, "last"),
     }  # fmt: skip
-    assert reasons(table) == {"oulu/P002/Anger": "no pictures in the clip's folder"}
+    assert reasons(table) == {"oulu/P002/Anger": "no images in the clip's folder"}
     assert all(ref.startswith(top + "/Strong/") for ref in table["frames"][0])
     assert list(build_manifest("oulu", tmp_path, {"lighting": "Weak"})["sample_id"]) == ["oulu/P001/Anger"]
     near = build_manifest("oulu", tmp_path, {"camera": "NI"})
@@ -188,7 +188,7 @@ def test_rafdb_list_and_attributes(tmp_path):
     assert train["sample_id"].iloc[0] == "rafdb/train_00001"
 
 
-def test_rafdb_original_pictures_have_landmarks_and_need_detection(tmp_path):
+def test_rafdb_original_images_have_landmarks_and_need_detection(tmp_path):
     more_trees.rafdb(tmp_path, "original")
     table = build_manifest("rafdb", tmp_path)
     assert not table.attrs["ships_crops"]
@@ -197,11 +197,11 @@ def test_rafdb_original_pictures_have_landmarks_and_need_detection(tmp_path):
     assert points.tolist() == [[30, 41.5], [70.5, 40], [50, 60]]
 
 
-def test_rafdb_missing_picture_and_bad_line(tmp_path):
+def test_rafdb_missing_image_and_bad_line(tmp_path):
     more_trees.rafdb(tmp_path)
     (tmp_path / "basic/Image/aligned/test_0003_aligned.jpg").unlink()
     table = build_manifest("rafdb", tmp_path)
-    assert len(table) == 14 and reasons(table) == {"rafdb/test_0003": "no aligned picture of test_0003"}
+    assert len(table) == 14 and reasons(table) == {"rafdb/test_0003": "no aligned image of test_0003"}
     path = tmp_path / "basic/EmoLabel/list_patition_label.txt"
     path.write_text(path.read_text().replace("train_00004.jpg 4", "train_00004.jpg 0"))
     with pytest.raises(DataError, match=r"list_patition_label.txt: line 4: got 'train_00004.jpg 0'"):
@@ -210,8 +210,8 @@ def test_rafdb_missing_picture_and_bad_line(tmp_path):
 
 def test_rafdb_mirror_with_class_folders(tmp_path):
     for n in range(1, 8):
-        trees.picture(tmp_path / f"DATASET/train/{n}/train_{n:05d}_aligned.jpg", (100, 100), n)
-        trees.picture(tmp_path / f"DATASET/test/{n}/test_{n:04d}_aligned.jpg", (100, 100), 10 + n)
+        trees.image(tmp_path / f"DATASET/train/{n}/train_{n:05d}_aligned.jpg", (100, 100), n)
+        trees.image(tmp_path / f"DATASET/test/{n}/test_{n:04d}_aligned.jpg", (100, 100), 10 + n)
     table = build_manifest("rafdb", tmp_path)
     assert len(table) == 14 and table["split"].value_counts().to_dict() == {"train": 7, "test": 7}
     assert table.set_index("sample_id")["label"]["rafdb/test_0004"] == "happiness"
@@ -231,19 +231,19 @@ def test_jaffe_names(tmp_path):
 
 def test_jaffe_conversion_beside_the_tiff_is_said(tmp_path):
     more_trees.jaffe(tmp_path)
-    trees.picture(tmp_path / "jaffe/KA.AN1.39.jpg", (64, 64), 39, "L")
+    trees.image(tmp_path / "jaffe/KA.AN1.39.jpg", (64, 64), 39, "L")
     table = build_manifest("jaffe", tmp_path)
     assert len(table) == 21 and table["frames"][0][0].endswith(".tiff")
-    assert any("2 files of one picture" in p for p in table.attrs["problems"])
+    assert any("2 files of one image" in p for p in table.attrs["problems"])
 
 
 # ------------------------------------------------------------------------------------------------ CASME
 
 
-@pytest.mark.parametrize(("pictures", "stem"), [("auto", "EP01_5-"), ("cropped", "reg_EP01_5-")])
-def test_casme_last_digit_group_is_the_frame(tmp_path, pictures, stem):
+@pytest.mark.parametrize(("images", "stem"), [("auto", "EP01_5-"), ("cropped", "reg_EP01_5-")])
+def test_casme_last_digit_group_is_the_frame(tmp_path, images, stem):
     more_trees.casme(tmp_path)
-    table = build_manifest("casme", tmp_path, {"pictures": pictures})
+    table = build_manifest("casme", tmp_path, {"images": images})
     assert spans(table) == {
         "casme/sub01/EP01_5": ("disgust", 3, 7, 14, "annotated"),
         "casme/sub01/EP03_1": ("tense", 3, 6, 10, "annotated"),
@@ -268,8 +268,8 @@ def test_casme_sq_sheets_without_headers(tmp_path):
 
 def test_casme_sq_subsets_and_crops(tmp_path):
     more_trees.casme_sq(tmp_path)
-    micro = build_manifest("casme_sq", tmp_path, {"subset": "micro", "pictures": "cropped"})
-    assert reasons(micro) == {"casme_sq/s16/disgust1_2": "no pictures of clip s16/disgust1_2"}
+    micro = build_manifest("casme_sq", tmp_path, {"subset": "micro", "images": "cropped"})
+    assert reasons(micro) == {"casme_sq/s16/disgust1_2": "no images of clip s16/disgust1_2"}
     assert len(micro) == 3 and micro.attrs["expected"]["classes"]["negative"] == 21
     assert micro["frames"][0][0].startswith("cropped/16/")
     assert len(build_manifest("casme_sq", tmp_path, {"subset": "macro"})) == 2
@@ -281,8 +281,8 @@ def test_casme_sq_long_videos_keep_only_the_expression(tmp_path):
         (tmp_path / folder).rename(tmp_path / f"away_{folder}")
     for subject, code, count in (("s15", "0401", 580), ("s16", "0101", 120)):
         for n in range(1, count + 1):
-            trees.picture(tmp_path / f"rawpic/{subject}/{subject[1:]}_{code}text/img{n:03d}.jpg", (16, 16), n)
-    table = build_manifest("casme_sq", tmp_path, {"pictures": "raw"})
+            trees.image(tmp_path / f"rawpic/{subject}/{subject[1:]}_{code}text/img{n:03d}.jpg", (16, 16), n)
+    table = build_manifest("casme_sq", tmp_path, {"images": "raw"})
     assert spans(table) == {
         "casme_sq/s15/anger1_1": ("negative", 0, 5, 13, "annotated"),
         "casme_sq/s16/disgust1_2": ("negative", 0, 3, 6, "annotated"),  # an offset of 0: as far behind the apex
@@ -290,13 +290,13 @@ def test_casme_sq_long_videos_keep_only_the_expression(tmp_path):
     assert len(table["frames"][0]) == 14 and table["frames"][0][0].endswith("img557.jpg")
 
 
-# ------------------------------------------------------------------------------------------------ a corpus of your own
+# ------------------------------------------------------------------------------------------------ a dataset of your own
 
 
 def own(root, rows, name="list.csv"):
     for n in range(1, 10):
-        trees.picture(root / f"clips/a/f{n}.png", (40, 40), n)
-        trees.picture(root / f"Bilder für Ä/b {n}.png", (40, 40), 20 + n)
+        trees.image(root / f"clips/a/f{n}.png", (40, 40), n)
+        trees.image(root / f"Bilder für Ä/b {n}.png", (40, 40), 20 + n)
     more_trees.video(root / "v/one.avi", 8)
     frame = pd.DataFrame(rows)
     frame.to_parquet(root / name) if name.endswith("parquet") else frame.to_csv(root / name, index=False)
@@ -311,7 +311,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
-def test_own_corpus(tmp_path, name):
+def test_own_dataset(tmp_path, name):
     own(tmp_path, ROWS, name)
     table = build_manifest("custom", tmp_path)
     assert spans(table.drop(index=1)) == {
@@ -335,13 +335,13 @@ def test_own_corpus(tmp_path, name):
         ({"onset": "two"}, "row 2, column onset: got 'two'"),
     ],
 )
-def test_own_corpus_bad_row_is_named(tmp_path, change, message):
+def test_own_dataset_bad_row_is_named(tmp_path, change, message):
     own(tmp_path, [{**ROWS[0], **change}, *ROWS[1:]])
     with pytest.raises(DataError, match=message):
         build_manifest("custom", tmp_path)
 
 
-def test_own_corpus_wrong_header_and_class(tmp_path):
+def test_own_dataset_wrong_header_and_class(tmp_path):
     own(tmp_path, ROWS)
     with pytest.raises(DataError, match=r"column label: 'joy' is no class.*classes: happy"):
         build_manifest("custom", tmp_path, {"classes": ["happy"]})
@@ -381,10 +381,10 @@ def test_own_crops_bad_row(tmp_path, cells, message):
         build_manifest("casme2", tmp_path, {"own_crops": "crops.csv"})
 
 
-# ------------------------------------------------------------------------------------------------ pictures of all kinds
+# ------------------------------------------------------------------------------------------------ images of all kinds
 
 
-def test_sixteen_bit_and_cmyk_pictures(tmp_path):
+def test_sixteen_bit_and_cmyk_images(tmp_path):
     more_trees.jaffe(tmp_path)
     deep = (np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "jaffe/KA.AN1.39.tiff")

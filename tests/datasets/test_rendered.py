@@ -9,11 +9,11 @@ from fernas.datasets.card import data_card
 from fernas.datasets.check import check_data
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest, merge_manifests
-from fernas.synth import write_corpus
+from fernas.synth import write_dataset
 
 SMALL = {
-    "fer2013": {"pictures": 40},
-    "rafdb": {"pictures": 40},
+    "fer2013": {"images": 40},
+    "rafdb": {"images": 40},
 }
 LAYOUTS = plugins.available("synth/layouts")
 
@@ -23,13 +23,13 @@ def small(name):
     return {key: value for key, value in SMALL.get(name, {"subjects": 2}).items() if key in config.model_fields}
 
 
-def test_every_corpus_of_the_papers_can_be_rendered():
+def test_every_dataset_of_the_papers_can_be_rendered():
     composites = {name for name in plugins.available("datasets") if plugins.load("datasets", name).spec.parts}
     assert set(LAYOUTS) == set(plugins.available("datasets")) - composites - {"custom"}
 
 
 def check_rendered(name, root):
-    truth = write_corpus(name, root, small(name))
+    truth = write_dataset(name, root, small(name))
     table = build_manifest(name, root)
     found = audit_dataset(plugins.load("datasets", name).spec, table, FrameReader({name: root}), truth)
     assert not found["fatal"], found["problems"]
@@ -45,21 +45,21 @@ def check_rendered(name, root):
 
 @pytest.mark.parametrize("name", [n for n in LAYOUTS if n in {"ckplus", "jaffe", "oulu"}])
 def test_found_is_what_was_drawn(name, tmp_path):
-    check_rendered(name, tmp_path / "corpus")
+    check_rendered(name, tmp_path / "dataset")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in LAYOUTS if n not in {"ckplus", "jaffe", "oulu"}])
 def test_found_is_what_was_drawn_in_the_other_layouts(name, tmp_path):
-    check_rendered(name, tmp_path / "corpus")
+    check_rendered(name, tmp_path / "dataset")
 
 
 @pytest.mark.slow
 def test_rendered_composite_says_that_it_is_rendered(tmp_path):
     roots, parts = {}, {}
     for name in plugins.load("datasets", "megc2019").spec.parts:
-        roots[name] = tmp_path / name / "corpus"
-        write_json(tmp_path / name / "truth.json", write_corpus(name, roots[name], small(name)))
+        roots[name] = tmp_path / name / "dataset"
+        write_json(tmp_path / name / "truth.json", write_dataset(name, roots[name], small(name)))
         parts[name] = build_manifest(name, roots[name])
     found = audit_dataset(
         plugins.load("datasets", "megc2019").spec, merge_manifests("megc2019", parts), FrameReader(roots)

@@ -54,7 +54,7 @@ def test_label_map_by_canonical_or_raw_label(ckplus):
 def test_label_map_to_no_class_or_from_nothing(ckplus):
     with pytest.raises(ConfigError, match=r"label_map.anger: 'negativ' is no class \(did you mean 'negative'"):
         task_samples(ckplus, task(classes=("negative", "positive"), label_map={"anger": "negativ"}))
-    with pytest.raises(ConfigError, match="label_map knows rage; the corpus has"):
+    with pytest.raises(ConfigError, match="label_map knows rage; the dataset has"):
         task_samples(ckplus, task(classes=("negative", "positive"), label_map={"rage": "negative"}))
 
 

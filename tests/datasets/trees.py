@@ -1,4 +1,4 @@
-"""Small copies of the corpora in their real layouts, typed by hand from what is known of the real trees.
+"""Small copies of the datasets in their real layouts, typed by hand from what is known of the real trees.
 
 Nothing here uses the renderer or an adapter, so that writer and adapter cannot share one misreading.
 """
@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 
-def picture(path: Path, size: tuple[int, int] = (64, 48), value: int = 0, mode: str = "RGB") -> None:
-    """A gradient with a square whose place depends on `value`, so that no two pictures are alike."""
+def image(path: Path, size: tuple[int, int] = (64, 48), value: int = 0, mode: str = "RGB") -> None:
+    """A gradient with a square whose place depends on `value`, so that no two images are alike."""
     path.parent.mkdir(parents=True, exist_ok=True)
     width, height = size
     x = np.linspace(0, 255, width)[None, :].repeat(height, 0)
@@ -50,7 +50,7 @@ def ckplus(root: Path) -> None:
     }  # fmt: skip
     for serial, ((subject, sequence), length) in enumerate(lengths.items()):
         for n in range(1, length + 1):
-            picture(
+            image(
                 root / f"cohn-kanade-images/{subject}/{sequence}/{subject}_{sequence}_{n:08d}.png",
                 value=100 * serial + n,
                 mode="L",
@@ -126,11 +126,11 @@ def fer2013_h5(root: Path) -> None:
 
 
 def fer2013_folders(root: Path) -> None:
-    """The picture mirror: names tell the official split, test/ holds both test splits."""
+    """The image mirror: names tell the official split, test/ holds both test splits."""
     words = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"]
     for row, (label, usage) in enumerate(zip(FER_LABELS, FER_USAGE, strict=True)):
         folder = "train" if usage == "Training" else "test"
-        picture(root / f"{folder}/{words[label]}/{usage}_{row * 1000 + 17}.jpg", (48, 48), row, "L")
+        image(root / f"{folder}/{words[label]}/{usage}_{row * 1000 + 17}.jpg", (48, 48), row, "L")
 
 
 # ---------------------------------------------------------------------------------------------------- CASME II
@@ -164,7 +164,7 @@ def casme2(root: Path, kind: str = "Cropped", apex: object = "/") -> None:
     for serial, (subject, clip, _, onset, _, offset, *_) in enumerate(rows[1:]):
         first, last = (int(onset), int(offset)) if kind != "CASME2-RAW" else (1, int(offset) + 5)  # type: ignore[call-overload]
         for n in range(first, last + 1):
-            picture(root / f"{kind}/sub{subject:02d}/{clip}/{prefix}img{n}.jpg", (56, 68), 40 * serial + n - first)
+            image(root / f"{kind}/sub{subject:02d}/{clip}/{prefix}img{n}.jpg", (56, 68), 40 * serial + n - first)
     text(root / kind / "sub01/Desktop - Shortcut.lnk", "x")
     text(root / kind / "sub01/EP01_2/Thumbs.db", "x")
 
@@ -203,7 +203,7 @@ def samm(root: Path, lines_above: int = 13) -> None:
     for serial, (clip, (first, last)) in enumerate(spans.items()):
         for n in range(first, last + 1):
             digits = f"{n:04d}" if clip != "006_1_2" else f"{n:05d}"
-            picture(root / f"SAMM/{clip[:3]}/{clip}/{clip[:3]}_{digits}.jpg", (60, 40), 90 * serial + n - first, "L")
+            image(root / f"SAMM/{clip[:3]}/{clip}/{clip[:3]}_{digits}.jpg", (60, 40), 90 * serial + n - first, "L")
 
 
 SAMM = {
@@ -230,10 +230,10 @@ def smic_cropped(root: Path) -> None:
     for serial, (folder, numbers) in enumerate(clips.items()):
         for at, n in enumerate(numbers):
             blank = " " if folder.startswith("NIR") else ""
-            picture(root / f"SMIC_all_cropped/{folder}/reg_image{blank}{n}.bmp", (34, 28), 30 * serial + at)
+            image(root / f"SMIC_all_cropped/{folder}/reg_image{blank}{n}.bmp", (34, 28), 30 * serial + at)
     (root / "SMIC_all_cropped/HS/s18/micro/surprise/s18_sur_03").mkdir(parents=True)
     for n in range(3):
-        picture(root / f"SMIC_all_cropped/HS/s1/non_micro/s1_n1/reg_image{n}.bmp", (34, 28), 900 + n)
+        image(root / f"SMIC_all_cropped/HS/s1/non_micro/s1_n1/reg_image{n}.bmp", (34, 28), 900 + n)
     text(root / "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/.DS_Store", "x")
 
 
@@ -248,7 +248,7 @@ def smic_raw(root: Path) -> None:
     """Release (b): the same nesting, `image%06d.bmp`."""
     for serial, clip in enumerate(["s1/micro/negative/s1_ne_01", "s2/micro/positive/s2_po_03"]):
         for n in range(7):
-            picture(root / f"SMIC_all_raw/HS/{clip}/image{559740 + n:06d}.bmp", (64, 48), 40 * serial + n)
+            image(root / f"SMIC_all_raw/HS/{clip}/image{559740 + n:06d}.bmp", (64, 48), 40 * serial + n)
 
 
 def smic_extended(root: Path) -> None:
@@ -271,7 +271,7 @@ def smic_extended(root: Path) -> None:
         [("s01/s1_ne_01", 559730, 559752), ("s01/s1_sur_02", 1000, 1022), ("s20/s20_po_01", 101, 115)]
     ):
         for n in range(first, last + 1):
-            picture(base / f"{clip}/image{n:06d}.jpg", (64, 48), 40 * serial + n - first)
+            image(base / f"{clip}/image{n:06d}.jpg", (64, 48), 40 * serial + n - first)
 
 
 # ---------------------------------------------------------------------------------------------------- MEGC2019

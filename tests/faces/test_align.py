@@ -71,7 +71,7 @@ def test_each_link_of_the_chains_serves_when_the_ones_before_are_off(config, det
     assert errors(faces)[:, :2].max() < limit
 
 
-def test_a_small_face_needs_the_doubled_picture():
+def test_a_small_face_needs_the_doubled_image():
     frame, truth = still(1, 96)
     shelf = Shelf({"toy/1": [frame]})
     plain, _ = align(manifest({"toy/1": 1}), shelf, FacesConfig(detectors=("dlib",)))
@@ -163,14 +163,14 @@ def test_an_unreadable_frame_is_stepped_over_and_named_when_none_is_left():
 
     def read(dataset, ref):
         if ref.startswith("toy/bad") or ref == "toy/c#0":
-            raise DataError(f"{ref}: truncated picture")
+            raise DataError(f"{ref}: truncated image")
         return frames[int(ref.rsplit("#", 1)[1])]
 
     table = manifest({"toy/c": 4, "toy/bad": 2})
     faces, previews = align_manifest(table, read, None, {}, CONFIG, quiet)
     assert faces["status"].tolist() == ["ok", "no_face"]
     assert faces["reference_frame"][0] == 1
-    assert faces["reason"][1] == "unreadable: toy/bad#0: truncated picture"
+    assert faces["reason"][1] == "unreadable: toy/bad#0: truncated image"
     assert faces["transform"][1] is None and not previews[1].any()
 
 
@@ -179,9 +179,9 @@ def test_composite_takes_the_rows_of_its_parts_in_its_own_order():
     faces, previews = align(table, shelf)
     parts = [faces.iloc[:2], faces.iloc[2:]]
     whole = manifest({"toy/2": 1, "toy/0": 1})
-    merged, pictures = merge_faces(whole, parts, [previews[:2], previews[2:]])
+    merged, images = merge_faces(whole, parts, [previews[:2], previews[2:]])
     assert merged["sample_id"].tolist() == ["toy/2", "toy/0"]
-    np.testing.assert_array_equal(pictures, previews[[2, 0]])
+    np.testing.assert_array_equal(images, previews[[2, 0]])
     with pytest.raises(ContractError, match="toy/9"):
         merge_faces(manifest({"toy/9": 1}), parts, [previews[:2], previews[2:]])
 

@@ -48,7 +48,7 @@ def test_output_is_channels_last_and_has_the_crops_size():
 
 
 @pytest.mark.parametrize("fill", ["edge", "zero"])
-def test_crops_equal_slices_of_the_padded_picture(fill):
+def test_crops_equal_slices_of_the_padded_image(fill):
     """The gathered crop against numpy's padding, flip and slice."""
     config = AugmentConfig(flip=True, padding=3, crop=9, rotation_deg=0, fill=fill, scale="unit")
     images, augment = batch(32), Augmenter(config)
@@ -73,7 +73,7 @@ def test_the_rotating_path_at_angle_zero_equals_the_copying_path(flip):
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_points_move_with_the_picture(flip):
+def test_points_move_with_the_image(flip):
     """A bright dot is found where `move_points` says."""
     size, at = 41, torch.tensor([[26.0, 13.0]])
     image = torch.zeros(1, size, size, 3, dtype=torch.uint8)
@@ -109,12 +109,12 @@ def test_parameters_differ_between_samples_and_repeat_for_a_seed():
     assert one.angle.abs().max() <= limit and one.left.min() >= 0 and one.left.max() <= 8
 
 
-def test_a_crop_beyond_the_padded_picture_is_refused():
+def test_a_crop_beyond_the_padded_image_is_refused():
     with pytest.raises(ValueError, match="crop"):
         Augmenter(AugmentConfig(crop=32, padding=2))(batch(), generator())
 
 
-def test_standard_scale_takes_each_picture_to_mean_zero_and_deviation_one():
+def test_standard_scale_takes_each_image_to_mean_zero_and_deviation_one():
     generator = torch.Generator().manual_seed(1)
     batch = torch.randint(0, 256, (3, 8, 8, 3), generator=generator, dtype=torch.uint8)
     batch[1] = batch[1] // 4 + 30

@@ -1,6 +1,6 @@
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import read_jsonl
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 from fernas.learn.history import History, Snapshots
 
 

@@ -31,7 +31,7 @@ def inputs(sources):
     return Inputs(images, table, ["a", "b"])
 
 
-def test_a_mean_over_the_corpus_counts_as_unknown():
+def test_a_mean_over_the_dataset_counts_as_unknown():
     part = inputs(["landmarks", "estimated", "mean"]).part(["s0", "s1", "s2"])
     assert np.isfinite(part.noses).all(1).tolist() == [True, True, False]
     filled = part.with_noses(np.array([1.0, 2.0]))

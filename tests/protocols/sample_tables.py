@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 LABELS = ("anger", "fear", "happiness", "surprise")
 
 
-def table_of(labels_of: dict[str, list[str]], dataset: str = "corpus") -> pd.DataFrame:
+def table_of(labels_of: dict[str, list[str]], dataset: str = "dataset") -> pd.DataFrame:
     """Subject -> labels of its samples; each sample is a group of its own."""
     rows = [
         {
@@ -25,14 +25,14 @@ def table_of(labels_of: dict[str, list[str]], dataset: str = "corpus") -> pd.Dat
 
 
 def regular(
-    subjects: int, per_class: int = 2, dataset: str = "corpus", labels: tuple[str, ...] = LABELS
+    subjects: int, per_class: int = 2, dataset: str = "dataset", labels: tuple[str, ...] = LABELS
 ) -> pd.DataFrame:
     """As many samples of each class for each subject."""
     return table_of({f"S{number:03d}": list(labels) * per_class for number in range(subjects)}, dataset)
 
 
 def anonymous(count: int, splits: dict[str, int], dataset: str = "wild") -> pd.DataFrame:
-    """A corpus without subjects: stills with an official split."""
+    """A dataset without subjects: stills with an official split."""
     names = [name for name, size in splits.items() for _ in range(size)]
     assert len(names) == count
     return pd.DataFrame(
@@ -50,7 +50,7 @@ def anonymous(count: int, splits: dict[str, int], dataset: str = "wild") -> pd.D
 
 @st.composite
 def tables(draw, min_subjects=4, max_subjects=12, max_datasets=3):
-    """Uneven corpora: one to three datasets, classes of any size, shuffled rows."""
+    """Uneven datasets: one to three datasets, classes of any size, shuffled rows."""
     parts = []
     for dataset in ("one", "two", "three")[: draw(st.integers(1, max_datasets))]:
         subjects = draw(st.integers(min_subjects, max_subjects))

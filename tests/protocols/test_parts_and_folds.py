@@ -58,14 +58,14 @@ def test_names_of_parts_give_independent_streams():
 def test_a_class_of_one_subject_is_learnt():
     table = table_of({f"s{n}": ["anger"] * 2 + (["fear"] if n == 3 else []) for n in range(9)})
     for seed in range(10):
-        assert "corpus/s3/c2" in split_parts(list(table["sample_id"]), table, SHARES, seed).weights
+        assert "dataset/s3/c2" in split_parts(list(table["sample_id"]), table, SHARES, seed).weights
 
 
 def test_three_subjects_are_enough_and_two_are_not():
     table = regular(3)
     parts = split_parts(list(table["sample_id"]), table, SHARES, 0).document()
     assert [len(units) for units in units_of(parts, table)] == [1, 1, 1]
-    side = list(table.loc[table["subject"] != "corpus/S000", "sample_id"])
+    side = list(table.loc[table["subject"] != "dataset/S000", "sample_id"])
     with pytest.raises(
         DataError, match=r"parts of all: got 2 subjects on the training side, fewer subjects than parts \(3"
     ):
@@ -127,13 +127,13 @@ def composite(casme2=6, samm=7, smic=4):
 
 
 @pytest.mark.parametrize("groups", [2, 3, 5])
-def test_groups_share_every_corpus_out_evenly(groups):
+def test_groups_share_every_dataset_out_evenly(groups):
     table = composite()
     train, _ = make_folds(table, "megc2019", groups=groups, parts=SHARES, seed=3)
-    corpus_of = {entry["fold"]: entry["name"].split("/")[0] for entry in train["folds"]}
-    counts = [Counter(corpus_of[k] for k in group["folds"]) for group in train["groups"]]
-    for corpus in ("casme2", "samm", "smic"):
-        sizes = [count[corpus] for count in counts]
+    dataset_of = {entry["fold"]: entry["name"].split("/")[0] for entry in train["folds"]}
+    counts = [Counter(dataset_of[k] for k in group["folds"]) for group in train["groups"]]
+    for dataset in ("casme2", "samm", "smic"):
+        sizes = [count[dataset] for count in counts]
         assert max(sizes) - min(sizes) <= 1
     sizes = [sum(count.values()) for count in counts]
     assert max(sizes) - min(sizes) <= 1
@@ -153,13 +153,13 @@ def test_documents_hold_what_readers_need():
     table = regular(6)
     train, test = make_folds(table, "loso", groups=2, parts=SHARES, seed=0, name="mine", classes=LABELS[::-1])
     assert train["protocol"] == test["protocol"] == "mine" and train["kind"] == "loso" and train["replica"] is False
-    assert train["classes"] == list(LABELS[::-1]) and train["table"]["corpus/S001/c0"] == "corpus/S001"
+    assert train["classes"] == list(LABELS[::-1]) and train["table"]["dataset/S001/c0"] == "dataset/S001"
     assert train["note"] == "leave one subject out, 6 subjects" and train["notes"] == [] and train["dropped"] == []
 
 
 def test_a_class_with_one_subject_is_refused_by_name():
     table = table_of({f"s{n}": ["anger", "fear"] + (["surprise"] if n == 2 else []) for n in range(6)})
-    with pytest.raises(DataError, match=r"the class 'surprise' has one subject or group alone \('corpus/s2'\)"):
+    with pytest.raises(DataError, match=r"the class 'surprise' has one subject or group alone \('dataset/s2'\)"):
         make_folds(table, "loso", parts=SHARES)
 
 
@@ -196,7 +196,7 @@ def test_published_pools_halve_by_position():
     assert train["published"]["selection"] == [f"wild/{n:05d}" for n in range(48, 96)]
 
 
-def test_without_subjects_copies_of_test_pictures_leave_the_training_side():
+def test_without_subjects_copies_of_test_images_leave_the_training_side():
     table = official(sha256={3: "same", 90: "same", 5: "twin", 6: "twin"})
     train, test = make_folds(table, "official", groups=1, parts=SHARES, seed=0)
     assert train["dropped"] == [{"fold": 0, "sample_id": "wild/00003", "reason": "exact"}]
@@ -234,35 +234,35 @@ def test_a_planted_subject_stops_the_run_by_name():
     moved = test["folds"][0]["test"][1:3]
     test["folds"][0]["test"] = [i for i in test["folds"][0]["test"] if i not in moved]
     train["folds"][0]["weights"] += moved
-    with pytest.raises(ContractError, match="fold corpus/S000: subject 'corpus/S000' is on both sides"):
+    with pytest.raises(ContractError, match="fold dataset/S000: subject 'dataset/S000' is on both sides"):
         audit_folds(table, train, test)
 
 
 def test_a_sample_on_both_sides_stops_the_run_by_name():
     table, train, test = planted()
     train["folds"][0]["weights"].append(test["folds"][0]["test"][0])
-    with pytest.raises(ContractError, match="sample 'corpus/S000/c0' is on both sides"):
+    with pytest.raises(ContractError, match="sample 'dataset/S000/c0' is on both sides"):
         audit_folds(table, train, test)
 
 
 def test_a_group_that_crosses_subjects_stops_the_run_by_name():
     table, train, test = planted()
-    table.loc[table["sample_id"].isin(["corpus/S000/c0", "corpus/S001/c0"]), "group"] = "one sequence"
+    table.loc[table["sample_id"].isin(["dataset/S000/c0", "dataset/S001/c0"]), "group"] = "one sequence"
     with pytest.raises(ContractError, match="group 'one sequence' is on both sides"):
         audit_folds(table, train, test)
 
 
 @pytest.mark.parametrize("how", ["sha256", "pairs"])
-def test_a_planted_copy_in_a_corpus_with_subjects_stops_the_run_by_name(how):
+def test_a_planted_copy_in_a_dataset_with_subjects_stops_the_run_by_name(how):
     table, train, test = planted()
     pairs = None
     if how == "sha256":
         table["sha256"] = [f"{n:064x}" for n in range(len(table))]
-        table.loc[table["sample_id"].isin(["corpus/S000/c0", "corpus/S001/c0"]), "sha256"] = "same"
+        table.loc[table["sample_id"].isin(["dataset/S000/c0", "dataset/S001/c0"]), "sha256"] = "same"
     else:
-        pairs = {"exact": [["corpus/S000/c0", "corpus/S001/c0"]], "near": []}
+        pairs = {"exact": [["dataset/S000/c0", "dataset/S001/c0"]], "near": []}
     with pytest.raises(
-        ContractError, match="test sample 'corpus/S000/c0' is an exact copy of the training sample 'corpus/S001/c0'"
+        ContractError, match="test sample 'dataset/S000/c0' is an exact copy of the training sample 'dataset/S001/c0'"
     ):
         audit_folds(table, train, test, pairs)
 

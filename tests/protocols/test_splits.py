@@ -36,8 +36,8 @@ def test_the_order_of_the_rows_does_not_matter_and_a_seed_gives_the_same_folds(t
 def test_loso_has_one_fold_per_subject_in_natural_order():
     table = table_of({"s10": ["anger"], "s9": ["fear", "anger"], "s1": ["fear"]})
     folds = load("protocols", "loso").split(table, {}, 0)
-    assert [fold.name for fold in folds] == ["corpus/s1", "corpus/s9", "corpus/s10"]
-    assert folds[1].test == ("corpus/s9/c0", "corpus/s9/c1")
+    assert [fold.name for fold in folds] == ["dataset/s1", "dataset/s9", "dataset/s10"]
+    assert folds[1].test == ("dataset/s9/c0", "dataset/s9/c1")
 
 
 def test_modulo_deals_sorted_subjects_out():
@@ -84,7 +84,7 @@ def test_official_follows_the_split_and_public_test_is_inner_validation():
     assert len(fold.train) == 12
 
 
-def test_megc2019_is_loso_over_three_corpora_and_says_how_many_subjects():
+def test_megc2019_is_loso_over_three_datasets_and_says_how_many_subjects():
     import pandas as pd
 
     labels = ("negative", "positive", "surprise")
@@ -119,11 +119,11 @@ def unlabelled():
 @pytest.mark.parametrize(
     ("kind", "options", "table", "says"),
     [
-        ("loso", {}, regular(1), r"got one subject \('corpus/S000'\), expected at least two"),
+        ("loso", {}, regular(1), r"got one subject \('dataset/S000'\), expected at least two"),
         ("loso", {}, anonymous(8, {"train": 8}), "wild has no subjects"),
         ("loso", {}, regular(4).iloc[:0], "got no samples"),
-        ("loso", {}, without_some_subjects(), "1 of 32 samples have no subject, first 'corpus/S000/c5'"),
-        ("loso", {}, unlabelled(), "1 samples have no label, first 'corpus/S000/c5'"),
+        ("loso", {}, without_some_subjects(), "1 of 32 samples have no subject, first 'dataset/S000/c5'"),
+        ("loso", {}, unlabelled(), "1 samples have no label, first 'dataset/S000/c5'"),
         ("subject_kfold", {"folds": 5}, regular(4), r"got 4 subjects, fewer subjects than folds \(5\)"),
         ("official", {}, regular(4), "no official split"),
         ("official", {}, anonymous(8, {"Training": 4, "extra": 4}), "no side for the split 'extra'"),

@@ -10,7 +10,7 @@ import pandas as pd
 from fernas.core.config import StudyConfig
 from fernas.core.images import write_image
 from fernas.core.io import append_jsonl, write_json, write_npy, write_parquet, write_text
-from fernas.evaluation.scores import score_predictions
+from fernas.scoring.scores import score_predictions
 
 EMOTIONS = ["anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral"]
 MICRO = ["negative", "positive", "surprise"]
@@ -27,7 +27,7 @@ QUALITY = {"emonas": 0.62, "random": 0.55, "random_mean": 0.5, "small_cnn": 0.45
 
 
 def study_document() -> dict[str, Any]:
-    """A study of two rendered tasks and one real one without its corpus."""
+    """A study of two rendered tasks and one real one without its dataset."""
     method = {"search": "darts_first", "space": "emonas", "recipe": "plain"}
     return {
         "datasets": {"ckplus": {}, "casme2": {}, "smic": {}, "samm": {}, "megc2019": {}, "fer2013": {"source": "real"}},
@@ -192,8 +192,8 @@ def _task_files(
     frame = predictions(rng, classes, subjects, 0.5)
     folder = results / "tasks" / f"{task}-rendered"
     size = len(frame)
-    pictures = rng.integers(0, 255, (size, 12, 12, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
-    write_npy(folder / view / "inputs.npy", pictures)
+    images = rng.integers(0, 255, (size, 12, 12, 3), dtype=np.uint8).repeat(4, 1).repeat(4, 2)
+    write_npy(folder / view / "inputs.npy", images)
     table = frame[["sample_id", "subject", "dataset", "label", "face_status"]].assign(
         row=np.arange(size), source_id=frame["sample_id"], class_index=[classes.index(x) for x in frame["label"]],
         nose_x=24.0, nose_y=28.0, excluded=None,
@@ -229,4 +229,4 @@ def _task_files(
     )
     write_parquet(data / "faces.parquet", faces)
     write_npy(data / "previews.npy", rng.integers(0, 255, (size, 64, 64, 3), dtype=np.uint8))
-    write_image(data / "face.png", pictures[0])
+    write_image(data / "face.png", images[0])

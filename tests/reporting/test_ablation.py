@@ -6,8 +6,8 @@ import pytest
 from fernas.core.config import StudyConfig, load_config
 from fernas.core.errors import ConfigError
 from fernas.core.io import read_parquet
-from fernas.evaluation.compare import compare_runs
 from fernas.reporting.ablation import ablation_table, differences, variants, write_ablation
+from fernas.scoring.compare import compare_runs
 from tests.reporting.fabricate import EMOTIONS, predictions, search_files, study_document, training_files
 from tests.workflow.conftest import ROOT
 

@@ -48,9 +48,9 @@ def test_the_same_content_gives_the_same_bytes() -> None:
     assert figures.confusion_svg(matrix, list("abc")) == figures.confusion_svg(matrix, list("abc"))
 
 
-def test_grey_pictures_become_png() -> None:
+def test_grey_images_become_png() -> None:
     for channels in (1, 3):
-        assert figures.picture_png(np.zeros((4, 4, channels), np.uint8)).startswith(b"\x89PNG")
+        assert figures.image_png(np.zeros((4, 4, channels), np.uint8)).startswith(b"\x89PNG")
 
 
 def test_colours_of_methods_say_what_they_are_where_there_are_several_kinds() -> None:

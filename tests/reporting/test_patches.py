@@ -3,7 +3,7 @@
 import numpy as np
 
 from fernas.core.io import append_jsonl, write_json
-from fernas.reporting.patches import cost_table, patch_findings, write_pictures
+from fernas.reporting.patches import cost_table, patch_findings, write_images
 from fernas.reporting.tree import MethodRun
 
 NETWORK = {"classes": 7, "input": [1, 48, 48]}
@@ -32,11 +32,11 @@ def test_findings_and_costs(tmp_path):
     final = {"final": True, "fitness": 0.5, "uar": 0.5, "params": 35_000, "reduction": 0.94, "asked": 9, "trained": 7}
     append_jsonl(search / "search.jsonl", {**final, "cache_hits": 2, "front": born, "occlusion": occlusion})
     found = patch_findings("deep_evolution", run)
-    assert found is not None and len(found.pictures) == 2
-    assert all(svg.startswith("<svg") for svg, _, _ in found.pictures)
+    assert found is not None and len(found.images) == 2
+    assert all(svg.startswith("<svg") for svg, _, _ in found.images)
     assert "9 genomes were asked for in 1 search, 2 of them known already; 94.0 %" in found.sentences[1]
     assert "costs the patch network 20.0 points" in found.sentences[2]
-    write_pictures(tmp_path / "tables", "t-p", found)
+    write_images(tmp_path / "tables", "t-p", found)
     assert {p.name for p in (tmp_path / "tables").iterdir()} == {
         "t-p-deep_evolution-coverage.svg",
         "t-p-deep_evolution-front.svg",

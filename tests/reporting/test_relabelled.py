@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from fernas.core.io import append_jsonl
-from fernas.reporting.collect import swap_picture
+from fernas.reporting.collect import swap_image
 from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.tree import MethodRun
 
@@ -44,7 +44,7 @@ def test_swaps_are_summed_by_epoch_pair_and_fate(tmp_path: Path) -> None:
     assert "6 swaps" in words and "fear to surprise 4" in words and "2 as stored, 1 as swapped" in words
 
 
-def test_the_picture_says_it_in_words_and_other_methods_have_none(tmp_path: Path) -> None:
-    picture = swap_picture("autofernet", make(tmp_path))
-    assert picture is not None and "6 swaps" in picture.alt and picture.source.startswith("data:image/svg")
-    assert swap_picture("plain", MethodRun("t", "p", "m", "s", tmp_path / "nothing")) is None
+def test_the_image_says_it_in_words_and_other_methods_have_none(tmp_path: Path) -> None:
+    image = swap_image("autofernet", make(tmp_path))
+    assert image is not None and "6 swaps" in image.alt and image.source.startswith("data:image/svg")
+    assert swap_image("plain", MethodRun("t", "p", "m", "s", tmp_path / "nothing")) is None

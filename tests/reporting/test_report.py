@@ -13,13 +13,13 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
-from fernas.evaluation.scores import score_predictions
 from fernas.reporting import collect, report
 from fernas.reporting._markdown import to_html
 from fernas.reporting.collect import Row, TaskBlock, lead, mean_curve, numbered_by_fold
 from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from fernas.reporting.tables import comparison
+from fernas.scoring.scores import score_predictions
 from tests.reporting.fabricate import fabricate, predictions, study_document
 
 
@@ -67,10 +67,10 @@ def test_the_page_asks_nobody_for_anything(html: str) -> None:
     assert "default-src 'none'" in html and "@import" not in html
 
 
-def test_every_picture_and_table_is_described(html: str) -> None:
+def test_every_image_and_table_is_described(html: str) -> None:
     found = parsed(html).found
-    pictures = [attributes for tag, attributes in found if tag == "img"]
-    assert len(pictures) > 20 and all(attributes.get("alt") for attributes in pictures)
+    images = [attributes for tag, attributes in found if tag == "img"]
+    assert len(images) > 20 and all(attributes.get("alt") for attributes in images)
     ids = [attributes["id"] for _, attributes in found if attributes.get("id")]
     assert len(ids) == len(set(ids))
     for tag, attributes in found:
@@ -111,7 +111,7 @@ def test_an_empty_results_folder_has_a_page(tmp_path: Path) -> None:
     parsed(html)
 
 
-def test_pictures_of_real_people_only_by_config(tmp_path: Path) -> None:
+def test_images_of_real_people_only_by_config(tmp_path: Path) -> None:
     results = tmp_path / "results"
     fabricate(results)
     shutil.rmtree(results / "runs/ckplus-7n-rendered")
@@ -130,9 +130,9 @@ def test_pictures_of_real_people_only_by_config(tmp_path: Path) -> None:
 def test_tables_come_in_three_forms(page: Path, tree: tuple[Path, StudyConfig]) -> None:
     names = {path.name for path in (tree[0] / "tables").iterdir()}
     assert {f"ckplus-7n-kfold4.{suffix}" for suffix in ("csv", "md", "tex")} <= names
-    for stem in ("summary", "ckplus-7n-kfold4-scores", "megc2019-3-megc-corpora", "papers", "paired", "search_health"):
+    for stem in ("summary", "ckplus-7n-kfold4-scores", "megc2019-3-megc-datasets", "papers", "paired", "search_health"):
         assert {f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")} <= names
-    assert "ckplus-7n-kfold4-corpora.csv" not in names  # one corpus
+    assert "ckplus-7n-kfold4-datasets.csv" not in names  # one dataset
     summary = pd.read_csv(tree[0] / "tables/summary.csv").set_index("method")
     rows = comparison(*tree, write=False).set_index(["task", "method"])["uar"]
     assert summary.loc["emonas", "ckplus-7n, kfold4"] == pytest.approx(rows["ckplus-7n", "emonas"], abs=1e-5)

@@ -13,14 +13,15 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json, write_parquet
-from fernas.evaluation.compare import compare_runs, holm
-from fernas.evaluation.scores import score_predictions
-from fernas.reporting import report, statistics, texts
+from fernas.reporting import formats as texts
+from fernas.reporting import report, statistics
 from fernas.reporting.best import best_runs
-from fernas.reporting.collect import lead, similarity_pictures
+from fernas.reporting.collect import lead, similarity_images
 from fernas.reporting.figures import ranks_svg
 from fernas.reporting.report import build_report
 from fernas.reporting.tables import comparison
+from fernas.scoring.compare import compare_runs, holm
+from fernas.scoring.scores import score_predictions
 from tests.reporting.fabricate import EMOTIONS, fabricate, predictions, study_document
 
 
@@ -125,26 +126,26 @@ def test_search_and_training_seeds_are_separate_terms(own_tree: tuple[Path, Stud
     assert row["search_sd"] > row["training_sd"] > 0 and 0 < row["search_share"] < 1
 
 
-def study_of(results: Path, corpora: int) -> pd.DataFrame:
-    """One task on several corpora, three methods of different quality."""
-    for number in range(corpora):
+def study_of(results: Path, datasets: int) -> pd.DataFrame:
+    """One task on several datasets, three methods of different quality."""
+    for number in range(datasets):
         for method, quality in (("strong", 0.9), ("middle", 0.6), ("weak", 0.2)):
             finish(results / f"runs/d{number}-7-rendered/kfold4/{method}/no_data/s0/t0", number, quality, 4)
     return comparison(results, None, write=False)
 
 
-def test_ranks_over_five_corpora_have_a_picture(tmp_path: Path) -> None:
+def test_ranks_over_five_datasets_have_an_image(tmp_path: Path) -> None:
     frame = study_of(tmp_path, 5)
     ranks = statistics.study_ranks(frame)
     assert ranks["available"] and ranks["ranks"] == {"strong": 1, "middle": 2, "weak": 3}
     svg = ranks_svg(ranks)
     assert "strong" in svg and "critical difference" in svg and svg == ranks_svg(ranks)
     html = build_report(tmp_path, None, tmp_path / "report").read_text(encoding="utf-8")
-    assert "Mean ranks over 5 corpora: strong 1.00, middle 2.00, weak 3.00" in html
+    assert "Mean ranks over 5 datasets: strong 1.00, middle 2.00, weak 3.00" in html
     assert (tmp_path / "tables/ranks.svg").is_file()
 
 
-def test_corpora_with_the_same_people_and_rendered_ones_beside_real_ones_are_no_ranks(tmp_path: Path) -> None:
+def test_datasets_with_the_same_people_and_rendered_ones_beside_real_ones_are_no_ranks(tmp_path: Path) -> None:
     names = ["casme2", "smic", "samm", "megc2019", "ckplus", "jaffe", "mug"]
     document = study_document()
     document["datasets"] = {name: {"source": "real", "root": "/x"} for name in names} | {"disfa": {}}
@@ -155,17 +156,17 @@ def test_corpora_with_the_same_people_and_rendered_ones_beside_real_ones_are_no_
         for name in [*names, "disfa"] for method, value in (("a", 0.9), ("b", 0.6), ("c", 0.2))
     ]  # fmt: skip
     ranks = statistics.study_ranks(pd.DataFrame(rows), config)
-    assert ranks["available"] and ranks["corpora"] == 6 and not ranks["rendered"]
+    assert ranks["available"] and ranks["datasets"] == 6 and not ranks["rendered"]
     assert ranks["left_out"] == ["disfa (rendered)", "megc2019 (same people as casme2, smic, samm)"]
     rendered = statistics.study_ranks(pd.DataFrame(rows).assign(rendered=True), config)
-    assert rendered["rendered"] and rendered["corpora"] == 7
+    assert rendered["rendered"] and rendered["datasets"] == 7
     few = statistics.study_ranks(pd.DataFrame([row for row in rows if row["dataset"] not in ("jaffe", "mug")]), config)
-    assert not few["available"] and "4 corpora" in few["reason"]
+    assert not few["available"] and "4 datasets" in few["reason"]
 
 
-def test_four_corpora_are_too_few_for_ranks(tmp_path: Path) -> None:
+def test_four_datasets_are_too_few_for_ranks(tmp_path: Path) -> None:
     ranks = statistics.study_ranks(study_of(tmp_path, 4))
-    assert not ranks["available"] and "at least 5 corpora" in ranks["reason"]
+    assert not ranks["available"] and "at least 5 datasets" in ranks["reason"]
     assert not statistics.study_ranks(comparison(tmp_path / "nothing", None, write=False))["available"]
 
 
@@ -229,11 +230,11 @@ def test_the_similarity_of_expressions_is_drawn_where_relabelling_ran() -> None:
     document = study_document()
     document["methods"]["autofernet"] = {"search": "sgas", "space": "autofernet", "recipe": "relabel"}
     config = StudyConfig.model_validate(document)
-    (picture,) = similarity_pictures(config, [{"method": "autofernet"}, {"method": "emonas"}], EMOTIONS)
-    assert "anger" in picture.alt and "autofernet" in picture.caption and picture.source.startswith("data:image/svg")
+    (image,) = similarity_images(config, [{"method": "autofernet"}, {"method": "emonas"}], EMOTIONS)
+    assert "anger" in image.alt and "autofernet" in image.caption and image.source.startswith("data:image/svg")
     document["methods"]["autofernet"]["recipe_options"] = {"strategy": 1}
-    assert similarity_pictures(StudyConfig.model_validate(document), [{"method": "autofernet"}], EMOTIONS) == []
-    assert similarity_pictures(None, [{"method": "autofernet"}], EMOTIONS) == []
+    assert similarity_images(StudyConfig.model_validate(document), [{"method": "autofernet"}], EMOTIONS) == []
+    assert similarity_images(None, [{"method": "autofernet"}], EMOTIONS) == []
 
 
 def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

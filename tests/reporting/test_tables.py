@@ -10,7 +10,8 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json
-from fernas.reporting import tables, texts
+from fernas.reporting import formats as texts
+from fernas.reporting import tables
 from fernas.reporting.tree import MethodRun
 from tests.reporting.fabricate import study_document
 

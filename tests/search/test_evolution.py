@@ -24,7 +24,7 @@ from fernas.search import eyes_mouth, random_boxes, random_patches
 from fernas.search._evolution import knee, search
 from fernas.search._genomes import cross, decode, encode, mutate
 from fernas.search._hand_made import eyes_and_mouth
-from fernas.search._patch_training import mean_nose, pictures_of
+from fernas.search._patch_training import images_of, mean_nose
 from fernas.search._patches_config import EvolutionConfig, PatchSearchConfig
 from fernas.search.planted import FOUND, OPTIONS, make_problem, planted_context
 from fernas.spaces.patch_networks import cut
@@ -75,7 +75,7 @@ def test_the_knee_is_the_point_farthest_above_the_chord():
     assert knee(np.array([[10, 0.2]])) == 0
 
 
-def test_cutting_bytes_is_cutting_mirrored_and_scaled_pictures():
+def test_cutting_bytes_is_cutting_mirrored_and_scaled_images():
     """The fast way (one uint8 tensor) against the network's own on the augmented floats."""
     rng = np.random.default_rng(3)
     images = rng.integers(0, 256, (5, 20, 20, 3)).astype(np.uint8)
@@ -84,15 +84,15 @@ def test_cutting_bytes_is_cutting_mirrored_and_scaled_pictures():
     part = replace(ArrayPart.of(images, np.zeros(5)), noses=noses)
     mean = mean_nose(part)
     assert np.allclose(mean, noses[:4].mean(0))
-    pictures = pictures_of(part, mean, "standard")
+    images = images_of(part, mean, "standard")
     floats = evaluation_view(torch.from_numpy(images), AugmentConfig(scale="standard"))
     known = torch.from_numpy(np.where(np.isfinite(noses), noses, mean))
     flip = torch.tensor([False, True, True, False, True])
     mirrored = torch.where(flip[:, None, None, None], floats.flip(3), floats)
     moved = torch.stack([torch.where(flip, 19 - known[:, 0], known[:, 0]), known[:, 1]], 1)
     for box in ((3, -2, 8, 4), (-9, 9, 4, 12)):
-        assert torch.allclose(pictures.cut(box, flip), cut(mirrored, moved, box), atol=1e-5)
-    assert torch.allclose(pictures.whole(flip), mirrored, atol=1e-5)
+        assert torch.allclose(images.cut(box, flip), cut(mirrored, moved, box), atol=1e-5)
+    assert torch.allclose(images.whole(flip), mirrored, atol=1e-5)
 
 
 def planted(folder: Path, seed: int = 1, **options):

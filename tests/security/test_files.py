@@ -1,4 +1,4 @@
-"""Hostile corpora: paths that leave the root, pictures, videos and sheets that unpack to more than they are."""
+"""Hostile datasets: paths that leave the root, images, videos and sheets that unpack to more than they are."""
 
 import io
 import struct
@@ -25,28 +25,28 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def corpus(tmp_path):
-    """A corpus of one picture, and a picture beside it that is none of its business."""
-    picture = np.zeros((32, 32, 3), np.uint8)
-    write_image(tmp_path / "root" / "a.png", picture)
-    write_image(tmp_path / "secret.png", picture)
+def dataset(tmp_path):
+    """A dataset of one image, and an image beside it that is none of its business."""
+    image = np.zeros((32, 32, 3), np.uint8)
+    write_image(tmp_path / "root" / "a.png", image)
+    write_image(tmp_path / "secret.png", image)
     return tmp_path / "root"
 
 
 @pytest.mark.parametrize("ref", ["../secret.png", "x/../../secret.png", "..\\secret.png", "{secret}"])
-def test_a_reference_that_leaves_the_root_is_refused(corpus, ref):
-    ref = ref.format(secret=corpus.parent / "secret.png")
+def test_a_reference_that_leaves_the_root_is_refused(dataset, ref):
+    ref = ref.format(secret=dataset.parent / "secret.png")
     for read in (read_ref, digest_of):
         with pytest.raises(DataError, match="root"):
-            read(corpus, ref)
-    assert read_ref(corpus, "a.png").shape == (32, 32, 3)
+            read(dataset, ref)
+    assert read_ref(dataset, "a.png").shape == (32, 32, 3)
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "a/../../secret.png", "C:\\secret.png", "{secret}"])
-def test_a_table_that_leaves_the_root_is_refused_by_row(corpus, path):
-    (corpus / "t.csv").write_text(f"path,label\na.png,x\n{path.format(secret=corpus.parent / 'secret.png')},y\n")
+def test_a_table_that_leaves_the_root_is_refused_by_row(dataset, path):
+    (dataset / "t.csv").write_text(f"path,label\na.png,x\n{path.format(secret=dataset.parent / 'secret.png')},y\n")
     with pytest.raises(DataError, match="row 3.*root"):
-        findings = check_data("custom", corpus, {})
+        findings = check_data("custom", dataset, {})
         raise DataError("; ".join(findings["problems"]))
 
 
@@ -63,7 +63,7 @@ def png(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (MAX_PIXELS + 1, 1), (2**31 - 1, 2**31 - 1)])
-def test_a_picture_bomb_is_refused_by_its_pixels(size):
+def test_an_image_bomb_is_refused_by_its_pixels(size):
     with pytest.raises(DataError, match=f"{size[0]}x{size[1]} pixels, expected at most"):
         decode_image(png(*size), "bomb.png")
 
@@ -78,15 +78,15 @@ def test_an_h5_that_unpacks_to_gigabytes_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["raw", "link", "virtual", "group/link", "soft"])
-def test_an_h5_whose_pictures_lie_outside_of_it_is_refused(corpus, name):
-    """HDF5 can name any file as its storage, so that what is none of its business would become a picture."""
-    (corpus.parent / "secret").write_bytes(bytes(range(256)) * 16)
-    other = corpus.parent / "other.h5"
+def test_an_h5_whose_images_lie_outside_of_it_is_refused(dataset, name):
+    """HDF5 can name any file as its storage, so that what is none of its business would become an image."""
+    (dataset.parent / "secret").write_bytes(bytes(range(256)) * 16)
+    other = dataset.parent / "other.h5"
     with h5py.File(other, "w") as file:
         file["y"] = np.ones((1, 8, 8), np.uint8)
-    with h5py.File(corpus / "a.h5", "w") as file:
+    with h5py.File(dataset / "a.h5", "w") as file:
         file["own"] = np.ones((1, 8, 8), np.uint8)
-        file.create_dataset("raw", (1, 64, 64), "u1", external=[(str(corpus.parent / "secret"), 0, 4096)])
+        file.create_dataset("raw", (1, 64, 64), "u1", external=[(str(dataset.parent / "secret"), 0, 4096)])
         file["link"] = h5py.ExternalLink(str(other), "y")
         file["group/link"] = h5py.ExternalLink(str(other), "y")
         file["soft"] = h5py.SoftLink("/group/link")
@@ -94,8 +94,8 @@ def test_an_h5_whose_pictures_lie_outside_of_it_is_refused(corpus, name):
         layout[:] = h5py.VirtualSource(str(other), "y", (1, 8, 8))
         file.create_virtual_dataset("virtual", layout)
     with pytest.raises(DataError, match="another file"):
-        read_ref(corpus, f"a.h5#{name}/0")
-    assert read_ref(corpus, "a.h5#own/0").shape == (8, 8, 3)
+        read_ref(dataset, f"a.h5#{name}/0")
+    assert read_ref(dataset, "a.h5#own/0").shape == (8, 8, 3)
 
 
 def test_a_sheet_that_unpacks_to_gigabytes_is_refused(tmp_path):

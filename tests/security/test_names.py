@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fernas.core.io import append_jsonl, write_json, write_parquet
-from fernas.evaluation.scores import score_predictions
-from fernas.reporting import tracking
 from fernas.reporting.report import build_report
 from fernas.reporting.tables import write_comparison
+from fernas.scoring.scores import score_predictions
+from fernas.tracking import mirror as tracking
 from tests.reporting.fabricate import predictions, study_document
 
 EVIL = "<script>alert(1)</script>"

@@ -130,7 +130,7 @@ def test_limits_that_leave_nothing_are_refused():
         PatchLimits.of(48, 4, True, 1 / 4, 1 / 3, 0.06)
 
 
-def test_boxes_scale_with_the_pictures():
+def test_boxes_scale_with_the_images():
     arch = parse_architecture(DOCUMENT)
     assert boxes_on(arch, 96, 96) == ((-20, -12, 24, 16), (18, -12, 24, 16))
     assert boxes_on(arch, 48, 48) == ((-10, -6, 12, 8), (9, -6, 12, 8))

@@ -1,4 +1,4 @@
-"""Layout writers: every corpus is written as its truth says, the same each time, and says that it is rendered."""
+"""Layout writers: every dataset is written as its truth says, the same each time, and says that it is rendered."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from fernas.core import plugins
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.images import list_images, read_image
 from fernas.core.io import to_json
-from fernas.synth import write_corpus
-from fernas.synth.corpus import RENDERED_NAME, write_xlsx
+from fernas.synth import write_dataset
+from fernas.synth.dataset import RENDERED_NAME, write_xlsx
 
 SMALL = {
     "ckplus": {"subjects": 3, "emotions": ["anger", "contempt", "happiness"], "frames": 6, "size_px": 128},
@@ -38,10 +38,10 @@ SMALL = {
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
-    """Each corpus once: name -> (folder, truth)."""
-    base = tmp_path_factory.mktemp("corpora")
-    return {name: (base / name, write_corpus(name, base / name, {"seed": 7, **SMALL[name]})) for name in SMALL}
+def datasets(tmp_path_factory):
+    """Each dataset once: name -> (folder, truth)."""
+    base = tmp_path_factory.mktemp("datasets")
+    return {name: (base / name, write_dataset(name, base / name, {"seed": 7, **SMALL[name]})) for name in SMALL}
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -58,8 +58,8 @@ def test_there_is_a_small_case_for_every_layout():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_truth_counts_itself_and_is_json(corpora, name):
-    _, truth = corpora[name]
+def test_truth_counts_itself_and_is_json(datasets, name):
+    _, truth = datasets[name]
     clips = truth["clips"]
     assert truth["rendered"] is True and truth["dataset"] == name and truth["seed"] == 7
     assert json.loads(to_json(truth))["samples"] == truth["samples"] == len(clips) > 0
@@ -74,18 +74,18 @@ def test_truth_counts_itself_and_is_json(corpora, name):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_corpus_says_that_it_is_rendered(corpora, name):
-    text = (corpora[name][0] / RENDERED_NAME).read_text()
+def test_the_dataset_says_that_it_is_rendered(datasets, name):
+    text = (datasets[name][0] / RENDERED_NAME).read_text()
     assert "RENDERED" in text and name in text and "seed: 7" in text
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_same_seed_writes_the_same_bytes_another_seed_others(corpora, name, tmp_path):
-    folder, truth = corpora[name]
-    again = write_corpus(name, tmp_path / "again", {"seed": 7, **SMALL[name]})
+def test_the_same_seed_writes_the_same_bytes_another_seed_others(datasets, name, tmp_path):
+    folder, truth = datasets[name]
+    again = write_dataset(name, tmp_path / "again", {"seed": 7, **SMALL[name]})
     assert to_json(again) == to_json(truth)
     assert digest(tmp_path / "again") == digest(folder)
-    write_corpus(name, tmp_path / "other", {"seed": 8, **SMALL[name]})
+    write_dataset(name, tmp_path / "other", {"seed": 8, **SMALL[name]})
     here, there = digest(folder), digest(tmp_path / "other")
     same = [
         p
@@ -95,18 +95,18 @@ def test_the_same_seed_writes_the_same_bytes_another_seed_others(corpora, name, 
     assert not same
 
 
-def test_another_process_writes_the_same_bytes(corpora, tmp_path):
-    call = "write_corpus(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
-    script = f"import json, sys; from fernas.synth import write_corpus; {call}"
+def test_another_process_writes_the_same_bytes(datasets, tmp_path):
+    call = "write_dataset(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
+    script = f"import json, sys; from fernas.synth import write_dataset; {call}"
     for name in ("casme2", "ised"):
         config = json.dumps({"seed": 7, **SMALL[name]})
         subprocess.run([sys.executable, "-c", script, name, str(tmp_path / name), config], check=True)
-        assert digest(tmp_path / name) == digest(corpora[name][0])
+        assert digest(tmp_path / name) == digest(datasets[name][0])
 
 
-def test_corpora_share_no_people(corpora):
+def test_datasets_share_no_people(datasets):
     """Without that, a subject of one part of a composite would be tested after training on her twin."""
-    from fernas.synth.corpus import person
+    from fernas.synth.dataset import person
     from fernas.synth.layout import LayoutConfig
 
     faces = [person(name, LayoutConfig(seed=7), i, 64).face for name in ("casme2", "samm", "smic") for i in range(4)]
@@ -118,11 +118,11 @@ def test_corpora_share_no_people(corpora):
 
 def test_an_unknown_key_and_an_unknown_layout_are_refused_by_name(tmp_path):
     with pytest.raises(ConfigError, match="subject: .*did you mean 'subjects'"):
-        write_corpus("ckplus", tmp_path / "x", {"subject": 3})
+        write_dataset("ckplus", tmp_path / "x", {"subject": 3})
     with pytest.raises(ConfigError, match="rendered options of ckplus: intensity"):
-        write_corpus("ckplus", tmp_path / "x", {"intensity": 3})
+        write_dataset("ckplus", tmp_path / "x", {"intensity": 3})
     with pytest.raises(ConfigError, match="did you mean 'ckplus'"):
-        write_corpus("ckplu", tmp_path / "x")
+        write_dataset("ckplu", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,21 +131,21 @@ def test_a_folder_of_other_files_is_never_replaced(tmp_path):
     real.mkdir()
     (real / "mine.png").write_bytes(b"1")
     with pytest.raises(DataError, match="were not rendered"):
-        write_corpus("smic", real, SMALL["smic"])
+        write_dataset("smic", real, SMALL["smic"])
     assert (real / "mine.png").read_bytes() == b"1"
 
 
-def test_a_rendered_corpus_is_replaced_as_a_whole(tmp_path):
-    out = tmp_path / "corpus"
-    write_corpus("ck48", out, SMALL["ck48"])
+def test_a_rendered_dataset_is_replaced_as_a_whole(tmp_path):
+    out = tmp_path / "dataset"
+    write_dataset("ck48", out, SMALL["ck48"])
     (out / "stale.txt").write_text("old")
-    write_corpus("ck48", out, {**SMALL["ck48"], "subjects": 1})
-    assert not (out / "stale.txt").exists() and [p.name for p in tmp_path.iterdir()] == ["corpus"]
+    write_dataset("ck48", out, {**SMALL["ck48"], "subjects": 1})
+    assert not (out / "stale.txt").exists() and [p.name for p in tmp_path.iterdir()] == ["dataset"]
 
 
-def test_a_failure_leaves_the_old_corpus_and_no_rest(tmp_path):
-    out = tmp_path / "corpus"
-    write_corpus("ck48", out, SMALL["ck48"])
+def test_a_failure_leaves_the_old_dataset_and_no_rest(tmp_path):
+    out = tmp_path / "dataset"
+    write_dataset("ck48", out, SMALL["ck48"])
     before = digest(out)
 
     def breaks(items, **_):
@@ -153,8 +153,8 @@ def test_a_failure_leaves_the_old_corpus_and_no_rest(tmp_path):
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        write_corpus("ck48", out, SMALL["ck48"], breaks)
-    assert digest(out) == before and [p.name for p in tmp_path.iterdir()] == ["corpus"]
+        write_dataset("ck48", out, SMALL["ck48"], breaks)
+    assert digest(out) == before and [p.name for p in tmp_path.iterdir()] == ["dataset"]
 
 
 def test_importing_the_package_and_the_configs_loads_nothing_heavy():
@@ -177,15 +177,15 @@ def test_progress_sees_every_step(tmp_path):
         seen.append((total, desc))
         return items
 
-    write_corpus("ck48", tmp_path / "c", SMALL["ck48"], progress)
+    write_dataset("ck48", tmp_path / "c", SMALL["ck48"], progress)
     assert seen == [(2, "rendering ck48")]
 
 
 # ------------------------------------------------------------------------------------------ each layout in detail
 
 
-def test_ckplus_files_carry_the_truth(corpora):
-    root, truth = corpora["ckplus"]
+def test_ckplus_files_carry_the_truth(datasets):
+    root, truth = datasets["ckplus"]
     codes = {"anger": 1, "contempt": 2, "happiness": 5}
     for clip in truth["clips"]:
         _, subject, sequence = clip["sample_id"].split("/")
@@ -203,8 +203,8 @@ def test_ckplus_files_carry_the_truth(corpora):
         assert not np.allclose(marks[30], truth_points[2], atol=1e-6)
 
 
-def test_ckplus_has_its_quirks(corpora):
-    root, truth = corpora["ckplus"]
+def test_ckplus_has_its_quirks(datasets):
+    root, truth = datasets["ckplus"]
     labelled = {clip["sample_id"][7:] for clip in truth["clips"]}
     sequences = {f"{p.parent.name}/{p.name}" for p in (root / "cohn-kanade-images").glob("S*/*")}
     bare = sequences - labelled
@@ -213,16 +213,16 @@ def test_ckplus_has_its_quirks(corpora):
     assert len(truth["notes"]) == 2 and len(list(root.rglob(".DS_Store"))) == 1
 
 
-def test_ck48_cuts_the_last_frames_of_the_same_people_as_ckplus(corpora):
-    root, truth = corpora["ck48"]
-    pictures = sorted((root / "CK+48").rglob("*.png"))
-    assert len(pictures) == truth["samples"] == 2 * 2 * 3
-    assert {p.parent.name for p in pictures} == {"happy", "surprise"}
-    assert all(cv2.imread(str(p), cv2.IMREAD_UNCHANGED).shape == (48, 48) for p in pictures)
+def test_ck48_cuts_the_last_frames_of_the_same_people_as_ckplus(datasets):
+    root, truth = datasets["ck48"]
+    images = sorted((root / "CK+48").rglob("*.png"))
+    assert len(images) == truth["samples"] == 2 * 2 * 3
+    assert {p.parent.name for p in images} == {"happy", "surprise"}
+    assert all(cv2.imread(str(p), cv2.IMREAD_UNCHANGED).shape == (48, 48) for p in images)
 
 
-def test_fer2013_rows_votes_and_duplicates(corpora):
-    root, truth = corpora["fer2013"]
+def test_fer2013_rows_votes_and_duplicates(datasets):
+    root, truth = datasets["fer2013"]
     table, votes = pd.read_csv(root / "fer2013.csv"), pd.read_csv(root / "fer2013new.csv")
     assert list(table.columns) == ["emotion", "pixels", "Usage"]
     assert table["Usage"].tolist() == votes["Usage"].tolist() == [clip["split"] for clip in truth["clips"]]
@@ -244,8 +244,8 @@ def test_fer2013_rows_votes_and_duplicates(corpora):
         ("casme_sq", "cropped/{number}/{clip}/img{n}.jpg", False, 30),
     ],
 )
-def test_micro_frames_carry_the_recordings_numbers(corpora, name, pattern, grey, first):
-    root, truth = corpora[name]
+def test_micro_frames_carry_the_recordings_numbers(datasets, name, pattern, grey, first):
+    root, truth = datasets[name]
     for clip in truth["clips"]:
         _, subject, clip_id = clip["sample_id"].split("/")
         onset, apex, offset = clip["numbers"]
@@ -258,8 +258,8 @@ def test_micro_frames_carry_the_recordings_numbers(corpora, name, pattern, grey,
         assert len(list_images(path.parent)) == clip["frames"] and read_image(path).ndim == 3
 
 
-def test_casme2_sheet(corpora):
-    root, truth = corpora["casme2"]
+def test_casme2_sheet(datasets):
+    root, truth = datasets["casme2"]
     sheet = openpyxl.load_workbook(root / "CASME2-coding-20190701.xlsx").worksheets[0]
     header, *rows = list(sheet.iter_rows(values_only=True))
     assert header[2] is None and header[6] is None and header[8] == "Estimated Emotion "
@@ -271,8 +271,8 @@ def test_casme2_sheet(corpora):
     assert list(root.rglob("*.lnk"))
 
 
-def test_samm_sheet_stands_under_thirteen_lines(corpora):
-    root, truth = corpora["samm"]
+def test_samm_sheet_stands_under_thirteen_lines(datasets):
+    root, truth = datasets["samm"]
     table = pd.read_excel(root / "SAMM_Micro_FACS_Codes_v2.xlsx", header=13)
     assert list(table.columns[:6]) == [
         "Subject",
@@ -291,24 +291,24 @@ def test_samm_sheet_stands_under_thirteen_lines(corpora):
         assert cv2.imread(str(frames[0]), cv2.IMREAD_UNCHANGED).ndim == 2
 
 
-def test_smic_has_no_annotation_file_and_a_clip_that_is_none(corpora):
-    root, truth = corpora["smic"]
+def test_smic_has_no_annotation_file_and_a_clip_that_is_none(datasets):
+    root, truth = datasets["smic"]
     assert not list(root.rglob("*.xlsx")) and not list(root.rglob("*.csv"))
     clips = {p.name for p in root.glob("SMIC_all_cropped/HS/*/micro/*/*") if p.is_dir()}
     assert clips == {clip["sample_id"].split("/")[2] for clip in truth["clips"]}
     assert list(root.glob("SMIC_all_cropped/HS/s1/non_micro/s1_n1/*.bmp"))
 
 
-def test_casme_pads_the_numbers_of_its_second_half(corpora):
-    root, truth = corpora["casme"]
+def test_casme_pads_the_numbers_of_its_second_half(datasets):
+    root, truth = datasets["casme"]
     widths = {p.stem.rpartition("-")[2] for p in (root / "CASME_raw_selected" / "sub02").rglob("*.jpg")}
     assert {len(text) for text in widths} == {3}
     header, *rows = list(openpyxl.load_workbook(root / "casme.xlsx").worksheets[0].iter_rows(values_only=True))
     assert header[2] is None and header[7] is None and [row[9] for row in rows] == [c["label"] for c in truth["clips"]]
 
 
-def test_casme_sq_sheets_have_no_headers(corpora):
-    root, truth = corpora["casme_sq"]
+def test_casme_sq_sheets_have_no_headers(datasets):
+    root, truth = datasets["casme_sq"]
     book = openpyxl.load_workbook(root / "CAS(ME)^2code_final.xlsx")
     first, people, codes = (list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets)
     assert people == [(15, "s15", 1), (16, "s16", 2)] and (101, "disgust1") in codes and ("0102", "disgust2") in codes
@@ -319,8 +319,8 @@ def test_casme_sq_sheets_have_no_headers(corpora):
     assert list(root.glob("selectedpic/s16/*/*.jpg.jpg"))
 
 
-def test_disfa_units_and_video_agree(corpora):
-    root, truth = corpora["disfa"]
+def test_disfa_units_and_video_agree(datasets):
+    root, truth = datasets["disfa"]
     video = cv2.VideoCapture(str(root / "Videos_LeftCamera" / "LeftVideoSN001_comp.avi"))
     count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
     units = {int(p.stem.split("au")[1]): np.loadtxt(p, delimiter=",", dtype=int) for p in root.rglob("*_au*.txt")}
@@ -333,8 +333,8 @@ def test_disfa_units_and_video_agree(corpora):
     assert truth["classes"].keys() == {"fear", "happiness", "neutral"}
 
 
-def test_ised_videos_hold_the_frames(corpora):
-    root, truth = corpora["ised"]
+def test_ised_videos_hold_the_frames(datasets):
+    root, truth = datasets["ised"]
     for clip in truth["clips"]:
         _, participant, number = clip["sample_id"].split("/")
         video = cv2.VideoCapture(str(root / "videos" / f"PS {participant}" / f"{number}.avi"))
@@ -342,8 +342,8 @@ def test_ised_videos_hold_the_frames(corpora):
         assert (root / "peakImages" / f"{participant}_{number}_{clip['apex'] + 1}.jpg").is_file()
 
 
-def test_rafdb_list_pictures_and_attributes(corpora):
-    root, truth = corpora["rafdb"]
+def test_rafdb_list_images_and_attributes(datasets):
+    root, truth = datasets["rafdb"]
     lines = (root / "basic" / "EmoLabel" / "list_patition_label.txt").read_text().splitlines()
     assert len(lines) == 12 and lines[0].startswith("train_00001.jpg ") and lines[-1].startswith("test_0004.jpg ")
     codes = dict(line.split() for line in lines)
@@ -355,19 +355,19 @@ def test_rafdb_list_pictures_and_attributes(corpora):
         assert [float(v) for v in attributes[0].split()] == pytest.approx(clip["landmarks"]["0"][:2], abs=0.06)
 
 
-def test_mug_depths_and_oulu_trees(corpora):
-    root, _ = corpora["mug"]
+def test_mug_depths_and_oulu_trees(datasets):
+    root, _ = datasets["mug"]
     assert list(root.glob("subjects3/001/anger/take000/img_0000.jpg"))
     assert list(root.glob("subjects3/002/session0/anger/take000/*.jpg")) and list(
         root.glob("subjects3/004/004/anger/*/*.jpg")
     )
-    root, truth = corpora["oulu"]
+    root, truth = datasets["oulu"]
     assert len(list(root.glob("OriginalImg/VL/Strong/P00?/*"))) == truth["samples"]
     assert len(list_images(root / "PreProcess_Img/VL_Acropped/Strong/P001/Anger")) == own(truth)[0]["frames"]
 
 
-def test_jaffe_names(corpora):
-    root, truth = corpora["jaffe"]
+def test_jaffe_names(datasets):
+    root, truth = datasets["jaffe"]
     names = {p.name for p in (root / "jaffe").glob("*.tiff")}
     assert names == {c["sample_id"].split("/", 1)[1].replace("/", ".") + ".tiff" for c in truth["clips"]}
 
@@ -383,6 +383,6 @@ def test_sheets_for_documents():
     from fernas.synth.layout import LayoutConfig
     from fernas.synth.sheet import sheet, strip
 
-    picture = sheet("ckplus", LayoutConfig(), people=2, expressions=("neutral", "anger", "surprise"), size_px=64)
-    assert picture.shape == (128, 192, 3) and picture.dtype == np.uint8
+    image = sheet("ckplus", LayoutConfig(), people=2, expressions=("neutral", "anger", "surprise"), size_px=64)
+    assert image.shape == (128, 192, 3) and image.dtype == np.uint8
     assert strip("ckplus", LayoutConfig(), "happiness", frames=4, size_px=64).shape == (64, 256, 3)

@@ -1,4 +1,4 @@
-"""The renderer: identities, action units, landmarks, envelopes, and that pictures follow from the seed alone."""
+"""The renderer: identities, action units, landmarks, envelopes, and that images follow from the seed alone."""
 
 import hashlib
 import subprocess
@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process():
     assert other.stdout.strip() == here.hexdigest()
 
 
-def test_a_picture_does_not_depend_on_what_was_rendered_before():
+def test_an_image_does_not_depend_on_what_was_rendered_before():
     plan = ClipPlan("surprise", 5, 0, 2, 4, 0.5)
     first = render_clip(build_identity(1), plan, CAMERA, 3).frames
     render_clip(build_identity(2), ClipPlan("anger", 5, 0, 2, 4, 1.0), CAMERA, 4)
@@ -193,7 +193,7 @@ def test_a_unit_on_one_side_leaves_the_other_corner_alone():
     assert np.hypot(*moved[48]) > 0.1 and np.hypot(*moved[54]) < 0.01
 
 
-def test_pictures_change_where_the_landmarks_move():
+def test_images_change_where_the_landmarks_move():
     identity = cached_identity(11)
     rest, _, points = draw_face(identity, REST, Pose())
     smile = draw_face(identity, both_sides(12), Pose())[0]
@@ -237,8 +237,8 @@ def test_yaw_moves_the_nose_more_than_the_eyes():
 def test_landmarks_mark_what_is_drawn():
     """The iris and the dark line of the mouth lie where the landmarks say."""
     identity = build_identity(8, brow_density=0.6)
-    picture, points = render_frame(identity, REST, Camera.portrait(256))
-    grey = picture.mean(axis=2)
+    image, points = render_frame(identity, REST, Camera.portrait(256))
+    grey = image.mean(axis=2)
     for centre in five_points(points)[:2]:
         x, y = centre.astype(int)
         patch = grey[y - 14 : y + 15, x - 25 : x + 26]
@@ -299,7 +299,7 @@ def test_a_neutral_clip_without_motion_is_static():
     assert all(np.abs(frame.astype(int) - clip.frames[0]).max() <= 4 for frame in clip.frames)
 
 
-def test_the_face_box_lies_in_the_picture_at_any_pose():
+def test_the_face_box_lies_in_the_image_at_any_pose():
     for seed in range(6):
         _, points, _ = render_still(cached_identity(seed), "surprise", CAMERA, seed)
         x0, y0, x1, y1 = face_box(points)
@@ -322,8 +322,8 @@ def test_dlib_finds_the_faces_and_nothing_in_the_background(size_px):
     names = sorted(PROTOTYPES)
     for seed in range(50):
         identity = build_identity(4000 + seed, 192)
-        picture, points, _ = render_still(identity, names[seed % len(names)], camera, seed)
-        boxes = detector(picture, 0)
+        image, points, _ = render_still(identity, names[seed % len(names)], camera, seed)
+        boxes = detector(image, 0)
         hits += any(_overlap(box, face_box(points)) > 0.4 for box in boxes)
         false += len(detector(scene_behind(identity.seed, size_px, size_px), 0))
     assert hits >= 49 and false == 0
@@ -341,8 +341,8 @@ def test_dlib_finds_three_hundred_faces_with_darkness_and_pose():
     detector = dlib.get_frontal_face_detector()
     names, found = sorted(PROTOTYPES), 0
     for seed in range(300):
-        picture, _, _ = render_still(
+        image, _, _ = render_still(
             build_identity(9000 + seed, 192), names[seed % len(names)], Camera.portrait(192), seed
         )
-        found += len(detector(picture, 0)) > 0
+        found += len(detector(image, 0)) > 0
     assert found >= 0.98 * 300

@@ -94,7 +94,7 @@ def test_the_committed_votes_are_the_published_file_and_their_licence_is_there()
     assert "MIT License" in (fes.DATA / "FERPLUS_LICENSE.md").read_text()
 
 
-def test_a_matrix_of_another_corpus(tmp_path):
+def test_a_matrix_of_another_dataset(tmp_path):
     votes = tmp_path / "votes.csv"
     pd.DataFrame({"calm": [3, 0], "tense": [1, 4], "note": ["a", "b"]}).to_csv(votes, index=False)
     out = tmp_path / "fes.csv"

@@ -19,7 +19,6 @@ from fernas.training.label_noise import (
     swap_scores,
     symmetric_noise,
 )
-from tests.toy_task import pictures
 
 
 def test_planted_noise_has_the_rate_and_the_kind_asked_for():
@@ -57,7 +56,7 @@ def test_interval_of_a_mean():
 
 
 def test_a_tiny_study_end_to_end(tmp_path):
-    images, labels = pictures(42, 16, classes=7)
+    images, labels = make_images(42, 16, classes=7)
     part = ArrayPart.of(images, labels)
     augment = RECIPE.augment.model_copy(update={"crop": None})
     short = PHASE.model_copy(update={"epochs": 2})

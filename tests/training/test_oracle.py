@@ -6,8 +6,8 @@ from safetensors import safe_open
 
 from fernas.core.architecture import NamedArchitecture, Network, write_architecture
 from fernas.core.io import read_json, read_parquet
-from fernas.evaluation.scores import score_predictions
 from fernas.metrics import uar
+from fernas.scoring.scores import score_predictions
 from fernas.training.combine import combine_predictions
 from fernas.training.oracle import CHOSEN
 from fernas.training.predict import load_fold, oracle, run_predict

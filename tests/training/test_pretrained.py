@@ -46,7 +46,7 @@ def test_the_same_classes_take_everything(weights, tmp_path):
     assert all(torch.equal(again[name], value) for name, value in net.state_dict().items())
 
 
-def test_a_small_picture_of_an_enlarging_network_takes_them_too():
+def test_a_small_image_of_an_enlarging_network_takes_them_too():
     small = network("vgg16", 3, 24)
     assert small(torch.zeros(2, 3, 24, 24)).shape == (2, 3)
 

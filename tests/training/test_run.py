@@ -14,7 +14,7 @@ import pytest
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import read_json, read_jsonl, read_parquet, write_json
-from fernas.core.tracking_files import read_status
+from fernas.core.run_log import read_status
 from fernas.search.run import run_search, scope_parts, search_budget_for
 from fernas.training.combine import combine_predictions
 from fernas.training.predict import run_predict

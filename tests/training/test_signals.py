@@ -13,7 +13,7 @@ import torch
 from fernas.core import interrupt
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import read_jsonl
-from fernas.core.tracking_files import RunLog, read_status
+from fernas.core.run_log import RunLog, read_status
 from fernas.search._darts import FirstOrder
 from tests.toy_task import write_task
 from tests.training.test_run import NETWORK, search, train
@@ -175,7 +175,7 @@ def test_a_second_ctrl_c_ends_at_once():
 
 
 def test_a_search_out_of_gpu_memory_goes_on_with_smaller_passes_and_says_so(tmp_path, monkeypatch):
-    """The batch stays what it was: as many steps and pictures as with memory enough, recorded per epoch."""
+    """The batch stays what it was: as many steps and images as with memory enough, recorded per epoch."""
     files = write_task(tmp_path)
     assert search(files, tmp_path / "whole", DARTS) == "ok"
     loss = FirstOrder.loss

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from fernas.core.architecture import CellsArchitecture, Network, read_architecture, write_architecture
 from fernas.core.errors import ContractError, ScienceError
 from fernas.core.io import read_json, read_jsonl, read_parquet, write_json, write_parquet
-from fernas.core.tracking_files import RunLog
+from fernas.core.run_log import RunLog
 from fernas.search.run import run_search, scope_parts
 from fernas.spaces.networks import build_network
 from fernas.training._transfer import Source, load_into
@@ -86,7 +86,7 @@ def train(files, out, architecture, method, **more):
 
 @pytest.fixture
 def finished(tmp_path):
-    """A source run with its model, and a task of the same pictures whose third class has another name."""
+    """A source run with its model, and a task of the same images whose third class has another name."""
     files = write_task(tmp_path / "source")
     block = Network(cells=3, channels=4, classes=3, input=(3, 16, 16))
     architecture = tmp_path / "source" / "architecture.json"

@@ -1,4 +1,4 @@
-"""Controls: a planted leak stops the run by name, a broken corpus is one message, finished stages stay finished."""
+"""Controls: a planted leak stops the run by name, a broken dataset is one message, finished stages stay finished."""
 
 import shutil
 
@@ -8,7 +8,7 @@ import yaml
 
 from fernas.core.io import read_json, read_parquet, write_json, write_parquet
 from fernas.core.seeds import rng
-from fernas.evaluation.scores import score_predictions
+from fernas.scoring.scores import score_predictions
 from fernas.training.predict import run_predict
 from fernas.training.run import run_training
 from tests.workflow.conftest import Result, Workflow, copy_workflow
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 TINY = ("--configfile", "configs/tiny.yaml")
 RESULTS = "results-tiny"
 AUDIT = f"{RESULTS}/tasks/ckplus-3-rendered/subject2/audit.json"
-CORPUS = f"{RESULTS}/rendered/ckplus/corpus"
+DATASET = f"{RESULTS}/rendered/ckplus/dataset"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_a_planted_duplicate_across_sides_stops_the_run_by_name(copy):
     folds = read_json(copy.folder / f"{RESULTS}/tasks/ckplus-3-rendered/subject2/folds.test.json")
     subjects = [sorted({"/".join(i.split("/")[:2]) for i in fold["test"]}) for fold in folds["folds"]]
     rows = [table[(table["subject"] == s[0]) & (table["label"] == "happiness")].iloc[0] for s in subjects[:2]]
-    root = copy.folder / CORPUS
+    root = copy.folder / DATASET
     peaks = [root / row["frames"][int(row["apex"])] for row in rows]
     shutil.copy(peaks[0], peaks[1])
     result = copy.snakemake(AUDIT, "--forcerun", "build_manifest", *TINY)
@@ -76,15 +76,15 @@ def test_fewer_subjects_than_folds(copy):
     assert result.status == 2  # the user's to mend: not Snakemake's 1
 
 
-def test_a_truncated_picture_is_named(copy):
-    picture = sorted((copy.folder / CORPUS / "cohn-kanade-images").rglob("*.png"))[3]
-    data = picture.read_bytes()
-    picture.write_bytes(data[: len(data) // 2])
+def test_a_truncated_image_is_named(copy):
+    image = sorted((copy.folder / DATASET / "cohn-kanade-images").rglob("*.png"))[3]
+    data = image.read_bytes()
+    image.write_bytes(data[: len(data) // 2])
     result = copy.snakemake(f"{RESULTS}/data/ckplus-rendered/audit.json", "--forcerun", "build_manifest", *TINY)
     found = result.text
     if result.status == 0:
         found = " ".join(read_json(copy.folder / RESULTS / "data/ckplus-rendered/audit.json")["problems"])
-    assert picture.name in found, found[-3000:]
+    assert image.name in found, found[-3000:]
 
 
 def test_a_results_folder_that_cannot_be_written_is_one_message(copy, tmp_path):
@@ -100,7 +100,7 @@ def test_a_results_folder_that_cannot_be_written_is_one_message(copy, tmp_path):
 
 
 def test_shuffled_labels_leave_nothing_to_learn(copy):
-    """The same pictures, classes dealt out at random within subjects: UAR within two standard errors of chance."""
+    """The same images, classes dealt out at random within subjects: UAR within two standard errors of chance."""
     path = copy.folder / RESULTS / "tasks/ckplus-3-rendered/still-rgb24/inputs.parquet"
     folds = path.parent.parent / "subject2" / "folds.train.json"
     table = read_parquet(path)

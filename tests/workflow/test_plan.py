@@ -166,7 +166,7 @@ def test_a_final_model_must_be_in_the_study(workflow):
     ("task", "method", "message"),
     [
         ("ckplus-7n", "lbp_top_svm", "is made of clips"),
-        ("megc2019-3", "small_cnn", "works on pictures"),
+        ("megc2019-3", "small_cnn", "works on images"),
     ],
 )
 def test_views_and_recipes_must_fit(workflow, task, method, message):

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from fernas.core.io import read_json, read_jsonl
-from fernas.training.export import export_onnx
+from fernas.deploy.export import export_onnx
 from tests.workflow.conftest import Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e

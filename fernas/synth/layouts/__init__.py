@@ -1,1 +1,1 @@
-"""Writers of rendered corpora, one file per corpus: each knows that corpus' on-disk layout and nothing else."""
+"""Writers of rendered datasets, one file per dataset: each knows that dataset's on-disk layout and nothing else."""

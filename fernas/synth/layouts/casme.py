@@ -33,8 +33,8 @@ class Casme(Layout):
     Config = CasmeConfig
 
     def write(self, out: Path, config: CasmeConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_xlsx
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import write_xlsx
         from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
         from fernas.synth.truth import Truth
 
@@ -45,7 +45,7 @@ class Casme(Layout):
             clip = render_take(self.name, config, take, camera)
             first = first_number(take, 1, 180)
             folder, filename = f"sub{take.subject + 1:02d}", f"EP{1 + take.order // 5:02d}_{1 + take.order % 5}"
-            # the second camera's section of the corpus pads its numbers
+            # the second camera's section of the dataset pads its numbers
             digits = 3 if 2 * at >= len(plan) else 1
             for tree in config.trees:
                 _write_frames(out, tree, Path(folder) / filename, first, digits, clip)
@@ -61,14 +61,14 @@ TREES = {"raw_selected": ("CASME_raw_selected", ""), "cropped": ("Cropped", "reg
 
 
 def _write_frames(out: Path, tree: str, folder: Path, first: int, digits: int, clip: Any) -> None:
-    from fernas.synth.corpus import write_picture
+    from fernas.synth.dataset import write_image
     from fernas.synth.micro import crop_box
 
     top, prefix = TREES[tree]
     height, width = clip.frames[0].shape[:2]
     x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if tree == "cropped" else (0, 0, width, height)
     for i, frame in enumerate(clip.frames):
-        write_picture(out / top / folder / f"{prefix}{folder.name}-{first + i:0{digits}d}.jpg", frame[y0:y1, x0:x1])
+        write_image(out / top / folder / f"{prefix}{folder.name}-{first + i:0{digits}d}.jpg", frame[y0:y1, x0:x1])
 
 
 PLUGIN = Casme()

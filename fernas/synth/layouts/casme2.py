@@ -46,8 +46,8 @@ class Casme2(Layout):
     Config = Casme2Config
 
     def write(self, out: Path, config: Casme2Config, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_xlsx
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import write_xlsx
         from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
         from fernas.synth.truth import Truth
 
@@ -113,14 +113,14 @@ def _filename(order: int) -> str:
 
 
 def _write_frames(out: Path, tree: str, folder: Path, first: int, clip: Any) -> None:
-    from fernas.synth.corpus import write_picture
+    from fernas.synth.dataset import write_image
     from fernas.synth.micro import crop_box
 
     top, stem = TREES[tree]
     height, width = clip.frames[0].shape[:2]
     x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if tree == "cropped" else (0, 0, width, height)
     for i, frame in enumerate(clip.frames):
-        write_picture(out / top / folder / f"{stem}{first + i}.jpg", frame[y0:y1, x0:x1])
+        write_image(out / top / folder / f"{stem}{first + i}.jpg", frame[y0:y1, x0:x1])
 
 
 PLUGIN = Casme2()

@@ -42,8 +42,8 @@ class CasmeSquare(Layout):
     Config = CasmeSquareConfig
 
     def write(self, out: Path, config: CasmeSquareConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_xlsx
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import write_xlsx
         from fernas.synth.micro import wide_camera
         from fernas.synth.truth import Truth
 
@@ -70,7 +70,7 @@ class CasmeSquare(Layout):
         self, out: Path, config: CasmeSquareConfig, camera: Any, take: Any, kind: str, no_offset: bool, truth: Any
     ) -> tuple[object, ...]:
         """Write a clip; returns its row of the first sheet."""
-        from fernas.synth.corpus import write_picture
+        from fernas.synth.dataset import write_image
         from fernas.synth.micro import crop_box, facts_of, first_number, render_take
 
         strength = config.macro_intensity if kind == "macro" else config.intensity
@@ -83,9 +83,9 @@ class CasmeSquare(Layout):
         x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width)
         doubled = ".jpg" if config.quirks and take.subject == 1 and take.order == 0 else ""
         for i, frame in enumerate(clip.frames):
-            write_picture(out / "selectedpic" / f"s{number}" / name / f"img{first + i}.jpg{doubled}", frame)
+            write_image(out / "selectedpic" / f"s{number}" / name / f"img{first + i}.jpg{doubled}", frame)
             if config.crops:
-                write_picture(out / "cropped" / str(number) / name / f"img{first + i}.jpg", frame[y0:y1, x0:x1])
+                write_image(out / "cropped" / str(number) / name / f"img{first + i}.jpg", frame[y0:y1, x0:x1])
         facts = facts_of(clip, take, first)
         onset, apex, offset = facts["numbers"]
         truth.add(f"s{number}/{name}", take.label, subject=f"s{number}", raw_label=take.label, type=kind, **facts)

@@ -28,7 +28,7 @@ class Ck48(Layout):
     Config = Ck48Config
 
     def write(self, out: Path, config: Ck48Config, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
+        """Write the dataset; see `Layout.write`."""
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -42,13 +42,13 @@ class Ck48(Layout):
     def _write_sequence(
         self, out: Path, config: Ck48Config, index: int, subject: str, sequence: str, emotion: str, truth: Any
     ) -> None:
-        from fernas.synth.corpus import write_picture
+        from fernas.synth.dataset import write_image
 
         clip = ckplus.render_sequence(config, index, sequence, emotion)
         for at in range(max(0, len(clip.frames) - config.last), len(clip.frames)):
             number = f"{at + 1:08d}"
             face = _cut(clip.frames[at], clip.landmarks[at])
-            write_picture(out / "CK+48" / FOLDERS[emotion] / f"{subject}_{sequence}_{number}.png", face)
+            write_image(out / "CK+48" / FOLDERS[emotion] / f"{subject}_{sequence}_{number}.png", face)
             truth.add(
                 f"{subject}/{sequence}/{number}",
                 emotion,

@@ -67,7 +67,7 @@ class CkPlus(Layout):
     Config = CkPlusConfig
 
     def write(self, out: Path, config: CkPlusConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
+        """Write the dataset; see `Layout.write`."""
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -117,7 +117,7 @@ def render_sequence(config: CkPlusConfig, index: int, sequence: str, emotion: st
     )
 
 
-def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":
+def frame_image(index: int, frame: "np.ndarray") -> "np.ndarray":
     """The frame as the camera of this person's session records it: RGB (H, W, 3) or grey (H, W)."""
     from fernas.core.images import to_grey
 
@@ -127,7 +127,7 @@ def frame_picture(index: int, frame: "np.ndarray") -> "np.ndarray":
 def write_sequence(out: Path, config: CkPlusConfig, index: int, sequence: str, clip: "Clip") -> Path:
     """Write frames, landmarks and FACS codes; returns `<subject>/<sequence>/<stem of the last frame>`."""
     from fernas.core import seeds
-    from fernas.synth.corpus import sci, write_lines, write_picture
+    from fernas.synth.dataset import sci, write_image, write_lines
     from fernas.synth.landmarks import track
 
     subject = subject_name(index)
@@ -137,7 +137,7 @@ def write_sequence(out: Path, config: CkPlusConfig, index: int, sequence: str, c
     )
     for i, (frame, points) in enumerate(zip(clip.frames, tracked, strict=True), start=1):
         stem = f"{subject}_{sequence}_{i:08d}"
-        write_picture(out / "cohn-kanade-images" / folder / f"{stem}.png", frame_picture(index, frame))
+        write_image(out / "cohn-kanade-images" / folder / f"{stem}.png", frame_image(index, frame))
         write_lines(out / "Landmarks" / folder / f"{stem}_landmarks.txt", (sci(x) + sci(y) for x, y in points))
     codes = clip.expression.coded()
     # FACS intensities run from 1 (A) to 5 (E); 0 says that a unit was not graded
@@ -147,7 +147,7 @@ def write_sequence(out: Path, config: CkPlusConfig, index: int, sequence: str, c
 
 
 def _write_label(out: Path, stem: Path, emotion: str) -> None:
-    from fernas.synth.corpus import sci, write_lines
+    from fernas.synth.dataset import sci, write_lines
 
     write_lines(out / "Emotion" / stem.parent / f"{stem.name}_emotion.txt", [sci(CODES[emotion])])
 

@@ -43,7 +43,7 @@ class DisfaConfig(MacroConfig):
     repeats: int = pydantic.Field(1, ge=1, le=10, description="times each person shows each expression")
     frames: int = pydantic.Field(16, ge=8, le=200, description="frames of an expression from onset to offset")
     rest: int = pydantic.Field(7, ge=3, le=200, description="neutral frames between two expressions")
-    right_camera: bool = pydantic.Field(False, description="also write the right camera's videos (the same pictures)")
+    right_camera: bool = pydantic.Field(False, description="also write the right camera's videos (the same images)")
 
 
 class Disfa(Layout):
@@ -53,8 +53,8 @@ class Disfa(Layout):
     Config = DisfaConfig
 
     def write(self, out: Path, config: DisfaConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import person, write_video
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import person, write_video
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -101,7 +101,7 @@ def _show(config: DisfaConfig, index: int, at: int, emotion: str) -> "Clip":
     """Rest, the expression, rest; every planted unit is shown for certain."""
     from fernas.core import seeds
     from fernas.synth.clips import ClipPlan, render_clip
-    from fernas.synth.corpus import person
+    from fernas.synth.dataset import person
     from fernas.synth.macro import portrait_camera
 
     seed = seeds.derive_seed(config.seed, "disfa", index, at)
@@ -124,7 +124,7 @@ def _show(config: DisfaConfig, index: int, at: int, emotion: str) -> "Clip":
 
 def _write_codes(folder: Path, subject: str, codes: "np.ndarray") -> None:
     """One file per unit, frames from 1; labels run one frame longer than the video, as some copies do."""
-    from fernas.synth.corpus import write_lines
+    from fernas.synth.dataset import write_lines
 
     for column, unit in enumerate(CODED):
         levels = [*codes[:, column].tolist(), 0]

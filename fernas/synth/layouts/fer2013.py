@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of FER2013: one csv of 48 x 48 grey pictures as text, and the FER+ votes beside it."""
+"""Rendered faces in the layout of FER2013: one csv of 48 x 48 grey images as text, and the FER+ votes beside it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,21 +44,21 @@ class Fer2013(Layout):
     Config = Fer2013Config
 
     def write(self, out: Path, config: Fer2013Config, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_lines
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import write_lines
         from fernas.synth.truth import Truth, points_of
 
         truth = Truth(self.name, config.seed)
         usages = _usages(config)
         rows: list[tuple[int, np.ndarray, str]] = []
         for number, usage in follow(progress, enumerate(usages), len(usages), "rendering fer2013"):
-            code, picture, points, skin = _render(config, number, usage)
+            code, image, points, skin = _render(config, number, usage)
             repeat = number - (len(usages) - config.duplicates)
             if usage == "PrivateTest" and repeat >= 0:
-                code, picture = rows[repeat % config.training][0], rows[repeat % config.training][1]
+                code, image = rows[repeat % config.training][0], rows[repeat % config.training][1]
                 skin = truth.clips[repeat % config.training]["skin_tone"]
                 truth.note(f"row {number} repeats row {repeat % config.training}")
-            rows.append((code, picture, usage))
+            rows.append((code, image, usage))
             truth.add(
                 f"{usage}/{number}",
                 LABELS[code],
@@ -69,16 +69,16 @@ class Fer2013(Layout):
                 ref=f"fer2013.csv#{number}",
                 landmarks={"0": points_of(points)},
             )
-        lines = [f"{code},{' '.join(map(str, picture.ravel().tolist()))},{usage}" for code, picture, usage in rows]
+        lines = [f"{code},{' '.join(map(str, image.ravel().tolist()))},{usage}" for code, image, usage in rows]
         write_lines(out / "fer2013.csv", ["emotion,pixels,Usage", *lines])
         if config.ferplus:
             self._write_votes(out, config, rows, truth)
         return truth.document()
 
     def _write_votes(self, out: Path, config: Fer2013Config, rows: list[Any], truth: Any) -> None:
-        """The FER+ file: the same order, names that drift, one row of nine votes, one picture that is no face."""
+        """The FER+ file: the same order, names that drift, one row of nine votes, one image that is no face."""
         from fernas.core import seeds
-        from fernas.synth.corpus import write_lines
+        from fernas.synth.dataset import write_lines
 
         lines, drift, not_a_face = [f"Usage,Image name,{','.join(VOTE_COLUMNS)}"], 0, min(6, len(rows) - 1)
         for number, (code, _, usage) in enumerate(rows):
@@ -104,7 +104,7 @@ def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.nd
     from fernas.core import seeds
     from fernas.core.images import to_grey
     from fernas.synth.clips import render_still
-    from fernas.synth.corpus import person
+    from fernas.synth.dataset import person
     from fernas.synth.render import Camera
 
     seed = seeds.derive_seed(config.seed, "fer2013", "row", number)
@@ -116,10 +116,10 @@ def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.nd
     identity = person("fer2013", config, group[int(rng.integers(len(group)))], CANVAS_PX)
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
     camera = Camera(SIDE_PX, SIDE_PX, SIDE_PX * 0.36, 0.5, 0.56)
-    picture, points, _ = render_still(
+    image, points, _ = render_still(
         identity, LABELS[code], camera, seed, strength, config.idle, config.noise, config.pose
     )
-    return code, to_grey(picture), points, identity.face.skin_word()
+    return code, to_grey(image), points, identity.face.skin_word()
 
 
 def _votes(label: str, rng: Any) -> dict[str, int]:

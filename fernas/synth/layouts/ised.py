@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of ISED: short videos from neutral to apex, peak pictures, a table of 16 columns."""
+"""Rendered faces in the layout of ISED: short videos from neutral to apex, peak images, a table of 16 columns."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -38,9 +38,9 @@ class Ised(Layout):
     Config = IsedConfig
 
     def write(self, out: Path, config: IsedConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
+        """Write the dataset; see `Layout.write`."""
         from fernas.core import seeds
-        from fernas.synth.corpus import write_lines
+        from fernas.synth.dataset import write_lines
         from fernas.synth.truth import Truth
 
         truth, rows = Truth(self.name, config.seed), []
@@ -60,8 +60,8 @@ class Ised(Layout):
     def _write_clip(
         self, out: Path, config: IsedConfig, index: int, video: int, emotion: Emotion, truth: Any
     ) -> tuple[object, ...]:
-        """Write video and peak picture; returns the row of the table."""
-        from fernas.synth.corpus import write_picture, write_video
+        """Write video and peak image; returns the row of the table."""
+        from fernas.synth.dataset import write_image, write_video
         from fernas.synth.landmarks import face_box
         from fernas.synth.macro import render_macro
         from fernas.synth.truth import points_of, units_of
@@ -73,8 +73,8 @@ class Ised(Layout):
         last = len(clip.frames) - 1
         peak = max(1, last - 1)
         write_video(out / "videos" / f"PS {participant}" / f"{video}.avi", clip.frames, FPS)
-        picture = f"{participant}_{video}_{peak + 1}.jpg"
-        write_picture(out / "peakImages" / picture, clip.frames[peak])
+        image = f"{participant}_{video}_{peak + 1}.jpg"
+        write_image(out / "peakImages" / image, clip.frames[peak])
         truth.add(
             f"{participant}/{video}", emotion, subject=str(participant), raw_label=str(CODES[emotion]), frames=last + 1,
             onset=0, apex=peak, offset=last, numbers=[peak + 1], units=units_of(clip.expression), skin_tone=clip.skin,
@@ -82,7 +82,7 @@ class Ised(Layout):
         )  # fmt: skip
         x0, y0, x1, y1 = (round(float(v)) for v in face_box(clip.landmarks[peak]))
         box = f"{x0} {y0} {x1 - x0} {y1 - y0}"
-        paths = (f"videos\\PS {participant}\\{video}.avi", f"peakImages\\{picture}")
+        paths = (f"videos\\PS {participant}\\{video}.avi", f"peakImages\\{image}")
         who = ("m" if index % 2 else "f", "n", "n", "n")
         return (participant, 100 + 7 * participant, video, peak + 1, *paths, CODES[emotion], 3, *who, box, "", "", "")
 

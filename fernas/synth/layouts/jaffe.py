@@ -23,11 +23,9 @@ class JaffeConfig(MacroConfig):
     """Options of the rendered JAFFE."""
 
     subjects: int = pydantic.Field(10, ge=1, le=len(SUBJECTS), description="number of people")
-    size_px: int = pydantic.Field(256, ge=96, le=1024, description="side of the pictures")
-    stills: int = pydantic.Field(3, ge=1, le=9, description="pictures per person and expression")
-    quirks: bool = pydantic.Field(
-        True, description="gaps in the takes and serial numbers, a README beside the pictures"
-    )
+    size_px: int = pydantic.Field(256, ge=96, le=1024, description="side of the images")
+    stills: int = pydantic.Field(3, ge=1, le=9, description="images per person and expression")
+    quirks: bool = pydantic.Field(True, description="gaps in the takes and serial numbers, a README beside the images")
 
 
 class Jaffe(Layout):
@@ -37,8 +35,8 @@ class Jaffe(Layout):
     Config = JaffeConfig
 
     def write(self, out: Path, config: JaffeConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_lines
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import write_lines
         from fernas.synth.truth import Truth
 
         truth, serial = Truth(self.name, config.seed), 0
@@ -49,7 +47,7 @@ class Jaffe(Layout):
                     take = at + 1 + (1 if config.quirks and index % 3 == 2 and at > 0 else 0)
                     self._write_still(out, config, index, code, take, serial, truth)
         if config.quirks:
-            write_lines(out / "jaffe" / "README", ["RENDERED pictures in the layout of JAFFE."])
+            write_lines(out / "jaffe" / "README", ["RENDERED images in the layout of JAFFE."])
         return truth.document()
 
     def _write_still(
@@ -58,7 +56,7 @@ class Jaffe(Layout):
         from fernas.core import seeds
         from fernas.core.images import to_grey
         from fernas.synth.clips import render_still
-        from fernas.synth.corpus import person, write_picture
+        from fernas.synth.dataset import person, write_image
         from fernas.synth.macro import portrait_camera
         from fernas.synth.truth import points_of, units_of
 
@@ -66,11 +64,11 @@ class Jaffe(Layout):
         strength = min(1.0, config.intensity * seeds.rng(seed, "strength").uniform(0.8, 1.2))
         camera = portrait_camera(config.size_px, 1.0)
         identity = person(self.name, config, index)
-        picture, points, shown = render_still(
+        image, points, shown = render_still(
             identity, CODES[code], camera, seed, strength, config.idle, config.noise, 0.5
         )
         subject, clip = SUBJECTS[index], f"{code}{take}.{serial}"
-        write_picture(out / "jaffe" / f"{subject}.{clip}.tiff", to_grey(picture))
+        write_image(out / "jaffe" / f"{subject}.{clip}.tiff", to_grey(image))
         truth.add(
             f"{subject}/{clip}", CODES[code], subject=subject, raw_label=code, frames=1, units=units_of(shown),
             landmarks={"0": points_of(points)}, skin_tone=identity.face.skin_word(),

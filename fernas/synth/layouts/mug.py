@@ -31,7 +31,7 @@ class Mug(Layout):
     Config = MugConfig
 
     def write(self, out: Path, config: MugConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
+        """Write the dataset; see `Layout.write`."""
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -52,7 +52,7 @@ class Mug(Layout):
         return truth.document()
 
     def _write_take(self, folder: Path, config: MugConfig, index: int, emotion: str, take: str) -> Any:
-        from fernas.synth.corpus import write_picture
+        from fernas.synth.dataset import write_image
         from fernas.synth.macro import render_macro
 
         shown = "others" if emotion == "mixed" else emotion
@@ -60,7 +60,7 @@ class Mug(Layout):
             self.name, config, index, (str(index), emotion, take), shown, config.frames, 1.0, 19, returns=True
         )
         for i, frame in enumerate(clip.frames):
-            write_picture(folder / emotion / take / f"img_{i:04d}.jpg", frame)
+            write_image(folder / emotion / take / f"img_{i:04d}.jpg", frame)
         return clip
 
     def _note(self, truth: Any, subject: str, clip_id: str, emotion: str, clip: Any) -> None:

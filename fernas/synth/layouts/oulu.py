@@ -38,7 +38,7 @@ class Oulu(Layout):
     Config = OuluConfig
 
     def write(self, out: Path, config: OuluConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`. The truth lists the sequences of VL and Strong."""
+        """Write the dataset; see `Layout.write`. The truth lists the sequences of VL and Strong."""
         from fernas.synth.macro import render_macro
         from fernas.synth.truth import Truth
 
@@ -57,17 +57,17 @@ class Oulu(Layout):
         return truth.document()
 
     def _write_frames(self, out: Path, camera: str, lighting: str, folder: Path, clip: Any, crops: bool) -> None:
-        from fernas.synth.corpus import write_picture
+        from fernas.synth.dataset import write_image
         from fernas.synth.micro import crop_box
 
         height, width = clip.frames[0].shape[:2]
         x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width)
         for i, frame in enumerate(clip.frames):
-            picture = _seen_by(camera, frame, GAINS[lighting])
-            write_picture(out / "OriginalImg" / camera / lighting / folder / f"{i:03d}.jpeg", picture)
+            image = _seen_by(camera, frame, GAINS[lighting])
+            write_image(out / "OriginalImg" / camera / lighting / folder / f"{i:03d}.jpeg", image)
             if crops:
                 target = out / "PreProcess_Img" / f"{camera}_Acropped" / lighting / folder / f"{i:03d}.jpeg"
-                write_picture(target, picture[y0:y1, x0:x1])
+                write_image(target, image[y0:y1, x0:x1])
 
     def _note(self, truth: Any, subject: str, emotion: str, clip: Any) -> None:
         from fernas.synth.truth import points_of, units_of

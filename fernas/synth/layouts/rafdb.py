@@ -22,12 +22,10 @@ class RafDbConfig(LayoutConfig):
     )
     noise: float = pydantic.Field(4.0, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
     intensity: float = pydantic.Field(0.9, gt=0, le=1, description="mean strength of the expressions, 1 = full")
-    train: int = pydantic.Field(210, ge=1, le=99999, description="pictures of the train split")
-    test: int = pydantic.Field(70, ge=1, le=9999, description="pictures of the test split")
+    train: int = pydantic.Field(210, ge=1, le=99999, description="images of the train split")
+    test: int = pydantic.Field(70, ge=1, le=9999, description="images of the test split")
     people: int = pydantic.Field(50, ge=2, description="number of people, each in one split only")
-    size_px: int = pydantic.Field(
-        192, ge=120, le=1024, description="height of the original pictures; their widths vary"
-    )
+    size_px: int = pydantic.Field(192, ge=120, le=1024, description="height of the original images; their widths vary")
     pose: float = pydantic.Field(1.5, ge=0, le=4, description="factor on the deviation from a frontal head")
     originals: bool = pydantic.Field(True, description="also write Image/original and Annotation/manual")
 
@@ -39,31 +37,31 @@ class RafDb(Layout):
     Config = RafDbConfig
 
     def write(self, out: Path, config: RafDbConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`. Landmarks of the truth are those in the original pictures."""
-        from fernas.synth.corpus import write_lines
+        """Write the dataset; see `Layout.write`. Landmarks of the truth are those in the original images."""
+        from fernas.synth.dataset import write_lines
         from fernas.synth.truth import Truth
 
         truth, lines = Truth(self.name, config.seed), []
         plan = [("train", f"train_{i:05d}") for i in range(1, config.train + 1)]
         plan += [("test", f"test_{i:04d}") for i in range(1, config.test + 1)]
         for split, stem in follow(progress, plan, len(plan), "rendering rafdb"):
-            code = self._write_picture(out / "basic", config, split, stem, truth)
+            code = self._write_image(out / "basic", config, split, stem, truth)
             lines.append(f"{stem}.jpg {code}")
         write_lines(out / "basic" / "EmoLabel" / "list_patition_label.txt", lines)
         return truth.document()
 
-    def _write_picture(self, root: Path, config: RafDbConfig, split: str, stem: str, truth: Any) -> int:
+    def _write_image(self, root: Path, config: RafDbConfig, split: str, stem: str, truth: Any) -> int:
         from fernas.core import seeds
-        from fernas.synth.corpus import write_picture
+        from fernas.synth.dataset import write_image
         from fernas.synth.truth import points_of
 
         seed = seeds.derive_seed(config.seed, self.name, stem)
         rng = seeds.rng(seed, "plan")
         code = int(rng.integers(1, len(CODES) + 1))
-        picture, points, skin = _render(config, split, seed, CODES[code - 1], rng)
-        write_picture(root / "Image" / "aligned" / f"{stem}_aligned.jpg", _align(picture, points))
+        image, points, skin = _render(config, split, seed, CODES[code - 1], rng)
+        write_image(root / "Image" / "aligned" / f"{stem}_aligned.jpg", _align(image, points))
         if config.originals:
-            write_picture(root / "Image" / "original" / f"{stem}.jpg", picture)
+            write_image(root / "Image" / "original" / f"{stem}.jpg", image)
             _write_attributes(root / "Annotation" / "manual" / f"{stem}_manu_attri.txt", points, rng)
         label = CODES[code - 1]
         landmarks = {"0": points_of(points)}
@@ -72,9 +70,9 @@ class RafDb(Layout):
 
 
 def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) -> tuple["np.ndarray", "np.ndarray", str]:
-    """One original picture, RGB (H, W, 3), its landmarks (68, 2) and the tone of the skin."""
+    """One original image, RGB (H, W, 3), its landmarks (68, 2) and the tone of the skin."""
     from fernas.synth.clips import render_still
-    from fernas.synth.corpus import person
+    from fernas.synth.dataset import person
     from fernas.synth.render import Camera
 
     # every fourth person belongs to the test side
@@ -83,11 +81,11 @@ def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) ->
     width, ipd = round(config.size_px * rng.uniform(0.8, 1.5)), config.size_px * rng.uniform(0.2, 0.27)
     camera = Camera(config.size_px, width, ipd, float(rng.uniform(0.46, 0.54)), 0.55)
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
-    picture, points, _ = render_still(identity, label, camera, seed, strength, config.idle, config.noise, config.pose)
-    return picture, points, identity.face.skin_word()
+    image, points, _ = render_still(identity, label, camera, seed, strength, config.idle, config.noise, config.pose)
+    return image, points, identity.face.skin_word()
 
 
-def _align(picture: "np.ndarray", points: "np.ndarray") -> "np.ndarray":
+def _align(image: "np.ndarray", points: "np.ndarray") -> "np.ndarray":
     """The 100 x 100 crop with level eyes."""
     import numpy as np
 
@@ -101,12 +99,12 @@ def _align(picture: "np.ndarray", points: "np.ndarray") -> "np.ndarray":
     zoom = 0.36 * ALIGNED_PX / distance
     turn = zoom * np.array([[cosine, sine], [-sine, cosine]])
     shift = np.array([0.5, 0.38]) * ALIGNED_PX - turn @ ((left + right) / 2)
-    return warp_affine(picture, np.column_stack([turn, shift]), ALIGNED_PX, replicate=True)
+    return warp_affine(image, np.column_stack([turn, shift]), ALIGNED_PX, replicate=True)
 
 
 def _write_attributes(path: Path, points: "np.ndarray", rng: Any) -> None:
     """Five landmarks, then gender, race and age group, all drawn by lot: the renderer models no population."""
-    from fernas.synth.corpus import write_lines
+    from fernas.synth.dataset import write_lines
     from fernas.synth.landmarks import five_points
 
     separators = ("\t", " ", "\t", " ", "\t")

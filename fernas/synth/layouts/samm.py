@@ -78,8 +78,8 @@ class Samm(Layout):
     Config = SammConfig
 
     def write(self, out: Path, config: SammConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
-        from fernas.synth.corpus import write_xlsx
+        """Write the dataset; see `Layout.write`."""
+        from fernas.synth.dataset import write_xlsx
         from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
         from fernas.synth.truth import Truth
 
@@ -131,10 +131,10 @@ def _canonical(label: str) -> str:
 
 def _write_frames(folder: Path, subject: str, first: int, digits: int, frames: Any) -> None:
     from fernas.core.images import to_grey
-    from fernas.synth.corpus import write_picture
+    from fernas.synth.dataset import write_image
 
     for i, frame in enumerate(frames):
-        write_picture(folder / f"{subject}_{first + i:0{digits}d}.jpg", to_grey(frame))
+        write_image(folder / f"{subject}_{first + i:0{digits}d}.jpg", to_grey(frame))
 
 
 PLUGIN = Samm()

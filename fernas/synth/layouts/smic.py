@@ -31,7 +31,7 @@ class Smic(Layout):
     Config = SmicConfig
 
     def write(self, out: Path, config: SmicConfig, progress: Progress | None = None) -> dict[str, Any]:
-        """Write the corpus; see `Layout.write`."""
+        """Write the dataset; see `Layout.write`."""
         from fernas.synth.micro import crop_camera, facts_of, first_number, render_take, takes
         from fernas.synth.truth import Truth
 
@@ -68,10 +68,10 @@ class Smic(Layout):
 
 
 def _write_frames(folder: Path, first: int, frames: Any) -> None:
-    from fernas.synth.corpus import write_picture
+    from fernas.synth.dataset import write_image
 
     for i, frame in enumerate(frames):
-        write_picture(folder / f"reg_image{first + i:06d}.bmp", frame)
+        write_image(folder / f"reg_image{first + i:06d}.bmp", frame)
 
 
 PLUGIN = Smic()

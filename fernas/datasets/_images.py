@@ -1,0 +1,44 @@
+"""A cheap look at an image file: empty or cut files are found from their two ends, doubtful ones are decoded."""
+
+import os
+import struct
+from pathlib import Path
+
+from fernas.core.errors import DataError
+from fernas.core.images import EXTENSIONS, read_image
+
+TAIL = 4096
+
+
+def why_broken(path: Path) -> str | None:
+    """Why a file cannot be used (absent, empty, cut), or None; only doubtful images are decoded."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size == 0:
+                return "an empty file"
+            if path.suffix.lower() not in EXTENSIONS:
+                return None
+            head = file.read(32)
+            file.seek(max(0, size - TAIL))
+            tail = file.read(TAIL)
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    if _looks_whole(head, tail, size):
+        return None
+    try:
+        read_image(path)
+    except DataError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return None
+
+
+def _looks_whole(head: bytes, tail: bytes, size: int) -> bool:
+    if head[:2] == b"\xff\xd8":
+        return b"\xff\xd9" in tail
+    if head[:8] == b"\x89PNG\r\n\x1a\n":
+        return b"IEND" in tail[-64:]
+    if head[:2] == b"BM" and len(head) >= 26:
+        told = struct.unpack("<I", head[2:6])[0]
+        return told == size
+    return False

@@ -1,0 +1,36 @@
+"""Frames of a camera; one of the homes of OpenCV."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fernas.core.errors import ConfigError, DataError
+
+
+def camera_frames(number: int, frames: int | None = None) -> Iterator[np.ndarray]:
+    """Images of a camera as they come, uint8 RGB (H, W, 3), until `frames` of them or the end.
+
+    Raises:
+        ConfigError: a number below zero (OpenCV crashes on it), or fewer than one frame.
+        DataError: there is no such camera, or it gives no image.
+    """
+    import cv2
+
+    if number < 0:
+        raise ConfigError(f"camera: got {number}, expected a number from 0")
+    if frames is not None and frames < 1:
+        raise ConfigError(f"frames: got {frames}, expected at least 1")
+    cv2.utils.logging.setLogLevel(0)  # what it says of an absent camera is said below in one line
+    reader = cv2.VideoCapture(number)
+    try:
+        count = 0
+        while frames is None or count < frames:
+            good, image = reader.read() if reader.isOpened() else (False, None)
+            if not good or image is None:
+                if count:
+                    return
+                raise DataError(f"camera {number}: gives no image, expected a camera that is plugged in and free")
+            count += 1
+            yield np.ascontiguousarray(image[:, :, ::-1])
+    finally:
+        reader.release()

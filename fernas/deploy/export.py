@@ -1,0 +1,152 @@
+"""A final model as one ONNX file that holds all it needs: scaling, network, softmax, and what an image goes through.
+
+Input `images`: uint8 (N, H, W, C), aligned faces as the model's view makes them; a model on face patches has a second
+one, `noses`: float32 (N, 2), nose tips (x, y) in their pixels, NaN where unknown (the training faces' mean stands in).
+Output `probabilities`: float32 (N, classes). Classes, view, faces and card stand in the file's metadata as json. The
+file is checked before it is written: its answers on random images must be those of torch.
+"""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fernas.core.architecture import read_architecture
+from fernas.core.errors import ContractError, DataError
+from fernas.core.io import atomic_path, read_json
+from fernas.learn.config import AugmentConfig
+
+NEEDED = ("model.safetensors", "architecture.json", "preprocessing.json")
+OPSET = 18
+TOLERANCE = 1e-4
+CHECKED = 8
+
+
+def export_onnx(folder: Path | str, out: Path | str) -> dict[str, Any]:
+    """Write the model of a folder (`results/final/<task>/<protocol>/<method>`) as ONNX.
+
+    Returns:
+        `model`, `classes`, `input` (H, W, C), `bytes`, `largest_difference` of probabilities between ONNX and torch on
+        random images, and `checked` (how many images).
+
+    Raises:
+        DataError: the folder holds no final model.
+        ContractError: ONNX answers otherwise than torch.
+    """
+    import onnx
+    import torch
+
+    source = Path(folder)
+    missing = [name for name in NEEDED if not (source / name).is_file()]
+    if missing:
+        raise DataError(
+            f"{source}: no {missing[0]}, expected a model on all subjects (results/final/<task>/<protocol>/<method>): "
+            "list it under the key `final` of the config and run snakemake --cores all final"
+        )
+    before = read_json(source / "preprocessing.json")
+    model, shape = _wrapped(source, before)
+    generator = torch.Generator().manual_seed(0)
+    given = {"images": torch.randint(0, 256, (CHECKED, *shape), generator=generator).to(torch.uint8)}
+    if model.needs_noses:
+        height, width, _ = shape
+        noses = torch.rand(CHECKED, 2, generator=generator) * torch.tensor([width, height])
+        noses[::3] = torch.nan
+        given["noses"] = noses
+    with atomic_path(out) as temporary:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                model,
+                tuple(values[:2] for values in given.values()),
+                str(temporary),
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=list(given),
+                output_names=["probabilities"],
+                dynamic_axes={name: {0: "n"} for name in (*given, "probabilities")},
+            )
+        document = onnx.load(str(temporary))
+        card = read_json(source / "card.json") if (source / "card.json").is_file() else {}
+        for key, value in (("preprocessing", before), ("card", card)):
+            entry = document.metadata_props.add()
+            entry.key, entry.value = f"fernas.{key}", json.dumps(value, sort_keys=True)
+        onnx.checker.check_model(document)
+        onnx.save(document, str(temporary))
+        difference = _parity(temporary, model, given)
+        if difference > TOLERANCE:
+            raise ContractError(f"{out}: ONNX and torch differ by {difference:.3g}, expected at most {TOLERANCE:g}")
+        size = temporary.stat().st_size
+    return {
+        "model": str(out),
+        "classes": list(before["classes"]),
+        "input": list(shape),
+        "bytes": size,
+        "largest_difference": difference,
+        "checked": CHECKED,
+    }
+
+
+def _wrapped(source: Path, before: dict[str, Any]) -> tuple[Any, tuple[int, int, int]]:
+    """The network between scaling and softmax, in evaluation mode, and (H, W, C) of its images."""
+    import torch
+    from safetensors.torch import load_file
+
+    from fernas.learn.augment import evaluation_view
+    from fernas.spaces.networks import build_network
+
+    architecture = read_architecture(source / "architecture.json")
+    if before["view"]["kind"] == "lbp_top":
+        raise DataError(f"{source}: a model on features is not exported, expected one on images")
+    if architecture.network is None:
+        raise DataError(f"{source}/architecture.json: no network block, expected the size of the trained network")
+    net = build_network(architecture)
+    net.load_state_dict(load_file(source / "model.safetensors"))
+    options = AugmentConfig(scale=before["scale"])
+
+    class Model(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+            self.needs_noses = bool(getattr(net, "needs_noses", False))
+
+        def forward(self, images: torch.Tensor, noses: torch.Tensor | None = None) -> torch.Tensor:
+            scaled = evaluation_view(images, options)
+            return torch.softmax(self.net(scaled, noses) if self.needs_noses else self.net(scaled), -1)
+
+    assert architecture.network.input is not None
+    channels, height, width = architecture.network.input
+    return Model().eval(), (height, width, channels)
+
+
+def _parity(path: Path, model: Any, given: dict[str, Any]) -> float:
+    """The largest difference of probabilities between the file and torch, batch by batch of different sizes."""
+    import torch
+
+    session = open_onnx(path)
+    with torch.no_grad():
+        expected = model(*given.values()).numpy()
+    cuts = (slice(0, 1), slice(1, 4), slice(4, None))
+    batches = [{name: values[cut].numpy() for name, values in given.items()} for cut in cuts]
+    found = np.concatenate([session.run(None, batch)[0] for batch in batches])
+    return float(np.abs(found - expected).max())
+
+
+def open_onnx(path: Path | str) -> Any:
+    """An onnxruntime session on the processor, one thread.
+
+    Raises:
+        DataError: the file is absent or no ONNX model.
+    """
+    import onnxruntime
+
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file, expected a model that `fernas export` wrote")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # noqa: BLE001 - onnxruntime's own errors have no common class of their own
+        raise DataError(f"{path}: no ONNX model ({str(error).splitlines()[0][:200]})") from error

@@ -1,0 +1,135 @@
+"""Writing a rendered dataset: the layout, the folder in one step, and the files that layouts write."""
+
+import io
+import re
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from fernas.core import images, plugins, seeds
+from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.synth.geometry import CANVAS_PX
+from fernas.synth.identity import Identity, cached_identity
+from fernas.synth.layout import Layout, LayoutConfig, Progress
+from fernas.synth.render import one_thread
+
+RENDERED_NAME = "RENDERED.txt"
+RENDERED_TEXT = """These images are RENDERED. No person was photographed and no licensed data went into them.
+
+They were drawn from numbers by fernas (fernas/synth) in the on-disk layout of {title}, to run and test the software.
+Scores on them say nothing about real faces and must never be printed as results on {title}.
+
+dataset: {dataset}
+seed: {seed}
+options: {options}
+"""
+_FIXED_TIME = "2000-01-01T00:00:00Z"
+
+
+def render_dataset(dataset: str, out_dir: Path, config: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
+    """See `fernas.synth.write_dataset`."""
+    layout: Layout = plugins.load("synth/layouts", dataset)
+    options = _options(dataset, layout, config)
+    _refuse_foreign(out_dir)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
+    try:
+        work.chmod(0o755)
+        with one_thread():
+            truth = layout.write(work, options, progress)
+        facts = options.model_dump(mode="json")
+        text = RENDERED_TEXT.format(title=dataset, dataset=dataset, seed=options.seed, options=facts)
+        (work / RENDERED_NAME).write_text(text, encoding="utf-8", newline="\n")
+        if out_dir.exists():
+            shutil.rmtree(out_dir)
+        work.rename(out_dir)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return {**truth, "config": facts}
+
+
+def _options(dataset: str, layout: Layout, config: dict[str, Any]) -> LayoutConfig:
+    try:
+        return layout.Config(**config)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        hint = did_you_mean(key, layout.Config.model_fields) if first["type"] == "extra_forbidden" else ""
+        raise ConfigError(
+            f"rendered options of {dataset}: {key}: {first['msg']}{hint}, got {first['input']!r}"
+        ) from error
+
+
+def _refuse_foreign(out_dir: Path) -> None:
+    if out_dir.exists() and (
+        not out_dir.is_dir() or (any(out_dir.iterdir()) and not (out_dir / RENDERED_NAME).exists())
+    ):
+        raise DataError(f"{out_dir}: holds files that were not rendered; expected a new, empty or rendered folder")
+
+
+def person(dataset: str, config: LayoutConfig, index: int, canvas_px: int = CANVAS_PX) -> Identity:
+    """The identity of the `index`-th person of a dataset: datasets never share people unless they share the name."""
+    return cached_identity(seeds.derive_seed(config.seed, dataset, "subject", index), canvas_px, config.variety)
+
+
+def write_image(path: Path, image: np.ndarray, quality: int = 95) -> None:
+    """Write RGB (H, W, 3) or grey (H, W) into a dataset folder that is renamed as a whole at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(images.encode_image(image, path.suffix, quality))
+
+
+def write_lines(path: Path, lines: Iterable[str], newline: str = "\n") -> None:
+    """Write lines of text, each ended."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(line + newline for line in lines).encode("utf-8"))
+
+
+def sci(value: float) -> str:
+    """A number as the CK+ text files write it: three blanks, seven digits, an exponent."""
+    return f"   {value:.7e}"
+
+
+def write_xlsx(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> None:
+    """Write sheets of rows (None = empty cell) with the same bytes each time: the dates inside are fixed."""
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, rows in sheets.items():
+        sheet = book.create_sheet(title)
+        for row in rows:
+            sheet.append(list(row))
+    buffer = io.BytesIO()
+    book.save(buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in sorted(source.namelist()):
+            data = source.read(entry)
+            if entry == "docProps/core.xml":
+                data = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", _FIXED_TIME.encode(), data)
+            target.writestr(zipfile.ZipInfo(entry), data, zipfile.ZIP_DEFLATED)
+
+
+def write_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
+    """Write RGB (H, W, 3) frames as a Motion-JPEG AVI.
+
+    Raises:
+        DataError: the installed OpenCV cannot write it.
+    """
+    import cv2
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = frames[0].shape[:2]
+    code = cv2.VideoWriter.fourcc(*"MJPG")
+    writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, fps, (width, height))
+    if not writer.isOpened():
+        raise DataError(f"{path}: OpenCV cannot write Motion-JPEG AVI here")
+    for frame in frames:
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    writer.release()

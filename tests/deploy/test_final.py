@@ -1,0 +1,66 @@
+"""A model on all subjects: everybody is learned from, and its accuracy is that of cross-validation."""
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fernas.core.architecture import NamedArchitecture, Network, read_architecture, write_architecture
+from fernas.core.errors import ScienceError
+from fernas.core.io import read_json, write_json
+from fernas.deploy.final import train_final
+from fernas.spaces.networks import build_network
+from fernas.training import run as training_run
+from tests.toy_task import CLASSES, write_task
+
+METHOD = {"recipe": "plain", "recipe_options": {"epochs": 1, "batch": 8}}
+
+
+def final(tmp_path, architecture=None, **changes):
+    task = write_task(tmp_path / "task")
+    path = tmp_path / "architecture.json"
+    block = Network(classes=3, input=(3, 16, 16))
+    write_architecture(path, NamedArchitecture(name="small_cnn", network=block))
+    scores = []
+    for seed, uar in enumerate((0.5, 0.7)):
+        scores.append(tmp_path / f"scores{seed}.json")
+        write_json(scores[-1], {"uar": uar, "accuracy": 0.6, "uf1": 0.4, "interval": {"uar": [0.4, 0.8]}})
+    values = {
+        **task.common, "architecture": architecture or path, "scores": scores, "method": METHOD,
+        "before": {"view": {"kind": "still", "size": 16}, "faces": {}}, "seed": 1,
+        "names": {"task": "toy-rendered", "protocol": "kfold", "method": "small_cnn"}, "out_dir": tmp_path / "out",
+        "work_dir": tmp_path / "work", "run_key": "k",
+    }  # fmt: skip
+    train_final(**{**values, **changes})
+    return tmp_path / "out"
+
+
+def test_it_loads_with_nothing_else_and_quotes_cross_validation(tmp_path, monkeypatch):
+    seen = []
+    parts = training_run._context
+
+    def watched(inputs, table, document, *rest):
+        context = parts(inputs, table, document, *rest)
+        seen.extend((len(task.train), len(task.inner)) for task in context.folds)
+        return context
+
+    monkeypatch.setattr(training_run, "_context", watched)
+    out = final(tmp_path)
+    assert seen == [(42, 6)], "eight people with six images: all of them"
+    net = build_network(read_architecture(out / "architecture.json")).eval()
+    net.load_state_dict(load_file(out / "model.safetensors"))
+    with torch.no_grad():
+        assert net(torch.zeros(1, 3, 16, 16)).shape == (1, 3)
+    before, card = read_json(out / "preprocessing.json"), read_json(out / "card.json")
+    assert before["classes"] == CLASSES and before["scale"] == "symmetric" and before["view"]["size"] == 16
+    assert card["uar"] == pytest.approx(0.6) and card["samples"] == 48 and card["rendered"] is True
+    assert "cross-validation" in card["accuracy_is"] and card["uar_interval"] is None
+    assert not list((tmp_path / "work").glob("*")), "nothing is left behind"
+
+
+def test_a_failed_search_is_its_reason(tmp_path):
+    (tmp_path / "g0").mkdir()
+    empty = tmp_path / "g0" / "architecture.json"
+    empty.write_bytes(b"")
+    write_json(tmp_path / "g0" / "status.json", {"status": "failed", "reason": "an alpha became NaN"})
+    with pytest.raises(ScienceError, match="an alpha became NaN"):
+        final(tmp_path, architecture=empty)

@@ -1,0 +1,81 @@
+"""Search health: collapse, undecided alphas, rising curvature, ranks of inherited scores."""
+
+import math
+
+import pytest
+
+from fernas.scoring.health import mean_health, search_health
+
+
+def cells(*names):
+    pairs = [[name, 0] for name in names]
+    return {"kind": "cells", "normal": pairs, "reduce": [["sep_conv_3x3", 0]] * 8}
+
+
+def rows(start=1.9, end=0.9, **more):
+    return [{"entropy_normal": start, "entropy_reduce": start}, {"entropy_normal": end, "entropy_reduce": end, **more}]
+
+
+def test_a_normal_cell_of_skips_is_a_collapse():
+    found = search_health(rows(), cells(*["skip_connect"] * 5, *["sep_conv_3x3"] * 3))
+    assert found.warnings == ("collapse: 5 of 8 operations of the normal cell are skip connections",)
+    assert (found.skips_normal, found.skips_reduce, found.operations) == (5, 0, 8)
+    assert search_health(rows(), cells(*["skip_connect"] * 4, *["sep_conv_3x3"] * 4)).warnings == ()
+    pools = search_health(rows(), cells(*["skip_connect"] * 4, *["max_pool_3x3"] * 4))
+    assert pools.warnings == ("collapse: no operation of the normal cell has weights",)
+
+
+def test_alphas_that_hardly_moved_are_said_and_greedy_searches_are_judged_otherwise():
+    found = search_health(rows(math.log(7), 0.995 * math.log(7)), cells(*["sep_conv_3x3"] * 8))
+    assert len(found.warnings) == 1 and found.warnings[0].startswith("alphas hardly decided")
+    assert found.entropy_start == pytest.approx(math.log(7))
+    greedy = rows(math.log(11), math.log(11), undecided_normal=0)
+    assert search_health(greedy, cells(*["sep_conv_3x3"] * 8)).warnings == ()
+
+
+def test_curvature_warns_when_it_grows_by_a_third_over_five_epochs():
+    good = cells(*["sep_conv_3x3"] * 8)
+    flat = [{"eig_max": 0.3} for _ in range(12)]
+    assert search_health(flat, good).warnings == () and search_health(flat, good).curvature == 0.3
+    steep = [{"eig_max": 0.3} for _ in range(6)] + [{"eig_max": 0.9} for _ in range(6)]
+    assert search_health(steep, good).warnings[0].startswith("curvature rises")
+    assert search_health(steep[:5], good).warnings == ()
+
+
+def test_other_architectures_and_histories_have_no_health():
+    found = search_health([{"fitness": 1.0}], {"kind": "patches", "patches": []})
+    assert found.entropy_end is None and found.skips_normal is None and found.warnings == ()
+
+
+def test_the_mean_counts_the_searches_that_warn():
+    bad, good = (search_health(rows(), cells(*["skip_connect"] * n, *["sep_conv_3x3"] * (8 - n))) for n in (6, 1))
+    found = mean_health([bad, good])
+    assert found.skips_normal == 3.5 and found.warnings == ("collapse in 1 of 2 searches",)
+
+
+def ranked(*scores):
+    return [
+        {
+            "agreement": i,
+            "normal": [["skip_connect", i]],
+            "reduce": [],
+            "inherited_uar": one,
+            "trained_uar": other,
+            "inherited_loss": 1.0,
+            "trained_loss": 1.0,
+        }
+        for i, (one, other) in enumerate(scores)
+    ]
+
+
+def test_ranks_of_cells_scored_both_ways():
+    good = cells(*["sep_conv_3x3"] * 8)
+    assert search_health(rows(), good).kendall is None
+    assert search_health([*rows(), *ranked((1, 1), (2, 2))], good).agreement_cells is None  # two: not finished
+    up = search_health([*rows(), *ranked((1, 1), (2, 2), (3, 3))], good)
+    down = search_health([*rows(), *ranked((1, 3), (2, 2), (3, 1))], good)
+    assert (up.kendall, up.spearman, up.agreement_cells, up.entropy_end) == (1, 1, 3, 0.9)
+    assert up.kendall_low <= up.kendall <= up.kendall_high
+    both = mean_health([up, down, search_health(rows(), good)])
+    assert both.kendall == both.spearman == 0 and both.agreement_cells == 3
+    assert both.kendall_low == both.kendall_high == 0  # over the same cells the two searches always contradict
