@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fernas.core.config import StudyConfig
-from tests.reporting.fabricate import fabricate
+from tests.fabricate import fabricate
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from fernas.core.errors import ConfigError
 from fernas.core.io import read_parquet
 from fernas.reporting.ablation import ablation_table, differences, variants, write_ablation
 from fernas.scoring.compare import compare_runs
-from tests.reporting.fabricate import EMOTIONS, predictions, search_files, study_document, training_files
+from tests.fabricate import EMOTIONS, predictions, search_files, study_document, training_files
 from tests.workflow.conftest import ROOT
 
 

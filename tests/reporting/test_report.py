@@ -20,7 +20,7 @@ from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from fernas.reporting.tables import comparison
 from fernas.scoring.scores import score_predictions
-from tests.reporting.fabricate import fabricate, predictions, study_document
+from tests.fabricate import fabricate, predictions, study_document
 
 
 @pytest.fixture(scope="module")

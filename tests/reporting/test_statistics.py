@@ -22,7 +22,7 @@ from fernas.reporting.report import build_report
 from fernas.reporting.tables import comparison
 from fernas.scoring.compare import compare_runs, holm
 from fernas.scoring.scores import score_predictions
-from tests.reporting.fabricate import EMOTIONS, fabricate, predictions, study_document
+from tests.fabricate import EMOTIONS, fabricate, predictions, study_document
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from fernas.core.io import read_json, write_json
 from fernas.reporting import formats as texts
 from fernas.reporting import tables
 from fernas.reporting.tree import MethodRun
-from tests.reporting.fabricate import study_document
+from tests.fabricate import study_document
 
 
 @pytest.fixture(scope="module")

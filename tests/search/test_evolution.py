@@ -84,15 +84,15 @@ def test_cutting_bytes_is_cutting_mirrored_and_scaled_images():
     part = replace(ArrayPart.of(images, np.zeros(5)), noses=noses)
     mean = mean_nose(part)
     assert np.allclose(mean, noses[:4].mean(0))
-    images = images_of(part, mean, "standard")
+    cuts = images_of(part, mean, "standard")
     floats = evaluation_view(torch.from_numpy(images), AugmentConfig(scale="standard"))
     known = torch.from_numpy(np.where(np.isfinite(noses), noses, mean))
     flip = torch.tensor([False, True, True, False, True])
     mirrored = torch.where(flip[:, None, None, None], floats.flip(3), floats)
     moved = torch.stack([torch.where(flip, 19 - known[:, 0], known[:, 0]), known[:, 1]], 1)
     for box in ((3, -2, 8, 4), (-9, 9, 4, 12)):
-        assert torch.allclose(images.cut(box, flip), cut(mirrored, moved, box), atol=1e-5)
-    assert torch.allclose(images.whole(flip), mirrored, atol=1e-5)
+        assert torch.allclose(cuts.cut(box, flip), cut(mirrored, moved, box), atol=1e-5)
+    assert torch.allclose(cuts.whole(flip), mirrored, atol=1e-5)
 
 
 def planted(folder: Path, seed: int = 1, **options):
