@@ -79,8 +79,8 @@ class RelabelConfig(OracleOptions):
 def run(context: TrainContext) -> float:
     """Train all folds of the shard in both phases."""
     from fernas.core.io import append_jsonl, atomic_path, read_jsonl, write_text
-    from fernas.training._relabel import Swaps, make_rule
     from fernas.training._shard import epoch_metrics, keep_copy, train_shard
+    from fernas.training.swaps import Swaps, make_rule
 
     options: RelabelConfig = context.options
     rule = make_rule(options, context.classes)

@@ -7,10 +7,10 @@ import torch
 from fernas.core.architecture import NamedArchitecture, Network, write_architecture
 from fernas.core.io import read_jsonl, write_text
 from fernas.learn import fit as fitting
-from fernas.training._relabel import Rule, Swaps, make_rule
 from fernas.training.fes import CLASSES
 from fernas.training.relabel import RelabelConfig, said
 from fernas.training.run import run_training
+from fernas.training.swaps import Rule, Swaps, make_rule
 from tests.toy_task import CLASSES as TOY
 from tests.toy_task import part, write_task
 

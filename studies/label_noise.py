@@ -1,6 +1,6 @@
 """The label-noise study: does relabelling near ties find planted wrong labels, or make it worse? One command runs it.
 
-    python -m fernas.training.label_noise --out docs/methods/label_noise
+    python -m studies.label_noise --out docs/methods/label_noise
 
 Rendered FER2013 has labels that are right by construction. Known noise is planted in its Training split: `symmetric`
 (another class, all equally likely) or `pairs` (each class's most confused one, from the confusion of a model trained
@@ -181,7 +181,7 @@ def relabel_phase(
     from fernas.learn.evaluate import evaluate, predict_logits
     from fernas.learn.fit import fit
     from fernas.metrics import confusion
-    from fernas.training._relabel import Swaps, make_rule
+    from fernas.training.swaps import Swaps, make_rule
 
     options = recipe.model_copy(update={"strategy": strategy})
     count, cpu = len(splits.classes), torch.device("cpu")
@@ -337,7 +337,7 @@ def finished(path: Path, settings: dict[str, Any]) -> "pd.DataFrame":
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line; what stands in <out>.csv already is not run again."""
-    parser = argparse.ArgumentParser(prog="python -m fernas.training.label_noise", description="label-noise study")
+    parser = argparse.ArgumentParser(prog="python -m studies.label_noise", description="label-noise study")
     parser.add_argument("--out", required=True, help="<out>.csv (every run) and <out>.md (the table) are written")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rates", type=float, nargs="+", default=[0.2])

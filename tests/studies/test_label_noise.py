@@ -6,7 +6,7 @@ from fernas.core.errors import ConfigError
 from fernas.core.seeds import rng
 from fernas.learn.arrays import ArrayPart
 from fernas.training.fes import CLASSES
-from fernas.training.label_noise import (
+from studies.label_noise import (
     PHASE,
     RECIPE,
     Splits,

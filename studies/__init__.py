@@ -1,0 +1,1 @@
+"""Experiments about fernas. They import the package; the package never imports them."""
