@@ -97,19 +97,12 @@ class Task:
         """
         if not isinstance(limit, str):
             return BudgetMeter(limit)
-        from fernas.search.run import search_budget_for
+        from fernas.search.run import SearchSpec, search_budget_for
 
         if limit not in self._config.methods:
             raise unknown("budget: method", limit, self._config.methods)
-        method = self._config.methods[limit]
-        macs = search_budget_for(
-            method=method,
-            inputs_npy=self._files["inputs"],
-            folds_train_json=self._files["train"],
-            scope="per_group",
-            group=group,
-        )
-        return BudgetMeter(macs)
+        spec = SearchSpec(self._config.methods[limit], "per_group", group)
+        return BudgetMeter(search_budget_for(spec, self._files["inputs"], self._files["train"]))
 
     def predictions(self, probabilities: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> "pd.DataFrame":
         """Answers of all folds as predictions, which `score`, `fernas score` and `fernas compare` read.

@@ -28,7 +28,7 @@ rule search:
         gpu=steps.gpus(CONFIG),
     params:
         names=lambda w: dict(w.items()),
-        method=lambda w: steps.search_section(CONFIG, w.method),
+        search=lambda w: steps.search_section(CONFIG, w.method),
         run=steps.run_section(CONFIG),
         seed=lambda w: steps.search_seed(CONFIG, w),
         digest=lambda w: code("fernas.search.run", *steps.search_modules(CONFIG, w.method)),

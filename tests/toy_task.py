@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fernas.core.io import write_json, write_npy, write_parquet
 from fernas.learn.arrays import ArrayPart
+from fernas.learn.job import JobInputs
 
 CLASSES = ["low", "middle", "high"]
 
@@ -43,6 +45,11 @@ class TaskFiles:
     @property
     def test(self) -> Path:
         return self.root / "folds.test.json"
+
+    def job(self, out_dir: Path, run_key: str, seed: int, **more: Any) -> JobInputs:
+        """A job on this task that writes to `out_dir`; checkpoints in `work` unless `more` says otherwise."""
+        files = (self.root / "inputs.npy", self.root / "inputs.parquet", self.root / "folds.train.json")
+        return JobInputs(*files, out_dir, **{"work_dir": self.root / "work", "run_key": run_key, "seed": seed, **more})
 
 
 def write_task(root: Path, subjects: int = 8, each: int = 6, size: int = 16, folds: int = 2) -> TaskFiles:

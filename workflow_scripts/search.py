@@ -18,7 +18,7 @@ def main(
     cost: str,
     status: str,
     names: dict[str, str],
-    method: dict[str, Any],
+    search: dict[str, Any],
     run: dict[str, Any],
     seed: int,
     digest: str,
@@ -26,27 +26,25 @@ def main(
 ) -> None:
     """Write the outputs of one search beside `architecture`; `audit` must have passed."""
     from fernas.core.digest import run_key
-    from fernas.search.run import run_search
+    from fernas.learn.job import JobInputs
+    from fernas.search.run import SearchSpec, run_search
 
     digests = input_digests({"inputs": inputs, "table": table, "folds": folds})
     if source:
         digests["source"] = combine_digests(source)
-    run_search(
-        inputs_npy=Path(inputs),
-        inputs_table=Path(table),
-        folds_train_json=Path(folds),
-        method=method,
-        scope=names["scope"],
-        group=int(names["g"]),
-        seed=seed,
+    job = JobInputs(
+        inputs=Path(inputs),
+        table=Path(table),
+        folds=Path(folds),
         out_dir=Path(architecture).parent,
         work_dir=Path(run["work"]),
-        run_key=run_key("search", names, {"method": method, "seed": seed}, digests, digest),
+        run_key=run_key("search", names, {"search": search, "seed": seed}, digests, digest),
+        seed=seed,
         threads=threads,
         device=run["device"],
         every_s=run["every_s"],
-        source=Path(source[0]) if source else None,
     )
+    run_search(job, SearchSpec.of(search, names["scope"], int(names["g"]), Path(source[0]) if source else None))
 
 
 if "snakemake" in globals():

@@ -278,12 +278,9 @@ def protocol_section(config: StudyConfig, protocol: str) -> dict[str, Any]:
 
 
 def search_section(config: StudyConfig, method: str) -> dict[str, Any]:
-    """What a search depends on: its method without recipe-only and grid keys, and the method whose budget limits it."""
-    section = _method(config, method)
-    reference = config.methods[method].budget_from
-    if reference is not None:
-        section["budget_method"] = _method(config, reference)
-    return _ordered(section)
+    """What a search depends on: its `method` without recipe and grid keys, and the method of its budget as `limit`."""
+    limit = config.methods[method].budget_from
+    return _ordered({"method": _method(config, method), "limit": None if limit is None else _method(config, limit)})
 
 
 def _method(config: StudyConfig, method: str) -> dict[str, Any]:

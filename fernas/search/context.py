@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,6 @@ class SearchContext:
         input_shape: (C, H, W) of one image.
         options: the plug-in's validated options.
         network: size of the network that is searched.
-        recipe: name of the training recipe that will follow, with its options, for methods that need them.
         seed: base seed; derive streams from it by name.
         device: `auto`, `cpu` or `cuda`.
         threads: torch threads.
@@ -94,8 +93,6 @@ class SearchContext:
     checkpoint: CheckpointStore
     log: RunLog
     history_path: Path
-    recipe: str = "plain"
-    recipe_options: dict[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     threads: int = 1
     source: Path | None = None

@@ -1,51 +1,72 @@
 """Run one search from files to files: what the `search` rule and the command line call."""
 
-import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fernas.core import interrupt, plugins
-from fernas.core.architecture import write_architecture
+from fernas.core import plugins
+from fernas.core.architecture import Architecture, write_architecture
 from fernas.core.budget import BudgetMeter
-from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import MethodConfig, validate_section
-from fernas.core.errors import ConfigError, ContractError, ScienceError
-from fernas.core.io import read_json, write_bytes, write_json, write_text
-from fernas.core.run_log import RunLog
+from fernas.core.errors import ConfigError, ContractError
+from fernas.core.io import read_json, read_npy, write_json, write_text
+from fernas.learn.job import JobInputs, JobKind, JobTools, run_job
 from fernas.search.context import PartSizes, SearchContext, SearchPlugin
 
-logger = logging.getLogger(__name__)
-OUTPUTS = ("architecture.json", "search.jsonl", "cell.svg", "cost.json", "metrics.jsonl", "status.json")
+SEARCH = JobKind("search", "search.jsonl", ("architecture.json", "cell.svg", "cost.json"))
+PARTS = ("weights", "selection", "inner_validation")
 
 
-def parse_method(method: MethodConfig | dict[str, Any]) -> tuple[MethodConfig, SearchPlugin, Any]:
-    """The method's section, its search plug-in and the validated search options."""
-    if isinstance(method, dict):
-        method = {name: value for name, value in method.items() if name != "budget_method"}
-    config = method if isinstance(method, MethodConfig) else validate_section(MethodConfig, method, "method")
-    plugin: SearchPlugin = plugins.load("search", config.search)
-    options = validate_section(plugin.Config, config.search_options, f"search {config.search}: search_options")
-    reason = plugin.skip(config.space)
+@dataclass(frozen=True)
+class SearchSpec:
+    """What one search runs.
+
+    Attributes:
+        method: the method's section of the configuration.
+        scope: which train split it works on; see `scope_parts`.
+        fold_group: number of the fold group (of the fold for scope `per_fold`).
+        limit: the method whose search budget on the same parts limits this search (`budget_from`), or None.
+        source: the architecture of another run, for methods that start from one (`init_from`), or None.
+    """
+
+    method: MethodConfig
+    scope: str
+    fold_group: int
+    limit: MethodConfig | None = None
+    source: Path | None = None
+
+    @classmethod
+    def of(cls, section: dict[str, Any], scope: str, fold_group: int, source: Path | None = None) -> "SearchSpec":
+        """From a rule's params: `section` holds the sections `method` and `limit` (or None) as plain values."""
+        method = validate_section(MethodConfig, section["method"], "method")
+        limit = section.get("limit")
+        limit = None if limit is None else validate_section(MethodConfig, limit, "method of budget_from")
+        return cls(method, scope, fold_group, limit, source)
+
+
+def load_method(method: MethodConfig) -> tuple[SearchPlugin, Any]:
+    """The search plug-in of a method and its validated search options."""
+    plugin: SearchPlugin = plugins.load("search", method.search)
+    options = validate_section(plugin.Config, method.search_options, f"search {method.search}: search_options")
+    reason = plugin.skip(method.space)
     if reason:
-        raise ConfigError(f"{config.search} cannot run on the space {config.space}: {reason}")
-    return config, plugin, options
+        raise ConfigError(f"{method.search} cannot run on the space {method.space}: {reason}")
+    return plugin, options
 
 
-def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, list[str]]:
-    """The parts of the training side on which a search of this scope and group works.
+def scope_parts(document: dict[str, Any], scope: str, fold_group: int) -> dict[str, list[str]]:
+    """The sample ids of the parts of the train split on which a search of this scope works.
 
-    `per_group`: the group's; `per_fold`: those of the fold `group`; `whole_dataset`: everything (leaks, labelled);
-    `whole_matched`: a subsample of everything, by subject, of the size of the groups' pools (for the optimism gap);
-    `published`: a dataset with an official split, halved by position as Auto-FERNet did (leaks, labelled);
-    `no_data`: the first group's, for shapes only (the plug-in says that it reads no data).
+    `per_group`: those of the fold group; `per_fold`: those of the fold of this number; `whole_dataset`: every subject,
+    test subjects included (leaks, labelled); `whole_matched`: a subsample of that, by subject, as large as the groups'
+    pools (for the optimism gap); `published`: a dataset with an official split, halved by position as Auto-FERNet did
+    (leaks, labelled); `no_data`: the first group's, for shapes only (the plug-in declares that it reads no data).
 
     Raises:
         ContractError: there is no such group, fold or scope in the folds.
     """
-    if scope == "whole_dataset":
-        entry = document["whole"]
-    elif scope == "whole_matched":
-        entry = document["whole_matched"]
+    if scope in ("whole_dataset", "whole_matched"):
+        entry = document["whole" if scope == "whole_dataset" else scope]
     elif scope == "published":
         if "published" not in document:
             raise ContractError("search scope 'published' halves a dataset by position; only the official split has it")
@@ -54,184 +75,95 @@ def scope_parts(document: dict[str, Any], scope: str, group: int) -> dict[str, l
         entry = document["groups"][0]
     elif scope in ("per_group", "per_fold"):
         entries, key = (document["groups"], "group") if scope == "per_group" else (document["folds"], "fold")
-        matching = [entry for entry in entries if entry[key] == group]
+        matching = [entry for entry in entries if entry[key] == fold_group]
         if len(matching) != 1:
-            raise ContractError(f"folds: no {key} {group} (known: {[entry[key] for entry in entries]})")
+            raise ContractError(f"folds: no {key} {fold_group} (known: {[entry[key] for entry in entries]})")
         entry = matching[0]
     else:
         raise ContractError(
-            f"search scope {scope!r} is not served; expected per_group, per_fold, whole_dataset, whole_matched, "
-            "published or no_data"
+            f"unknown search scope {scope!r}; expected per_group, per_fold, whole_dataset, whole_matched, published or "
+            "no_data"
         )
-    return {name: list(entry[name]) for name in ("weights", "selection", "inner_validation")}
+    return {name: list(entry[name]) for name in PARTS}
 
 
 def search_budget_macs(
-    method: MethodConfig | dict[str, Any],
-    classes: int,
-    input_shape: tuple[int, int, int],
-    sizes: PartSizes,
+    method: MethodConfig, classes: int, input_shape: tuple[int, int, int], sizes: PartSizes
 ) -> float:
     """The multiply-accumulates that a method's search will spend on parts of these sizes, known before it runs.
 
     Raises:
         ConfigError: the method's budget is not known beforehand (it is itself limited by another's).
     """
-    config, plugin, options = parse_method(method)
+    plugin, options = load_method(method)
     if plugin.budget is None:
-        raise ConfigError(f"search {config.search}: its budget is not known beforehand, so it cannot limit another one")
-    return plugin.budget(options, config.space or "", config.network, classes, input_shape, sizes)
+        raise ConfigError(f"search {method.search}: its budget is not known beforehand, so it cannot limit another one")
+    return plugin.budget(options, method.space or "", method.network, classes, input_shape, sizes)
 
 
-def search_budget_for(
-    *,
-    method: MethodConfig | dict[str, Any],
-    inputs_npy: Path | str,
-    folds_train_json: Path | str,
-    scope: str,
-    group: int,
-) -> float:
-    """As `search_budget_macs`, with the sizes read from the task's files."""
-    from fernas.core.io import read_npy
-
-    document = read_json(folds_train_json)
-    parts = scope_parts(document, scope, group)
-    _, height, width, channels = read_npy(inputs_npy, mmap=True).shape
+def search_budget_for(spec: SearchSpec, inputs: Path, folds: Path) -> float:
+    """As `search_budget_macs` for the method of `spec`, with the sizes read from the task's files."""
+    document = read_json(folds)
+    parts = scope_parts(document, spec.scope, spec.fold_group)
+    _, height, width, channels = read_npy(inputs, mmap=True).shape
     sizes = PartSizes(**{name: len(ids) for name, ids in parts.items()})
-    return search_budget_macs(method, len(document["classes"]), (channels, height, width), sizes)
+    return search_budget_macs(spec.method, len(document["classes"]), (channels, height, width), sizes)
 
 
-def run_search(
-    *,
-    inputs_npy: Path | str,
-    inputs_table: Path | str,
-    folds_train_json: Path | str,
-    method: MethodConfig | dict[str, Any],
-    scope: str,
-    group: int,
-    seed: int,
-    out_dir: Path | str,
-    work_dir: Path | str,
-    run_key: str,
-    threads: int = 1,
-    device: str = "cpu",
-    budget_macs: float | None = None,
-    every_s: float = 60.0,
-    info: dict[str, Any] | None = None,
-    source: Path | None = None,
-) -> str:
+def run_search(job: JobInputs, spec: SearchSpec) -> str:
     """Search one architecture; writes architecture.json, search.jsonl, cell.svg, cost.json, metrics.jsonl, status.json.
 
-    A failure of science (NaN, memory after the fallback, a broken contract) writes a failed status with its reason and
-    empty outputs, and returns; I/O errors and errors in the configuration are raised. SIGTERM, SIGUSR1 and Ctrl-C end
-    a search with `Interrupted` after its state is saved. A killed search continues from `work_dir`/`run_key` when it
-    is called again.
-
-    Args:
-        inputs_npy: the view's array.
-        inputs_table: its table.
-        folds_train_json: the training sides of the protocol; test ids are in another file that is never read here.
-        method: the method's section of the configuration; an entry `budget_method` (another method's section) limits
-            this search to what that one's would spend on the same parts.
-        scope: which training sides.
-        group: number of the group (of the fold for `per_fold`).
-        seed: the search seed's base.
-        out_dir: where the outputs go.
-        work_dir: where checkpoints go.
-        run_key: the job's own folder there.
-        threads: torch threads.
-        device: auto, cpu or cuda.
-        budget_macs: what may be spent, or None.
-        every_s: longest time between two checkpoints.
-        info: further entries of the status (parameters for tracking).
-        source: the architecture of another run, for methods that start from one (`init_from`).
+    How it ends, and that a killed search continues, is `fernas.learn.job.run_job`'s matter.
 
     Returns:
         The status: ok or failed.
     """
-    config, plugin, options = parse_method(method)
-    if budget_macs is None and isinstance(method, dict) and method.get("budget_method"):
-        budget_macs = search_budget_for(
-            method=method["budget_method"],
-            inputs_npy=inputs_npy,
-            folds_train_json=folds_train_json,
-            scope=scope,
-            group=group,
-        )
-    out = Path(out_dir)
-    log = RunLog(out)
-    log.start({"run_key": run_key, "search": config.search, "space": config.space, "seed": seed, **(info or {})})
-    write_text(out / "search.jsonl", "")
-    write_text(out / "metrics.jsonl", "")
-    store = CheckpointStore(work_dir, run_key, every_s)
-    try:
-        context = _context(inputs_npy, inputs_table, folds_train_json, config, options, scope, group, seed)
-        context.budget, context.checkpoint, context.log = BudgetMeter(budget_macs), store, log
-        context.source = source
-        if isinstance(method, dict) and method.get("budget_method"):
-            context.reference = parse_method(method["budget_method"])[2]
-        context.history_path, context.threads, context.device = out / "search.jsonl", threads, device
-        with interrupt.graceful():
-            architecture = plugin.run(context)
-    except interrupt.Interrupted as stop:
-        log.finish("killed", str(stop))
-        raise
-    except (ScienceError, ContractError) as error:
-        return _failed(out, log, str(error))
-    except (RuntimeError, MemoryError) as error:
-        from fernas.learn.runtime import is_out_of_memory
+    plugin, options = load_method(spec.method)
+    reference, limit_macs = None, None
+    if spec.limit is not None:
+        _, reference = load_method(spec.limit)
+        limit = SearchSpec(spec.limit, spec.scope, spec.fold_group)
+        limit_macs = search_budget_for(limit, job.inputs, job.folds)
 
-        if not is_out_of_memory(error):
-            raise
-        return _failed(out, log, f"out of memory: {error}")
-    from fernas.spaces.draw import draw_svg
+    def work(tools: JobTools) -> dict[str, Any]:
+        context = _context(job, spec, tools, options, BudgetMeter(limit_macs), reference)
+        _write(job.out_dir, plugin.run(context), context)
+        return {}
 
-    write_architecture(out / "architecture.json", architecture)
-    write_text(out / "cell.svg", draw_svg(architecture))
-    write_json(out / "cost.json", context.cost())
-    log.finish("ok")
-    store.clear()
-    return "ok"
+    return run_job(SEARCH, job, {"search": spec.method.search, "space": spec.method.space}, work)
 
 
 def _context(
-    inputs_npy: Path | str,
-    inputs_table: Path | str,
-    folds_train_json: Path | str,
-    config: MethodConfig,
-    options: Any,
-    scope: str,
-    group: int,
-    seed: int,
+    job: JobInputs, spec: SearchSpec, tools: JobTools, options: Any, budget: BudgetMeter, reference: Any
 ) -> SearchContext:
-    from fernas.learn.arrays import Inputs
-
-    document = read_json(folds_train_json)
-    inputs = Inputs.read(inputs_npy, inputs_table, list(document["classes"]))
-    parts = {name: inputs.part(ids) for name, ids in scope_parts(document, scope, group).items()}
-    nowhere = Path()
+    document = job.read_folds()
+    inputs = job.read_inputs(list(document["classes"]))
+    ids = scope_parts(document, spec.scope, spec.fold_group)
+    parts = {name: inputs.part(ids[name]) for name in PARTS}
     return SearchContext(
-        space=config.space,
+        space=spec.method.space,
         weights=parts["weights"],
         selection=parts["selection"],
         inner_validation=parts["inner_validation"],
         classes=list(document["classes"]),
         input_shape=parts["weights"].input_shape,
         options=options,
-        network=config.network,
-        seed=seed,
-        budget=BudgetMeter(),
-        checkpoint=CheckpointStore(nowhere, ""),
-        log=RunLog(nowhere),
-        history_path=nowhere,
-        recipe=config.recipe,
-        recipe_options=dict(config.recipe_options),
+        network=spec.method.network,
+        seed=job.seed,
+        budget=budget,
+        checkpoint=tools.checkpoint,
+        log=tools.log,
+        history_path=tools.history_path,
+        device=job.device,
+        threads=job.threads,
+        source=spec.source,
+        reference=reference,
     )
 
 
-def _failed(out: Path, log: RunLog, reason: str) -> str:
-    logger.error("search failed: %s", reason)
-    for name in ("architecture.json", "cell.svg", "cost.json"):
-        write_bytes(out / name, b"")
-    log.finish("failed", reason)
-    return "failed"
+def _write(out: Path, architecture: Architecture, context: SearchContext) -> None:
+    from fernas.spaces.draw import draw_svg
+
+    write_architecture(out / "architecture.json", architecture)
+    write_text(out / "cell.svg", draw_svg(architecture))
+    write_json(out / "cost.json", context.cost())

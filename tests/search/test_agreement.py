@@ -22,7 +22,7 @@ from fernas.search.context import PartSizes
 from fernas.search.darts_first import PLUGIN as FIRST
 from fernas.search.darts_second import PLUGIN as SECOND
 from fernas.search.ranks import mean_tau, places, rank_agreement
-from fernas.search.run import run_search
+from fernas.search.run import SearchSpec, run_search
 from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.supernet import architecture_of, make_supernet
@@ -235,8 +235,8 @@ def test_from_files_to_files(tmp_path):
         "network": {"cells": 3, "channels": 4},
         "search_options": {**SHORT, "agreement": AGREEMENT},
     }
-    places = {"out_dir": tmp_path / "out", "work_dir": tmp_path / "work", "run_key": "key"}
-    assert run_search(**files.common, method=method, scope="per_group", group=0, seed=3, **places) == "ok"
+    job = files.job(tmp_path / "out", "key", 3)
+    assert run_search(job, SearchSpec.of({"method": method}, "per_group", 0)) == "ok"
     _, last = scored(tmp_path / "out")
     row = read_jsonl(tmp_path / "out" / "search.jsonl")[-2]
     assert last["agreement_count"] == 3

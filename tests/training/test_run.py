@@ -15,7 +15,7 @@ from fernas.core.checkpoint import CheckpointStore
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import read_json, read_jsonl, read_parquet, write_json
 from fernas.core.run_log import read_status
-from fernas.search.run import run_search, scope_parts, search_budget_for
+from fernas.search.run import SearchSpec, run_search, scope_parts, search_budget_for
 from fernas.training.combine import combine_predictions
 from fernas.training.predict import run_predict
 from fernas.training.run import run_training
@@ -27,9 +27,9 @@ RECIPE = {"recipe": "plain", "recipe_options": {"epochs": 3, "batch": 8, "lr": 0
 MEAN = {"search": "random_mean", "space": "emonas", "network": NETWORK}
 
 
-def search(files, out, method=FIXED, group=0, **more):
-    values = {"scope": "per_group", "seed": 5, "work_dir": files.root / "work", "run_key": f"search-{out.name}-{group}"}
-    return run_search(**files.common, method=method, group=group, out_dir=out / f"g{group}", **{**values, **more})
+def search(files, out, method=FIXED, group=0, limit=None, **more):
+    spec = SearchSpec.of({"method": method, "limit": limit}, "per_group", group)
+    return run_search(files.job(out / f"g{group}", f"search-{out.name}-{group}", 5, **more), spec)
 
 
 def train(files, out, architectures, shard=0, shards=2, method=RECIPE, **more):
@@ -261,22 +261,16 @@ def test_random_is_limited_to_the_other_methods_budget(tmp_path):
         "network": NETWORK,
         "search_options": {"epochs": 2, "batch": 8},
     }
-    limit = search_budget_for(
-        method=first,
-        inputs_npy=files.common["inputs_npy"],
-        folds_train_json=files.common["folds_train_json"],
-        scope="per_group",
-        group=0,
-    )
+    spec = SearchSpec.of({"method": first}, "per_group", 0)
+    limit = search_budget_for(spec, files.common["inputs_npy"], files.common["folds_train_json"])
     short = {"train": {"epochs": 2, "batch": 8}}
     method = {
         "search": "random",
         "space": "emonas",
         "network": NETWORK,
         "search_options": short,
-        "budget_method": first,
     }
-    assert search(files, out, method) == "ok"
+    assert search(files, out, method, limit=first) == "ok"
     spent = read_json(out / "g0" / "cost.json")["macs"]
     assert 0.5 * limit < spent <= limit
     assert len(read_jsonl(out / "g0" / "search.jsonl")) > 2

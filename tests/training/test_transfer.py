@@ -10,7 +10,7 @@ from fernas.core.architecture import CellsArchitecture, Network, read_architectu
 from fernas.core.errors import ContractError, ScienceError
 from fernas.core.io import read_json, read_jsonl, read_parquet, write_json, write_parquet
 from fernas.core.run_log import RunLog
-from fernas.search.run import run_search, scope_parts
+from fernas.search.run import SearchSpec, run_search, scope_parts
 from fernas.spaces.networks import build_network
 from fernas.training._transfer import Source, load_into
 from fernas.training.combine import run_combine
@@ -108,8 +108,7 @@ def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
     start = {"task": "a", "protocol": "b", "method": "c", "fold": 1}
     method = {"search": "taken", "recipe": "finetune", "init_from": start}
     out = tmp_path / "target" / "g0"
-    common = {"group": 0, "seed": 1, "work_dir": tmp_path / "w", "run_key": "k", "scope": "no_data"}
-    assert run_search(**target.common, method=method, out_dir=out, source=architecture, **common) == "ok"
+    assert run_search(target.job(out, "k", 1), SearchSpec.of({"method": method}, "no_data", 0, architecture)) == "ok"
     found = read_architecture(out / "architecture.json")
     assert found.normal == CELLS.normal and found.network.classes == 3 and found.network.cells == 3
     zero = {**method, "recipe_options": {"zero_shot": True, "augment": STILL}}
@@ -134,9 +133,8 @@ def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
 def test_deeper_cells_of_another_run(finished, tmp_path):
     _, target, architecture = finished
     method = {"search": "taken", "search_options": {"cells": 5}}
-    common = {"group": 0, "seed": 1, "work_dir": tmp_path / "w", "run_key": "k", "scope": "no_data"}
     out = tmp_path / "deep"
-    assert run_search(**target.common, method=method, out_dir=out, source=architecture, **common) == "ok"
+    assert run_search(target.job(out, "k", 1), SearchSpec.of({"method": method}, "no_data", 0, architecture)) == "ok"
     found = read_architecture(out / "architecture.json")
     assert found.network.cells == 5 and found.normal == CELLS.normal
 
