@@ -163,7 +163,7 @@ def read_table(
     raise DataError(f"{path}: no header row with the column {asked}{hint}; found: {', '.join(texts[:14]) or 'nothing'}")
 
 
-def told(name: str, headers: Mapping[str, str]) -> str:
+def describe_table(name: str, headers: Mapping[str, str]) -> str:
     """Which table was read and how its headers are spelt there: `x.xlsx (columns 'Subject', 'OnsetF', ...)`."""
     return f"{name} (columns {', '.join(repr(text) for text in headers.values())})"
 

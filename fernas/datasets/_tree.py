@@ -152,7 +152,7 @@ class Images:
     problems: list[str]
     kind: str = ""
 
-    def told(self) -> list[str]:
+    def sources(self) -> list[str]:
         """A sentence about where the images were taken from."""
         return [f"images below {', '.join(base or '.' for base in sorted({top(b) for b in self.bases}))}"]
 

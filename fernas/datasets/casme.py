@@ -1,16 +1,17 @@
 """CASME (the first one): spontaneous micro-expressions at 60 frames per second."""
 
-from pathlib import Path
+from dataclasses import replace
+from typing import Any, Literal
 
-from fernas.datasets._base import Adapter, Collected, DatasetSpec
-from fernas.datasets._labels import canonical
-from fernas.datasets._micro import Coded, join
-from fernas.datasets._sheets import Row, read_table, told
-from fernas.datasets._tree import IMAGE, Tree, collect_clips
-from fernas.datasets.casme2 import COLUMNS, MicroOptions, image_kind, subject_number
+from pydantic import Field
+
+from fernas.datasets._base import DatasetSpec
+from fernas.datasets._coded_clips import Coded, CodedClips, CodedOptions
+from fernas.datasets._sheets import Row
+from fernas.datasets._tree import IMAGE
 
 CODING = r"(?:CASME(?![-_ ]?(?:2|II|\^2|sq|\(ME))[^/]*|[^/]*section[-_ ]?[AB][^/]*|coding[^/]*)\.(?:xlsx|xlsm|xls|csv)"
-# row of the released file, from 0 -> frames as corrected by others, tried where the row contradicts itself
+# row of the released file, from 0 -> frames as corrected by others
 KNOWN_ROWS: dict[int, dict[str, int | None]] = {
     40: {"onset": 100, "apex": 120, "offset": 149},
     42: {"onset": 101, "apex": 110, "offset": 119},
@@ -20,10 +21,21 @@ KNOWN_ROWS: dict[int, dict[str, int | None]] = {
 }
 
 
-class Casme(Adapter):
+class CasmeOptions(CodedOptions):
+    """Options of CASME."""
+
+    images: Literal["auto", "cropped", "selected", "raw"] = Field(
+        "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
+    )
+
+
+class Casme(CodedClips):
     """Reads a coding file and `CASME_raw_selected/` or `Cropped/` (`EP01_5-1.jpg`, `reg_EP01_5-126.jpg`)."""
 
-    Config = MicroOptions
+    Config = CasmeOptions
+    coding_pattern = CODING
+    coding_name = "casme.xlsx"
+    image_pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>[^/]*\d" + IMAGE + ")"
     spec = DatasetSpec(
         name="casme",
         title="CASME",
@@ -54,53 +66,9 @@ class Casme(Adapter):
         ),
     )  # fmt: skip
 
-    def collect(self, root: Path, options: MicroOptions) -> Collected:
-        """One sample per row of the coding file."""
-        tree = Tree.walk(root)
-        coding = tree.one(CODING, "coding file (casme.xlsx)", options.coding)
-        rows, headers = read_table(
-            root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
-        )
-        coded: list[Coded] = []
-        fixes: dict[tuple[str, ...], dict[str, int | None]] = {}
-        for at, row in enumerate(rows):
-            if not row["filename"]:
-                tree.problems.append(f"{row.where}: a row without Filename, not used")
-                continue
-            coded.append(_coded(row, self.spec))
-            if at in KNOWN_ROWS:
-                fixes[_key(coded[-1])] = KNOWN_ROWS[at]
-        kinds = ("selected", "raw", "cropped") if options.images == "auto" else (options.images,)
-        pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>[^/]*\d" + IMAGE + ")"
-        images = collect_clips(
-            tree,
-            pattern,
-            lambda m: (str(int(m["subject"])), m["clip"].strip().lower()),
-            lambda m: image_kind(m["base"] or "", m["file"]),
-            kinds,
-        )
-        samples, problems = join(coded, images, _key, options.missing_apex, fixes)
-        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *images.told()])
-
-
-def _key(row: Coded) -> tuple[str, ...]:
-    return (str(int(row.subject[3:])), row.clip.lower())
-
-
-def _coded(row: Row, spec: DatasetSpec) -> Coded:
-    raw = row["emotion"]
-    return Coded(
-        subject=f"sub{subject_number(row):02d}",
-        clip=row["filename"],
-        label=canonical(raw, spec.classes, f"{row.where}, column emotion") if raw else None,
-        raw_label=raw,
-        onset=row.integer("onset"),
-        apex=row.integer("apex"),
-        offset=row.integer("offset"),
-        where=row.where,
-        attributes={"action_units": row["units"]} if row["units"] else {},
-        excluded=None if raw else "no emotion in the coding file",
-    )
+    def coded_row(self, row: Row, index: int, options: Any) -> Coded:
+        """As in CASME II, with the known corrections."""
+        return replace(super().coded_row(row, index, options), correction=KNOWN_ROWS.get(index))
 
 
 PLUGIN = Casme()

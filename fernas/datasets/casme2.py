@@ -1,43 +1,32 @@
 """CASME II: spontaneous micro-expressions at 200 frames per second, coded in an Excel file."""
 
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from fernas.core.errors import DataError
-from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
-from fernas.datasets._labels import canonical
-from fernas.datasets._micro import Coded, join
-from fernas.datasets._sheets import Row, read_table, told
-from fernas.datasets._tree import IMAGE, Tree, collect_clips
+from fernas.datasets._base import DatasetSpec
+from fernas.datasets._coded_clips import CodedClips, CodedOptions
+from fernas.datasets._tree import IMAGE
 
 CODING = r"(?:CASME ?(?:2|II)[-_ ]*(?:coding|label)[^/]*|coding)\.(?:xlsx|xlsm|xls|csv)"
-COLUMNS = {
-    "subject": ("Subject", "Sub", "Subjects"), "filename": ("Filename", "File name", "Clip"),
-    "onset": ("OnsetFrame", "Onset", "OnsetF"), "apex": ("ApexFrame", "Apex", "ApexF", "ApexF1"),
-    "offset": ("OffsetFrame", "Offset", "OffsetF"), "units": ("Action Units", "AU", "AUs"),
-    "emotion": ("Estimated Emotion", "Emotion"),
-}  # fmt: skip
-
-COUNTS_2019 = {"surprise": 28, "sadness": 4}
+COUNTS_2019 = {"surprise": 28, "sadness": 4}  # three clips of sub24 have other labels in the file of 2019
 
 
-class MicroOptions(Options):
+class Casme2Options(CodedOptions):
     """Options of CASME II."""
 
     images: Literal["auto", "cropped", "selected", "raw"] = Field(
         "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
     )
-    coding: str | None = Field(None, description="the coding file below the root, when there are several")
-    missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated ('/')")
 
 
-class Casme2(Adapter):
+class Casme2(CodedClips):
     """Reads a coding file of any release and `Cropped/`, `CASME2_RAW_selected/` or `CASME2-RAW/`."""
 
-    Config = MicroOptions
+    Config = Casme2Options
+    coding_pattern = CODING
+    coding_name = "CASME2-coding-*.xlsx"
+    image_pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
     spec = DatasetSpec(
         name="casme2",
         title="CASME II",
@@ -77,69 +66,9 @@ class Casme2(Adapter):
         ),
     )  # fmt: skip
 
-    def collect(self, root: Path, options: MicroOptions) -> Collected:
-        """One sample per row of the coding file."""
-        tree = Tree.walk(root)
-        coding = tree.one(CODING, "coding file (CASME2-coding-*.xlsx)", options.coding)
-        rows, headers = read_table(
-            root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
-        )
-        coded = [_coded(row, self.spec) for row in rows if row["filename"] or _told(row, tree)]
-        kinds = ("selected", "raw", "cropped") if options.images == "auto" else (options.images,)
-        pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
-        images = collect_clips(
-            tree, pattern, lambda m: (str(int(m["subject"])), m["clip"].strip().lower()),
-            lambda m: image_kind(m["base"] or "", m["file"]), kinds,
-        )  # fmt: skip
-        samples, problems = join(
-            coded, images, lambda row: (str(int(row.subject[3:])), row.clip.lower()), options.missing_apex
-        )
-        expected = {"classes": {**self.spec.counts, **COUNTS_2019}} if "2019" in coding else {}
-        sources = [told(coding, headers), *images.told()]
-        return Collected(samples, tree.problems + problems, expected=expected, sources=sources)
-
-
-def image_kind(base: str, file: str) -> str:
-    """`cropped`, `selected` or `raw`, from the wrapper folders and the prefix of registered crops."""
-    low = base.lower()
-    if file.lower().startswith("reg_") or "crop" in low:
-        return "cropped"
-    return "selected" if "select" in low else "raw"
-
-
-def _told(row: Row, tree: Tree) -> bool:
-    """False for a row without a file name, and says so."""
-    tree.problems.append(f"{row.where}: a row without Filename, not used")
-    return False
-
-
-def subject_number(row: Row) -> int:
-    """The number in the Subject cell (`1`, `sub01`, `s15`).
-
-    Raises:
-        DataError: no number there; names the row.
-    """
-    digits = "".join(c for c in row["subject"] if c.isdigit())
-    if not digits:
-        raise DataError(f"{row.where}, column subject: got {row['subject']!r}, expected a number")
-    return int(digits)
-
-
-def _coded(row: Row, spec: DatasetSpec) -> Coded:
-    attributes: Mapping[str, Any] = {"action_units": row["units"]} if row["units"] else {}
-    raw = row["emotion"]
-    return Coded(
-        subject=f"sub{subject_number(row):02d}",
-        clip=row["filename"],
-        label=canonical(raw, spec.classes, f"{row.where}, column emotion") if raw else None,
-        raw_label=raw,
-        onset=row.integer("onset"),
-        apex=row.integer("apex"),
-        offset=row.integer("offset"),
-        where=row.where,
-        attributes=dict(attributes),
-        excluded=None if raw else "no emotion in the coding file",
-    )
+    def expected(self, name: str, options: Any) -> dict[str, Any]:
+        """The counts of the release whose year is in the coding file's name."""
+        return {"classes": {**self.spec.counts, **COUNTS_2019}} if "2019" in name else {}
 
 
 PLUGIN = Casme2()

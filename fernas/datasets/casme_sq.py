@@ -1,17 +1,18 @@
 """CAS(ME)^2: spontaneous macro- and micro-expressions, coded in an Excel file of three sheets without headers."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from fernas.core.errors import DataError
-from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
+from fernas.datasets._base import DatasetSpec
+from fernas.datasets._coded_clips import Coded, CodedClips, CodedOptions, Coding, Key
 from fernas.datasets._labels import canonical
-from fernas.datasets._micro import Coded, join
 from fernas.datasets._sheets import integer, read_grid
-from fernas.datasets._tree import IMAGE, Tree, collect_clips
+from fernas.datasets._tree import IMAGE, Images
 
 CODING = r"[^/]*code[-_ ]?final[^/]*\.(?:xlsx|xlsm|xls)"
 CLASSES = ("negative", "positive", "surprise", "others")
@@ -20,21 +21,23 @@ MICRO = {"negative": 21, "positive": 8, "surprise": 9, "others": 19}
 COUNTS = {"all": ALL, "micro": MICRO, "macro": {name: ALL[name] - MICRO[name] for name in ALL}}
 
 
-class SquareOptions(Options):
+class SquareOptions(CodedOptions):
     """Options of CAS(ME)^2."""
 
     subset: Literal["all", "macro", "micro"] = Field("all", description="which expressions")
     images: Literal["auto", "selected", "cropped", "raw"] = Field(
         "auto", description="selectedpic, cropped or rawpic; auto: the tree with most clips; if equal in this order"
     )
-    coding: str | None = Field(None, description="the coding file below the root, when there are several")
-    missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated")
 
 
-class CasmeSquare(Adapter):
+class CasmeSquare(CodedClips):
     """Reads `CAS(ME)^2code_final.xlsx` and `selectedpic/`, `cropped/` or `rawpic/`."""
 
     Config = SquareOptions
+    coding_pattern = CODING
+    coding_name = "CAS(ME)^2code_final.xlsx"
+    image_pattern = r"s?(?P<subject>\d{1,3})/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
+    image_kinds = ("selected", "cropped", "raw")
     spec = DatasetSpec(
         name="casme_sq",
         title="CAS(ME)^2",
@@ -64,103 +67,119 @@ class CasmeSquare(Adapter):
         ),
     )
 
-    def collect(self, root: Path, options: SquareOptions) -> Collected:
-        """One sample per row of the first sheet."""
-        tree = Tree.walk(root)
-        coding = tree.one(CODING, "coding file (CAS(ME)^2code_final.xlsx)", options.coding)
-        path = root / coding
-        people, codes = _people(path), _codes(path)
-        kinds = ("selected", "cropped", "raw") if options.images == "auto" else (options.images,)
-        clip = r"s?(?P<subject>\d{1,3})/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
-        images = collect_clips(tree, clip, _clip_key, lambda m: _kind(m["base"] or "", m["clip"]), kinds)
+    def clip_key(self, match: re.Match[str]) -> Key:
+        """The subject's number with the clip's folder, or with the four digits of a long video's stimulus."""
+        clip = match["clip"].strip().lower()
+        stimulus = re.match(r"\d+_(\d{4})", clip)
+        return (str(int(match["subject"])), stimulus[1] if stimulus else clip)
+
+    def image_kind(self, match: re.Match[str]) -> str:
+        """`cropped`, `raw` (long videos) or `selected`, from the wrapper folders and the clip's name."""
+        base = (match["base"] or "").lower()
+        if "crop" in base:
+            return "cropped"
+        return "raw" if "raw" in base or re.match(r"\d+_\d{4}", match["clip"]) else "selected"
+
+    def read_coding(self, path: Path, name: str, images: Images, options: SquareOptions) -> Coding:
+        """The rows of the first sheet, with subjects from the second and stimuli from the third."""
+        subjects, stimuli = _subjects(path), _stimuli(path)
         is_raw = images.kind == "raw"
-        coded = _coded_rows(path, people, options.subset, is_raw)
-        if options.subset != "all":  # the other expressions have images too, which is nothing odd
-            names = {_key(row, codes, is_raw) for row in coded}
-            images.clips = {key: value for key, value in images.clips.items() if key in names}
-        samples, problems = join(
-            coded, images, lambda row: _key(row, codes, is_raw), options.missing_apex, only_span=is_raw
-        )
-        sources = [coding, *images.told()]
-        expected = {
+        rows = []
+        for number, cells in enumerate(read_grid(path, 0), start=1):
+            if not any(cells) or not cells[0].isdigit():
+                continue  # a header that somebody added, or a note
+            where = f"{path}: sheet 1, row {number}"
+            if len(cells) < 8:
+                raise DataError(f"{where}: got {len(cells)} cells, expected at least 8")
+            subject, kind = _subject_and_type(cells, where, subjects)
+            if options.subset not in ("all", kind):
+                continue
+            row = _coded_row(cells, where, subject, kind)
+            rows.append(_in_long_video(row, stimuli) if is_raw else row)
+        if not rows:
+            raise DataError(f"{path}: sheet 1: no row of an expression ({options.subset})")
+        return Coding(rows, [], name)
+
+    def expected(self, name: str, options: SquareOptions) -> dict[str, Any]:
+        """Published numbers of the subset."""
+        return {
             "classes": COUNTS[options.subset],
             "subjects": 14 if options.subset == "micro" else self.spec.subjects,
         }
-        return Collected(samples, tree.problems + problems, expected=expected, sources=sources)
+
+    def keeps_only_span(self, images: Images) -> bool:
+        """Long videos hold many expressions and much between them."""
+        return images.kind == "raw"
+
+    def lists_all_clips(self, options: SquareOptions) -> bool:
+        """The expressions of another subset have images too."""
+        return options.subset == "all"
 
 
-def _kind(base: str, clip: str) -> str:
-    low = base.lower()
-    if "crop" in low:
-        return "cropped"
-    return "raw" if "raw" in low or re.match(r"\d+_\d{4}", clip) else "selected"
-
-
-def _clip_key(match: re.Match[str]) -> tuple[str, ...]:
-    clip = match["clip"].strip().lower()
-    raw = re.match(r"\d+_(\d{4})", clip)
-    return (str(int(match["subject"])), raw[1] if raw else clip)
-
-
-def _key(row: Coded, codes: dict[str, str], is_raw: bool) -> tuple[str, ...]:
-    clip = row.clip.lower()
-    return (row.subject[1:], codes.get(clip.rpartition("_")[0], clip) if is_raw else clip)
-
-
-def _people(path: Path) -> dict[str, str]:
+def _subjects(path: Path) -> dict[str, str]:
     """Index in the first sheet -> subject number, from the second sheet."""
-    found: dict[str, str] = {}
+    subject_of: dict[str, str] = {}
     for number, cells in enumerate(read_grid(path, 1), start=1):
         digits = [re.sub(r"^s", "", cell, flags=re.IGNORECASE) for cell in cells[:3]]
         if len(digits) == 3 and all(cell.isdigit() for cell in digits):
             index, subject = str(int(digits[2])), str(int(digits[1]))
-            if found.setdefault(index, subject) != subject:
+            if subject_of.setdefault(index, subject) != subject:
                 raise DataError(
-                    f"{path}: sheet 2, row {number}: index {index} means both s{found[index]} and s{subject}"
+                    f"{path}: sheet 2, row {number}: index {index} means both s{subject_of[index]} and s{subject}"
                 )
-    if not found:
+    if not subject_of:
         raise DataError(f"{path}: sheet 2: no row with subject number, folder and index, like 15, s15, 1")
-    return found
+    return subject_of
 
 
-def _codes(path: Path) -> dict[str, str]:
+def _stimuli(path: Path) -> dict[str, str]:
     """Stimulus (`anger1`) -> its four digits in the names of the long videos, from the third sheet."""
-    found = {}
+    code_of = {}
     for cells in read_grid(path, 2):
         if len(cells) >= 2 and cells[0].isdigit() and cells[1]:
-            found[cells[1].strip().lower()] = cells[0].zfill(4)
-    return found
+            code_of[cells[1].strip().lower()] = cells[0].zfill(4)
+    return code_of
 
 
-def _coded_rows(path: Path, people: dict[str, str], subset: str, is_raw: bool) -> list[Coded]:
-    rows = []
-    for number, cells in enumerate(read_grid(path, 0), start=1):
-        if not any(cells) or not cells[0].isdigit():
-            continue  # a header that somebody added, or a note
-        where = f"{path}: sheet 1, row {number}"
-        if len(cells) < 8:
-            raise DataError(f"{where}: got {len(cells)} cells, expected at least 8")
-        index, clip, onset, apex, offset, units, emotion, kind = cells[:8]
-        if str(int(index)) not in people:
-            raise DataError(f"{where}: subject index {index} is not in sheet 2")
-        low = kind.lower()
-        if not low.startswith(("macro", "micro")):
-            raise DataError(f"{where}: got type {kind!r}, expected macro-expression or micro-expression")
-        if subset not in ("all", low[:5]):
-            continue
-        start = _frame(onset, f"{where}, onset")
-        peak = _frame(apex, f"{where}, apex")
-        end = _frame(offset, f"{where}, offset")
-        if end is None and is_raw and start is not None and peak is not None:
-            end = 2 * peak - start
-        attributes: dict[str, Any] = {"type": low[:5]}
-        attributes |= {"action_units": units} if units else {}
-        attributes |= {"self_report": cells[8]} if len(cells) > 8 and cells[8] else {}
-        label = canonical(emotion, CLASSES, f"{where}, emotion class")
-        rows.append(Coded(f"s{people[str(int(index))]}", clip, label, emotion, start, peak, end, where, attributes))
-    if not rows:
-        raise DataError(f"{path}: sheet 1: no row of an expression ({subset})")
-    return rows
+def _subject_and_type(cells: list[str], where: str, subjects: dict[str, str]) -> tuple[str, str]:
+    """The subject's number, and `macro` or `micro`."""
+    index, kind = cells[0], cells[7].lower()
+    if str(int(index)) not in subjects:
+        raise DataError(f"{where}: subject index {index} is not in sheet 2")
+    if not kind.startswith(("macro", "micro")):
+        raise DataError(f"{where}: got type {cells[7]!r}, expected macro-expression or micro-expression")
+    return subjects[str(int(index))], kind[:5]
+
+
+def _coded_row(cells: list[str], where: str, subject: str, kind: str) -> Coded:
+    """One row of the first sheet."""
+    _, clip, onset, apex, offset, units, emotion = cells[:7]
+    attributes: dict[str, Any] = {"type": kind}
+    attributes |= {"action_units": units} if units else {}
+    attributes |= {"self_report": cells[8]} if len(cells) > 8 and cells[8] else {}
+    return Coded(
+        subject=f"s{subject}",
+        clip=clip,
+        key=(subject, clip.lower()),
+        label=canonical(emotion, CLASSES, f"{where}, emotion class"),
+        raw_label=emotion,
+        onset=_frame(onset, f"{where}, onset"),
+        apex=_frame(apex, f"{where}, apex"),
+        offset=_frame(offset, f"{where}, offset"),
+        where=where,
+        attributes=attributes,
+    )
+
+
+def _in_long_video(row: Coded, stimuli: dict[str, str]) -> Coded:
+    """A row whose frames are in a long video: its folder is named by the stimulus."""
+    clip = row.clip.lower()
+    key = (row.subject[1:], stimuli.get(clip.rpartition("_")[0], clip))
+    offset = row.offset
+    if offset is None and row.onset is not None and row.apex is not None:
+        # the last image of a long video is no offset: assume as long after the apex as before it
+        offset = 2 * row.apex - row.onset
+    return replace(row, key=key, offset=offset)
 
 
 def _frame(cell: str, where: str) -> int | None:

@@ -82,7 +82,7 @@ class CkPlus(Adapter):
             problems.append(
                 f"{len(strange)} emotion files are not used (name and folder disagree, or twice): {summarise(strange)}"
             )
-        return Collected(samples, problems, sources=images.told())
+        return Collected(samples, problems, sources=images.sources())
 
     def own_landmarks(self, root: Path | str, row: Mapping[str, Any]) -> "np.ndarray | None":
         """Eye centres and nose tip from the sequence's tracked 68 points of the onset frame, (3, 2) px."""

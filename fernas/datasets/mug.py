@@ -56,7 +56,7 @@ class Mug(Adapter):
         unknown = sorted({m.string for m in tree.find_folders(TAKE) if not is_word(m["word"], CLASSES)})
         if unknown:
             found.problems.append(f"{len(unknown)} takes are of no known expression, not used: {summarise(unknown)}")
-        return Collected(samples, tree.problems + found.problems, sources=found.images.told())
+        return Collected(samples, tree.problems + found.problems, sources=found.images.sources())
 
 
 def _key(match: re.Match[str]) -> tuple[str, ...]:

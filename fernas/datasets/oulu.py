@@ -80,7 +80,7 @@ class Oulu(Adapter):
         odd = {m["word"] for m in tree.find_folders(SEQUENCE) if not is_word(m["word"], BASIC)}
         if odd:
             found.problems.append(f"folders that are no emotion, not used: {', '.join(sorted(odd))}")
-        return Collected(samples, tree.problems + found.problems, sources=found.images.told())
+        return Collected(samples, tree.problems + found.problems, sources=found.images.sources())
 
 
 PLUGIN = Oulu()

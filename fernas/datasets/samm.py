@@ -1,16 +1,15 @@
 """SAMM: spontaneous micro-expressions at 200 frames per second, coded in an Excel file below some lines of text."""
 
-from pathlib import Path
-from typing import Any, Literal
+import re
+from typing import Literal
 
 from pydantic import Field
 
-from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options
+from fernas.datasets._base import DatasetSpec
+from fernas.datasets._coded_clips import Coded, CodedClips, CodedOptions, Key, subject_number
 from fernas.datasets._labels import canonical
-from fernas.datasets._micro import Coded, join
-from fernas.datasets._sheets import Row, read_table, told
-from fernas.datasets._tree import IMAGE, Tree, collect_clips
-from fernas.datasets.casme2 import subject_number
+from fernas.datasets._sheets import Row
+from fernas.datasets._tree import IMAGE
 
 CODING = r"[^/]*(?:Micro[-_ ]?FACS|FACS[-_ ]?Codes)[^/]*\.(?:xlsx|xlsm|xls|csv)"
 COLUMNS = {
@@ -19,30 +18,33 @@ COLUMNS = {
     "units": ("Action Units", "AU"), "emotion": ("Estimated Emotion", "Emotion"),
     "objective": ("Objective Classes", "Objective Class", "Classes"), "micro": ("Micro",),
 }  # fmt: skip
-# (Subject, Filename) -> what to put where the annotation contradicts itself; None: the middle frame
-KNOWN: dict[tuple[str, ...], dict[str, int | None]] = {
-    ("013_1_9",): {"offset": 5739},
-    ("028_4_1",): {"apex": None},
-    ("032_3_1",): {"apex": None},
-    ("032_3_2",): {"apex": 5127},
+# Filename -> corrected frames, for annotations that contradict themselves; None: the middle frame
+KNOWN: dict[str, dict[str, int | None]] = {
+    "013_1_9": {"offset": 5739},
+    "028_4_1": {"apex": None},
+    "032_3_1": {"apex": None},
+    "032_3_2": {"apex": 5127},
 }
 
 
-class SammOptions(Options):
+class SammOptions(CodedOptions):
     """Options of SAMM."""
 
     images: Literal["auto", "full", "cropped"] = Field("auto", description="which images; auto: in this order")
-    coding: str | None = Field(None, description="the coding file below the root, when there are several")
-    missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated")
     known_corrections: bool = Field(
         True, description="correct known wrong frames where the annotation contradicts itself"
     )
 
 
-class Samm(Adapter):
+class Samm(CodedClips):
     """Reads `SAMM_Micro_FACS_Codes_v2.xlsx` (header in row 1 or below text) and `SAMM/` or `SAMM_CROP/`."""
 
     Config = SammOptions
+    coding_pattern = CODING
+    coding_name = "SAMM_Micro_FACS_Codes_v2.xlsx"
+    columns = COLUMNS
+    image_pattern = r"(?P<subject>\d{1,3})/(?P<clip>\d{1,3}_\d+_\d+)/(?P<file>[^/]+" + IMAGE + ")"
+    image_kinds = ("full", "cropped")
     spec = DatasetSpec(
         name="samm",
         title="SAMM",
@@ -80,31 +82,34 @@ class Samm(Adapter):
         ),
     )  # fmt: skip
 
-    def collect(self, root: Path, options: SammOptions) -> Collected:
-        """One sample per row of the coding file."""
-        tree = Tree.walk(root)
-        coding = tree.one(CODING, "coding file (SAMM_Micro_FACS_Codes_v2.xlsx)", options.coding)
-        rows, headers = read_table(
-            root / coding, COLUMNS, ("subject", "filename", "onset", "apex", "offset", "emotion")
+    def clip_key(self, match: re.Match[str]) -> Key:
+        """The clip's folder, which names the subject too."""
+        return (_clip_id(match["clip"]),)
+
+    def image_kind(self, match: re.Match[str]) -> str:
+        """`cropped` or `full`, from the wrapper folders."""
+        return "cropped" if "crop" in (match["base"] or "").lower() else "full"
+
+    def coded_row(self, row: Row, index: int, options: SammOptions) -> Coded:
+        """One row below the header; a row whose Subject and Filename disagree is excluded."""
+        subject, clip, raw = f"{subject_number(row):03d}", _clip_id(row["filename"]), row["emotion"]
+        excluded = None if raw else "no emotion in the coding file"
+        if clip.split("_")[0] != subject:
+            excluded = f"Subject {row['subject']} and Filename {row['filename']} disagree"
+        return Coded(
+            subject=subject,
+            clip=clip,
+            key=(clip,),
+            label=canonical(raw, self.spec.classes, f"{row.where}, column emotion") if raw else None,
+            raw_label=raw,
+            onset=_frame(row, "onset"),
+            apex=_frame(row, "apex"),
+            offset=_frame(row, "offset"),
+            where=row.where,
+            attributes={name: row[name] for name in ("units", "objective", "micro") if row[name]},
+            excluded=excluded,
+            correction=KNOWN.get(clip) if options.known_corrections else None,
         )
-        coded = []
-        for row in rows:
-            if row["filename"]:
-                coded.append(_coded(row, self.spec))
-            else:
-                tree.problems.append(f"{row.where}: a row without Filename, not used")
-        kinds = ("full", "cropped") if options.images == "auto" else (options.images,)
-        pattern = r"(?P<subject>\d{1,3})/(?P<clip>\d{1,3}_\d+_\d+)/(?P<file>[^/]+" + IMAGE + ")"
-        images = collect_clips(
-            tree,
-            pattern,
-            lambda m: (_clip_id(m["clip"]),),
-            lambda m: "cropped" if "crop" in (m["base"] or "").lower() else "full",
-            kinds,
-        )
-        fixes = KNOWN if options.known_corrections else None
-        samples, problems = join(coded, images, lambda row: (row.clip,), options.missing_apex, fixes)
-        return Collected(samples, tree.problems + problems, sources=[told(coding, headers), *images.told()])
 
 
 def _clip_id(name: str) -> str:
@@ -116,17 +121,6 @@ def _clip_id(name: str) -> str:
 def _frame(row: Row, name: str) -> int | None:
     number = row.integer(name)
     return None if number in (0, -1) else number  # both are used for missing values
-
-
-def _coded(row: Row, spec: DatasetSpec) -> Coded:
-    subject, clip, raw = f"{subject_number(row):03d}", _clip_id(row["filename"]), row["emotion"]
-    attributes: dict[str, Any] = {k: row[k] for k in ("units", "objective", "micro") if row[k]}
-    excluded = None if raw else "no emotion in the coding file"
-    if clip.split("_")[0] != subject:
-        excluded = f"Subject {row['subject']} and Filename {row['filename']} disagree"
-    label = canonical(raw, spec.classes, f"{row.where}, column emotion") if raw else None
-    onset, apex, offset = (_frame(row, name) for name in ("onset", "apex", "offset"))
-    return Coded(subject, clip, label, raw, onset, apex, offset, row.where, attributes, excluded)
 
 
 PLUGIN = Samm()

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
-from fernas.datasets._micro import Coded, join
+from fernas.datasets._coded_clips import Coded, join
 from fernas.datasets._sheets import Row, read_table
 from fernas.datasets._tree import IMAGE, Clip, Images, Tree, collect_clips
 
@@ -103,7 +103,7 @@ class Smic(Adapter):
         expected = {"classes": COUNTS[options.camera], "subjects": SUBJECTS[options.camera]}
         if images.kind == "extended":
             expected["classes"] = {}  # 157 long clips of HS, some with several expressions; nobody counts by class
-        return Collected(samples, problems, fps=FPS[options.camera], expected=expected, sources=images.told())
+        return Collected(samples, problems, fps=FPS[options.camera], expected=expected, sources=images.sources())
 
 
 def clip_id(name: str) -> str:
@@ -188,7 +188,7 @@ def _extended(tree: Tree, images: Images, options: SmicOptions) -> tuple[list[Sa
         coded += _coded(row, images)
     if not coded:
         raise DataError(f"{tree.root / name}: no row whose Filename is a clip like s1_ne_01")
-    return join(coded, images, lambda row: (row.subject, row.clip.split("#")[0]))
+    return join(coded, images)
 
 
 def _coded(row: Row, images: Images) -> list[Coded]:
@@ -206,7 +206,9 @@ def _coded(row: Row, images: Images) -> list[Coded]:
         numbers = [None if n is None or n <= 0 else n + shift for n in (onset, apex, offset)]
         name = clip if not suffix else f"{clip}#{suffix}"
         start, peak, end = numbers
-        coded.append(Coded(subject, name, _label_of(clip), clip.split("_")[1], start, peak, end, row.where))
+        coded.append(
+            Coded(subject, name, (subject, clip), _label_of(clip), clip.split("_")[1], start, peak, end, row.where)
+        )
     return coded
 
 
