@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._common import run_pair
-from fernas.core.config import FacesConfig, TaskConfig, ViewConfig
+from fernas.core.config import FacesConfig, TaskConfig
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest
 from fernas.datasets.tasks import task_samples
 from fernas.faces.align import align_manifest
 from fernas.synth import write_dataset
-from fernas.views.inputs import make_inputs
+from fernas.views.inputs import InputSources, make_inputs
 
 FRAMES, CLIPS = 60, 4
-VIEW = ViewConfig(kind="dynamic", size=112, colour="rgb", weights="bilen", span="all")
+VIEW = {"kind": "dynamic", "size": 112, "colour": "rgb", "weights": "bilen", "span": "all"}
 TASK = TaskConfig(dataset="casme_sq", classes=("negative", "positive", "surprise"), frames={"kind": "clip"}, view="v",
                   rare="keep")  # fmt: skip
 
@@ -55,7 +55,8 @@ class Dataset:
     def inputs(self, faces: pd.DataFrame) -> None:
         """The dynamic images."""
         table, array = self.out / "inputs.parquet", self.out / "inputs.npy"
-        make_inputs(self.samples, self.manifest, faces, VIEW, self.reader.read, array, table, silent)
+        sources = InputSources(self.samples, self.manifest, faces, self.reader.read)
+        make_inputs(sources, VIEW, array, table, silent)
 
     def decode(self) -> None:
         """Every frame decoded and dropped."""

@@ -22,7 +22,12 @@ rule make_inputs:
         adapters=lambda w: steps.task_adapter_names(CONFIG, w.task),
         task=lambda w: steps.task_section(CONFIG, w.task),
         view=lambda w: steps.view_section(CONFIG, w.view),
-        code=lambda w: code("fernas.views.inputs", "fernas.datasets.tasks", *steps.adapters(CONFIG, w.task)),
+        code=lambda w: code(
+            "fernas.views.inputs",
+            plugins.module_name("views", CONFIG.views[w.view].kind),
+            "fernas.datasets.tasks",
+            *steps.adapters(CONFIG, w.task),
+        ),
     message:
         "make the inputs {wildcards.view} of {wildcards.task}"
     script:

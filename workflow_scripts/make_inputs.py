@@ -17,25 +17,19 @@ def main(
     view: dict[str, Any],
 ) -> None:
     """Write inputs.npy and inputs.parquet of a task's view."""
-    from fernas.core.config import TaskConfig, ViewConfig
+    from fernas.core.config import TaskConfig
     from fernas.core.io import read_parquet
     from fernas.datasets.frames import FrameReader
     from fernas.datasets.tasks import task_samples
-    from fernas.views.inputs import make_inputs
+    from fernas.views.inputs import InputSources, make_inputs
 
     samples_of = read_parquet(manifest)
     settings = TaskConfig(**task)
     reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
-    make_inputs(
-        task_samples(samples_of, settings),
-        samples_of,
-        read_parquet(faces),
-        ViewConfig(**view),
-        reader.read,
-        Path(inputs),
-        Path(table),
-        no_face=settings.no_face,
+    sources = InputSources(
+        task_samples(samples_of, settings), samples_of, read_parquet(faces), reader.read, settings.no_face
     )
+    make_inputs(sources, view, inputs, table)
 
 
 if "snakemake" in globals():

@@ -167,11 +167,10 @@ def _parts(config: StudyConfig, run: grid.Run, size: TaskSize) -> tuple[Any, int
 
 
 def _shape(view: ViewConfig) -> tuple[int, int, int]:
-    if view.features:
-        from fernas.views.lbp_top import feature_count
-
-        return (feature_count(view.lbp.neighbours, view.lbp.blocks), 1, 1)
-    return (3 if view.colour == "rgb" else 1, view.size, view.size)
+    """(channels, height, width) of a view's images."""
+    plugin = plugins.load("views", view.kind)
+    height, width, channels = plugin.shape(plugin.options(view.options))
+    return channels, height, width
 
 
 def search_macs(

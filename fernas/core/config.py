@@ -112,46 +112,17 @@ class TaskConfig(Strict):
         return value
 
 
-class LbpTopConfig(Strict):
-    """Local binary patterns on three orthogonal planes of a clip (view kind lbp_top)."""
+class ViewConfig(BaseModel):
+    """What a network sees: `kind`, and beside it the options of that view (its plug-in checks them)."""
 
-    frames: int = Field(10, ge=3, description="frames that each clip is resampled to, linearly in time")
-    radius: int = Field(1, ge=1, description="of the circle on every plane, pixels and frames")
-    neighbours: int = Field(8, ge=4, le=16, description="points on the circle; 8 give 59 uniform patterns")
-    blocks: int = Field(5, ge=1, description="blocks per side of the face, each with its own histograms")
+    model_config = ConfigDict(extra="allow", frozen=True)
 
-    @model_validator(mode="after")
-    def _room(self) -> "LbpTopConfig":
-        if self.frames <= 2 * self.radius:
-            raise ValueError(f"frames must be more than twice the radius, got {self.frames} and {self.radius}")
-        return self
-
-
-class ViewConfig(Strict):
-    """What a network sees."""
-
-    kind: Literal["still", "dynamic", "apex", "apex_minus_onset", "lbp_top"] = Field(
-        "still", description="images, or lbp_top: features of a grey clip"
-    )
-    size: int = Field(48, ge=8, le=512, description="side of the square image in pixels")
-    colour: Literal["rgb", "grey"] = "rgb"
-    weights: Literal["bilen", "learnet", "exact"] = Field(
-        "bilen", description="dynamic images: how frames are weighted"
-    )
-    span: Literal["onset_apex", "onset_offset", "all"] = Field(
-        "onset_apex", description="dynamic images and lbp_top: which frames"
-    )
-    lbp: LbpTopConfig = LbpTopConfig()
+    kind: str = Field("still", description="plug-in of fernas/views")
 
     @property
-    def needs_clips(self) -> bool:
-        """Whether it is made of a clip's frames."""
-        return self.kind in ("dynamic", "apex_minus_onset", "lbp_top")
-
-    @property
-    def features(self) -> bool:
-        """Whether it holds features instead of images."""
-        return self.kind == "lbp_top"
+    def options(self) -> dict[str, Any]:
+        """All keys but `kind`."""
+        return dict(self.model_extra or {})
 
 
 class PartsConfig(Strict):
@@ -333,10 +304,11 @@ def unfit(config: StudyConfig, task: str, method: str) -> str | None:
         return None
     name = settings.view or config.tasks[task].view
     view = config.views[name]
-    if view.needs_clips and config.tasks[task].frames.kind != "clip":
+    plugin = plugins.load("views", view.kind)
+    if plugin.needs_clips and config.tasks[task].frames.kind != "clip":
         return f"its view {name} ({view.kind}) is made of clips, the samples of {task} are images"
-    if view.features != plugins.load("training", settings.recipe).features:
-        wants = "images" if view.features else "features (a view of kind lbp_top)"
+    if plugin.holds_features != plugins.load("training", settings.recipe).features:
+        wants = "images" if plugin.holds_features else "features"
         return f"its recipe {settings.recipe} works on {wants}, its view {name} is of kind {view.kind}"
     return None
 
@@ -590,6 +562,9 @@ def _check_composition(config: StudyConfig, where: str) -> None:
 
 
 def _check_plugins(config: StudyConfig, where: str) -> None:
+    for name, view in config.views.items():
+        plugin = _load(f"{where}: views.{name}.kind", "views", view.kind)
+        validate_section(plugin.Config, view.options, f"{where}: views.{name}")
     for name, protocol in config.protocols.items():
         plugin = _load(f"{where}: protocols.{name}.kind", "protocols", protocol.kind)
         validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from fernas.core import config
+from fernas.core import config, plugins
 
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("the study", config.StudyConfig),
@@ -16,7 +16,6 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("audit", config.AuditConfig),
     ("datasets.&lt;name&gt;", config.DatasetConfig),
     ("views.&lt;name&gt;", config.ViewConfig),
-    ("views.&lt;name&gt;.lbp", config.LbpTopConfig),
     ("tasks.&lt;name&gt;", config.TaskConfig),
     ("tasks.&lt;name&gt;.frames", config.FrameRule),
     ("protocols.&lt;name&gt;", config.ProtocolConfig),
@@ -37,7 +36,19 @@ in its own file; an unknown key is an error that names the nearest known one.
 
 def config_markdown() -> str:
     """The whole page."""
-    return HEAD + "".join(_section(title, model) for title, model in SECTIONS)
+    return HEAD + "".join(_section(title, model) for title, model in [*SECTIONS, *view_sections()])
+
+
+def view_sections() -> list[tuple[str, type[BaseModel]]]:
+    """The options of each kind of view, which stand beside `kind`, and the models inside them."""
+    sections: list[tuple[str, type[BaseModel]]] = []
+    for kind in plugins.available("views"):
+        model = plugins.load("views", kind).Config
+        sections.append((f"views.&lt;name&gt; of kind {kind}", model))
+        for name, field in model.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+                sections.append((f"views.&lt;name&gt;.{name} of kind {kind}", field.annotation))
+    return sections
 
 
 def _section(title: str, model: type[BaseModel]) -> str:

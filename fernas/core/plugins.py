@@ -9,7 +9,7 @@ from typing import Any
 from fernas.core.errors import unknown
 
 ROOT = Path(__file__).resolve().parent.parent
-KINDS = {"datasets", "protocols", "spaces", "search", "training", "synth/layouts", "metrics"}
+KINDS = {"datasets", "protocols", "spaces", "search", "training", "synth/layouts", "metrics", "views"}
 
 
 @functools.cache

@@ -264,10 +264,9 @@ def task_section(config: StudyConfig, task: str) -> dict[str, Any]:
 
 def view_section(config: StudyConfig, view: str) -> dict[str, Any]:
     """The section of a view, for params."""
-    section = config.views[view].model_dump(mode="json")
-    if not config.views[view].features:
-        section.pop("lbp")
-    return section
+    section = config.views[view]
+    options = plugins.load("views", section.kind).options(section.options)
+    return {"kind": section.kind, **options.model_dump(mode="json")}
 
 
 def protocol_section(config: StudyConfig, protocol: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fernas.core import plugins
 from fernas.core.architecture import read_architecture
 from fernas.core.errors import ContractError, DataError
 from fernas.core.io import atomic_path, read_json
@@ -97,7 +98,7 @@ def _wrapped(source: Path, before: dict[str, Any]) -> tuple[Any, tuple[int, int,
     from fernas.spaces.networks import build_network
 
     architecture = read_architecture(source / "architecture.json")
-    if before["view"]["kind"] == "lbp_top":
+    if plugins.load("views", before["view"]["kind"]).holds_features:
         raise DataError(f"{source}: a model on features is not exported, expected one on images")
     if architecture.network is None:
         raise DataError(f"{source}/architecture.json: no network block, expected the size of the trained network")

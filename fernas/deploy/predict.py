@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from fernas.core.config import FacesConfig, ViewConfig
+from fernas.core import plugins
+from fernas.core.config import FacesConfig
 from fernas.core.errors import DataError
 from fernas.core.images import encode_image, is_image, list_images, read_image
 from fernas.core.io import read_npy, read_parquet, write_bytes
 from fernas.learn.arrays import known_noses
 
-CLIPS = ("dynamic", "apex_minus_onset", "lbp_top")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
 MAX_FRAMES = 50
 """Frames of a video that a model of still images looks at, spread evenly."""
@@ -51,7 +51,7 @@ class Model:
             raise DataError(f"{path}: says nothing of its classes and images, expected a model of `fernas export`")
         before = json.loads(notes["fernas.preprocessing"])
         self.classes: list[str] = list(before["classes"])
-        self.view = ViewConfig.model_validate(before["view"])
+        self.view: dict[str, Any] = before["view"]
         self.faces = FacesConfig.model_validate(before["faces"])
         self.card: dict[str, Any] = json.loads(notes.get("fernas.card", "{}"))
 
@@ -63,7 +63,7 @@ class Model:
     @property
     def takes_clips(self) -> bool:
         """Whether it looks at clips rather than single images."""
-        return self.view.kind in CLIPS
+        return bool(plugins.load("views", self.view["kind"]).needs_clips)
 
     def answer(self, samples: Sequence[Sample]) -> list[dict[str, Any]]:
         """One row per sample: input, label, probability, face, box, `p_<class>`; in their order.
@@ -73,7 +73,7 @@ class Model:
         import pandas as pd
 
         from fernas.faces.align import align_manifest
-        from fernas.views.inputs import make_inputs
+        from fernas.views.inputs import InputSources, make_inputs
 
         if not samples:
             return []
@@ -101,7 +101,7 @@ class Model:
         found, _ = align_manifest(manifest, read, None, {"given": False}, self.faces, progress=_quiet)
         with tempfile.TemporaryDirectory() as folder:
             files = Path(folder) / "inputs.npy", Path(folder) / "inputs.parquet"
-            make_inputs(table, manifest, found, self.view, read, *files, progress=_quiet)
+            make_inputs(InputSources(table, manifest, found, read), self.view, *files, progress=_quiet)
             images, made = np.asarray(read_npy(files[0])), read_parquet(files[1])
         given: dict[str, Any] = {"images": images}
         if self.needs_noses:

@@ -574,11 +574,8 @@ def _seen(config: StudyConfig, block: TaskBlock) -> str:
 
 def _view_text(config: StudyConfig, name: str) -> str:
     view = config.views[name]
-    if view.kind == "dynamic":
-        kind = f"{view.kind} image, {view.weights} weights, {view.span.replace('_', ' to ')}"
-    else:
-        kind = view.kind.replace("_", "-")
-    return f"{view.size} px {view.colour}, {kind}"
+    plugin = plugins.load("views", view.kind)
+    return plugin.text(plugin.options(view.options))
 
 
 def read_answers(run: MethodRun) -> Answers | None:

@@ -1,14 +1,73 @@
-"""LBP-TOP: histograms of local binary patterns on the three orthogonal planes of a clip.
+"""LBP-TOP: histograms of local binary patterns on the three orthogonal planes of a clip, as features.
 
 Zhao and Pietikaeinen, "Dynamic texture recognition using local binary patterns", PAMI 2007: the classic description of
 micro-expressions. The patterns are scikit-image's.
 """
 
-import numpy as np
+from typing import Any
 
+import numpy as np
+from pydantic import Field, model_validator
+
+from fernas.core.config import Strict
 from fernas.core.errors import DataError
+from fernas.views._base import FaceFrames, Phases, SpanOptions, View, span_positions
 
 PLANES = 3  # XY, XT, YT
+
+
+class PatternOptions(Strict):
+    """Local binary patterns on three orthogonal planes of a clip."""
+
+    frames: int = Field(10, ge=3, description="frames that each clip is resampled to, linearly in time")
+    radius: int = Field(1, ge=1, description="of the circle on every plane, pixels and frames")
+    neighbours: int = Field(8, ge=4, le=16, description="points on the circle; 8 give 59 uniform patterns")
+    blocks: int = Field(5, ge=1, description="blocks along each side of the face, each with its own histograms")
+
+    @model_validator(mode="after")
+    def _room(self) -> "PatternOptions":
+        if self.frames <= 2 * self.radius:
+            raise ValueError(f"frames must be more than twice the radius, got {self.frames} and {self.radius}")
+        return self
+
+
+class LbpTopOptions(SpanOptions):
+    """Options of `lbp_top`; the patterns are those of the grey image."""
+
+    lbp: PatternOptions = Field(PatternOptions(), description="the patterns and their histograms")
+
+
+class LbpTop(View):
+    """The histograms of the aligned grey clip."""
+
+    name = "lbp_top"
+    needs_clips = True
+    holds_features = True
+    Config = LbpTopOptions
+
+    def shape(self, options: Any) -> tuple[int, int, int]:
+        """(1, 1, F)."""
+        return 1, 1, feature_count(options.lbp.neighbours, options.lbp.blocks)
+
+    def positions(self, phases: Phases, options: Any) -> list[int]:
+        """All frames of the span."""
+        return span_positions(phases, options.span)
+
+    def span_text(self, options: Any) -> str:
+        """The span's name."""
+        return options.span
+
+    def make(self, frames: FaceFrames, options: Any) -> np.ndarray:
+        """The features of the resampled clip, float32 (1, 1, F)."""
+        from fernas.core.images import to_grey
+
+        clip = np.stack([to_grey(frames.aligned(number, options.size)) for number in range(len(frames))])
+        lbp = options.lbp
+        return lbp_top(resampled(clip, lbp.frames), lbp.radius, lbp.neighbours, lbp.blocks)[None, None]
+
+    def text(self, options: Any) -> str:
+        """For example `64 px grey, lbp-top`."""
+        return f"{options.size} px grey, lbp-top"
 
 
 def feature_count(neighbours: int, blocks: int) -> int:
@@ -17,7 +76,7 @@ def feature_count(neighbours: int, blocks: int) -> int:
 
 
 def patterns(neighbours: int) -> int:
-    """Number of uniform patterns, those that aren't uniform counted as one: P (P - 1) + 3, 59 for eight points."""
+    """Number of patterns: P (P - 1) + 2 uniform ones and one for all others; 59 for eight points."""
     return neighbours * (neighbours - 1) + 3
 
 
@@ -31,10 +90,10 @@ def resampled(volume: np.ndarray, frames: int) -> np.ndarray:
     Returns:
         uint8 (frames, H, W).
     """
-    at = np.linspace(0, len(volume) - 1, frames)
-    low = np.minimum(at.astype(int), max(0, len(volume) - 2))
+    times = np.linspace(0, len(volume) - 1, frames)
+    low = np.minimum(times.astype(int), max(0, len(volume) - 2))
     high = np.minimum(low + 1, len(volume) - 1)
-    share = (at - low)[:, None, None]
+    share = (times - low)[:, None, None]
     mixed = (1 - share) * volume[low] + share * volume[high]
     return np.rint(mixed).astype(np.uint8)
 
@@ -66,12 +125,12 @@ def lbp_top(volume: np.ndarray, radius: int = 1, neighbours: int = 8, blocks: in
         )
     codes = plane_codes(volume, radius, neighbours)
     bins = patterns(neighbours)
-    found = []
+    histograms = []
     for rows in np.array_split(np.arange(height - 2 * radius), blocks):
         for columns in np.array_split(np.arange(width - 2 * radius), blocks):
             part = codes[:, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].reshape(PLANES, -1)
-            found += [np.bincount(plane, minlength=bins) / part.shape[1] for plane in part]
-    return np.concatenate(found).astype(np.float32)
+            histograms += [np.bincount(plane, minlength=bins) / part.shape[1] for plane in part]
+    return np.concatenate(histograms).astype(np.float32)
 
 
 def plane_codes(volume: np.ndarray, radius: int, neighbours: int) -> np.ndarray:
@@ -89,3 +148,6 @@ def plane_codes(volume: np.ndarray, radius: int, neighbours: int) -> np.ndarray:
     xt = np.stack([codes(volume[:, y]) for y in range(radius, height - radius)], axis=1)
     yt = np.stack([codes(volume[:, :, x]) for x in range(radius, width - radius)], axis=2)
     return np.stack([xy, xt, yt])
+
+
+PLUGIN = LbpTop()

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from fernas.cli.app import app
 from fernas.core.architecture import Architecture, parse_architecture, write_architecture
-from fernas.core.config import FacesConfig, ViewConfig
+from fernas.core.config import FacesConfig
 from fernas.core.errors import DataError
 from fernas.core.images import read_image, write_image
 from fernas.core.io import write_json
@@ -39,7 +39,7 @@ def final(folder: Path, architecture: Architecture | None = None, **view: object
     folder.mkdir(parents=True)
     save_file(net.state_dict(), folder / "model.safetensors")
     write_architecture(folder / "architecture.json", architecture)
-    seen = ViewConfig.model_validate({"kind": "still", "size": 32, **view}).model_dump(mode="json")
+    seen = {"kind": "still", "size": 32, **view}
     faces = FacesConfig(detectors=("haar",), landmarkers=("eye_cascades",)).model_dump(mode="json")
     write_json(folder / "preprocessing.json", {"classes": CLASSES, "scale": "standard", "view": seen, "faces": faces})
     write_json(folder / "card.json", {"task": "t", "uar": 0.5})
@@ -59,7 +59,7 @@ def test_onnx_answers_as_torch_does_and_says_what_it_needs(tmp_path: Path) -> No
     found = export_onnx(final(tmp_path / "final"), tmp_path / "model.onnx")
     assert found["largest_difference"] < 1e-4 and found["input"] == [32, 32, 3] and found["bytes"] > 1000
     model = Model(tmp_path / "model.onnx")
-    assert model.classes == CLASSES and model.view.size == 32 and model.card["uar"] == 0.5 and not model.takes_clips
+    assert model.classes == CLASSES and model.view["size"] == 32 and model.card["uar"] == 0.5 and not model.takes_clips
 
 
 def test_an_image_and_a_folder_are_answered_and_annotated(tmp_path: Path, images: Path) -> None:

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fernas.core.config import ViewConfig
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.images import to_grey
 from fernas.core.io import read_parquet
 from fernas.faces.geometry import Eyes, centre_crop_transform, eyes_transform, to_aligned
 from fernas.faces.warp import warp_face
-from fernas.views.inputs import make_inputs, positions_of_view
+from fernas.views.inputs import InputSources, make_inputs, positions_of_view, view_of
 from fernas.views.pool import to_image
 from fernas.views.weights import bilen
 from tests.faces.drawn import Shelf, clip, manifest
@@ -64,9 +63,8 @@ class Bench:
     def make(self, view, positions, faces=None, **more):
         rows = sample_rows(positions)
         faces = face_rows(list(self.shelf.clips)) if faces is None else faces
-        make_inputs(
-            rows, self.manifest, faces, ViewConfig(**view), self.shelf.read, self.npy, self.table, quiet, **more
-        )
+        sources = InputSources(rows, self.manifest, faces, self.shelf.read, **more)
+        make_inputs(sources, view, self.npy, self.table, quiet)
         return np.load(self.npy, mmap_mode="r", allow_pickle=False), read_parquet(self.table)
 
 
@@ -159,13 +157,6 @@ def test_a_static_clip_is_mid_grey(tmp_path):
     assert (array == 128).all()
 
 
-def test_threads_do_not_change_the_result(tmp_path):
-    bench = Bench(tmp_path, {f"toy/{n}": FRAMES[n:] for n in range(4)})
-    positions = {f"toy/{n}": [0, 3, 4] for n in range(4)}
-    one = np.array(bench.make({"kind": "dynamic", "size": 24}, positions)[0])
-    np.testing.assert_array_equal(bench.make({"kind": "dynamic", "size": 24}, positions, threads=2)[0], one)
-
-
 def test_a_failure_leaves_no_half_file(bench):
     def broken(dataset, ref):
         raise DataError(f"{ref}: truncated image")
@@ -192,13 +183,13 @@ def test_a_sample_without_manifest_or_face_row_breaks_the_contract(bench):
 
 def test_clip_views_need_clips():
     with pytest.raises(ConfigError, match="frames.kind"):
-        positions_of_view([3], 9, ViewConfig(kind="dynamic"), "toy/c")
+        positions_of_view(*view_of({"kind": "dynamic"}), [3], 9, "toy/c")
 
 
 @pytest.mark.parametrize("positions", [[3, 2, 5], [0, 4, 9], [-1, 2, 3]])
 def test_positions_that_do_not_fit_are_refused(positions):
     with pytest.raises(DataError, match="toy/c"):
-        positions_of_view(positions, 9, ViewConfig(kind="dynamic"), "toy/c")
+        positions_of_view(*view_of({"kind": "dynamic"}), positions, 9, "toy/c")
 
 
 def test_no_samples_is_an_error(bench):

@@ -1,14 +1,13 @@
 """LBP-TOP against patterns counted by hand, and the view of features that it makes."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from fernas.core.config import LbpTopConfig, ViewConfig
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.io import read_npy, read_parquet
-from fernas.views.inputs import make_inputs
-from fernas.views.lbp_top import feature_count, lbp_top, patterns, plane_codes, resampled
+from fernas.views.inputs import InputSources, make_inputs
+from fernas.views.lbp_top import PatternOptions, feature_count, lbp_top, patterns, plane_codes, resampled
+from tests.fixtures.input_tables import clip_tables
 
 RNG = np.random.default_rng(0)
 
@@ -75,34 +74,14 @@ def test_a_clip_without_inner_voxels_is_refused():
     with pytest.raises(DataError, match="inner voxels"):
         lbp_top(np.zeros((2, 20, 20), np.uint8))
     with pytest.raises(ValueError, match="twice the radius"):
-        LbpTopConfig(frames=4, radius=2)
-
-
-def tables(clips):
-    """Tables of clips with one frame each per position; faces fill the image."""
-    rows = [
-        {
-            "sample_id": f"toy/s/{i}", "source_id": f"toy/s/{i}", "dataset": "toy", "subject": "s", "label": "x",
-            "class_index": 0, "positions": [0, last, last],
-        }
-        for i, last in enumerate(clips)
-    ]  # fmt: skip
-    manifest = [{"sample_id": row["sample_id"], "frames": [f"{k}" for k in range(12)]} for row in rows]
-    faces = [
-        {
-            "sample_id": row["sample_id"], "status": "ok", "reason": None,
-            "transform": [1 / 60, 0.0, 0.0, 0.0, 1 / 60, 0.0], "landmarks": [20, 20, 40, 20, 30, 35, 24, 45, 36, 45],
-        }
-        for row in rows
-    ]  # fmt: skip
-    return pd.DataFrame(rows), pd.DataFrame(manifest), pd.DataFrame(faces)
+        PatternOptions(frames=4, radius=2)
 
 
 def test_a_view_of_features(tmp_path):
     frames = RNG.integers(0, 256, (12, 60, 60, 3)).astype(np.uint8)
-    view = ViewConfig(kind="lbp_top", size=24, lbp={"blocks": 2, "frames": 6})
-    samples = tables([5, 0, 11])
-    make_inputs(*samples, view, lambda _, ref: frames[int(ref)], tmp_path / "i.npy", tmp_path / "i.parquet")
+    view = {"kind": "lbp_top", "size": 24, "lbp": {"blocks": 2, "frames": 6}}
+    sources = InputSources(*clip_tables([5, 0, 11]), lambda _, ref: frames[int(ref)])
+    make_inputs(sources, view, tmp_path / "i.npy", tmp_path / "i.parquet")
     array, table = read_npy(tmp_path / "i.npy"), read_parquet(tmp_path / "i.parquet")
     assert array.shape == (3, 1, 1, feature_count(8, 2)) and array.dtype == np.float32
     assert table["excluded"].isna().tolist() == [True, False, True] and "one frame" in table["excluded"][1]
@@ -110,8 +89,8 @@ def test_a_view_of_features(tmp_path):
 
 
 def test_stills_have_no_such_features(tmp_path):
-    samples, manifest, faces = tables([5])
+    samples, manifest, faces = clip_tables([5])
     samples["positions"] = [[3]]
-    view = ViewConfig(kind="lbp_top", size=24)
+    sources = InputSources(samples, manifest, faces, lambda *_: None)
     with pytest.raises(ConfigError, match="needs clips"):
-        make_inputs(samples, manifest, faces, view, lambda *_: None, tmp_path / "i.npy", tmp_path / "i.parquet")
+        make_inputs(sources, {"kind": "lbp_top", "size": 24}, tmp_path / "i.npy", tmp_path / "i.parquet")
