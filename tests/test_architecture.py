@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "workflow": {"core", "study"},
     "reporting": {"core", "metrics", "spaces", "learn", "scoring", "study"},
     "tracking": {"core", "study", "reporting"},
-    "deploy": {"core", "datasets", "faces", "spaces", "views", "learn", "training"},
+    "deploy": {"core", "metrics", "datasets", "faces", "spaces", "views", "learn", "training"},
 }
 EVERYTHING = {"cli", "api"}  # import all
 HOMES = {

@@ -230,7 +230,8 @@ def score(
     protocol: Annotated[str, typer.Option(help="protocol of the predictions; decides the interval's unit")] = "loso",
     json: Json = False,
 ) -> None:
-    """Accuracy, UF1 and UAR of a predictions file, with intervals."""
+    """All metrics of a predictions file, with confidence intervals."""
+    from fernas.metrics import all_metrics
     from fernas.scoring.read import read_predictions
     from fernas.scoring.scores import score_file
 
@@ -239,9 +240,9 @@ def score(
         emit(document, True)
         return
     rows = []
-    for name in ("accuracy", "uf1", "uar"):
-        low, high = document["interval"][name]
-        rows.append({"score": name, "pooled": document[name], "95 % low": low, "95 % high": high})
+    for metric in all_metrics():
+        low, high = document["interval"][metric.name]
+        rows.append({"score": metric.name, "pooled": document[metric.name], "95 % low": low, "95 % high": high})
     print_table(rows, f"{predictions} ({document['samples']} samples, interval over {document['interval_unit']}s)")
 
 
@@ -253,6 +254,7 @@ def compare(
     json: Json = False,
 ) -> None:
     """Paired tests between two runs at subject level."""
+    from fernas.metrics import all_metrics
     from fernas.scoring.compare import compare_runs
     from fernas.scoring.read import read_predictions
     from fernas.scoring.runs import find_predictions
@@ -263,10 +265,10 @@ def compare(
         emit(found, True)
         return
     rows = []
-    for name in ("uar", "uf1", "accuracy"):
-        low, high = found["interval"][name]
-        scores = {side: found[side][name] for side in ("a", "b", "difference")}
-        rows.append({"score": name, **scores, "95 % low": low, "95 % high": high})
+    for metric in all_metrics():
+        low, high = found["interval"][metric.name]
+        scores = {key: found[key][metric.name] for key in ("a", "b", "difference")}
+        rows.append({"score": metric.name, **scores, "95 % low": low, "95 % high": high})
     typer.echo(f"a: {files[0]}\nb: {files[1]}")
     print_table(rows, f"a minus b on {found['samples']} samples of {found['units']} {found['unit']}s")
     tests = []

@@ -14,9 +14,9 @@ from fernas.core.errors import ScienceError
 from fernas.core.io import atomic_path, read_json, write_json
 from fernas.core.run_log import read_status
 from fernas.core.seeds import derive_seed
+from fernas.metrics import all_metrics
 from fernas.training.run import parse_recipe, run_training
 
-SCORES = ("accuracy", "uar", "uf1")
 EVERYBODY = "everybody"
 
 
@@ -124,9 +124,9 @@ def _card(scores: list[Path], names: dict[str, str], document: dict[str, Any], a
         "accuracy_is": f"of this method in cross-validation ({names['protocol']}, {len(found)} repetitions), "
         "whose folds never test a subject that they learned from; this very model has no test set",
     }
-    for name in SCORES:
-        values = [float(entry[name]) for entry in found if entry.get(name) is not None]
-        card[name] = float(np.mean(values)) if values else None
+    for metric in all_metrics():
+        values = [float(entry[metric.name]) for entry in found if entry.get(metric.name) is not None]
+        card[metric.name] = float(np.mean(values)) if values else None
     intervals = [(entry.get("interval") or {}).get("uar") for entry in found]
     card["uar_interval"] = intervals[0] if len(intervals) == 1 else None
     return card

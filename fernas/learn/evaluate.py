@@ -13,7 +13,7 @@ from fernas.learn.arrays import ArrayPart
 from fernas.learn.augment import Augmenter, evaluation_view
 from fernas.learn.config import AugmentConfig
 from fernas.learn.passes import Passes
-from fernas.metrics import accuracy, uar, uf1
+from fernas.metrics import confusion_scores
 
 EVALUATION_BATCH = 64
 
@@ -80,7 +80,7 @@ def predict_probabilities(
 def evaluate(
     net: nn.Module, part: ArrayPart, augment: AugmentConfig, classes: int, device: torch.device
 ) -> dict[str, Any]:
-    """Loss (mean cross entropy), accuracy, UAR and UF1 of a part in evaluation mode."""
+    """Loss (mean cross entropy) and every metric of the confusion matrix of a part, in evaluation mode."""
     logits = predict_logits(net, part, augment, device)
     if not bool(torch.isfinite(logits).all()):
         raise ScienceError("the network's answers became infinite or NaN in evaluation")
@@ -88,7 +88,5 @@ def evaluate(
     answers = logits.argmax(1).numpy()
     return {
         "loss": float(F.cross_entropy(logits, labels)),
-        "accuracy": float(accuracy(part.labels, answers)),
-        "uar": float(uar(part.labels, answers, classes)),
-        "uf1": float(uf1(part.labels, answers, classes)),
+        **confusion_scores(part.labels, answers, classes),
     }

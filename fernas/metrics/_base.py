@@ -1,7 +1,7 @@
-"""The confusion matrix, and what a score is: a mean of ratios of its counts.
+"""The confusion matrix, and what a metric is.
 
-Rule for classes without samples: a class that no label has is left out of every mean over classes (there is no recall
-of it, and its F1 would be a number about other classes); predictions of it still count as misses of the true class.
+Classes without samples are left out of every mean over classes: there is no recall of such a class, and its F1 would
+be a number about other classes. Predictions of it still count as misses of the true class.
 """
 
 from collections.abc import Callable
@@ -12,43 +12,70 @@ from numpy.typing import ArrayLike
 
 from fernas.core.errors import DataError
 
+Ratios = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A score in [0, 1]: the mean over classes (or one) of a ratio of counts.
+    """A score of predictions, at most 1 (all are right). Exactly one of the two functions is given.
 
     Attributes:
         name: key in scores.json and column of the tables.
         title: what tables and figures print.
-        ratios: confusion matrices float64 (..., K, K), rows true classes -> numerators and denominators, (..., K) with
-            one ratio per class or (..., 1). Both must be linear in the matrix: intervals rest on that.
+        order: place among the columns of the tables, smallest first.
+        lowest: the smallest value that it can take: 0 or -1.
+        of_confusion: confusion matrices float64 (..., K, K), rows true classes -> scores (...), NaN where undefined.
+            A smooth function that does not change when all counts are multiplied by one number: the confidence
+            interval of `scoring.intervals` differentiates it.
+        of_predictions: class indices int64 (N,) and probabilities float64 (N, K) -> score, NaN where undefined. Such a
+            metric has no confidence interval (null in scores.json), since the bootstrap resamples counts.
+        ratios: of a mean of ratios alone (`mean_of_ratios`): confusion matrices -> numerators and denominators,
+            of all classes.
     """
 
     name: str
     title: str
-    ratios: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-    def of(self, confusions: np.ndarray) -> np.ndarray:
-        """Confusion matrices (..., K, K) -> scores (...), over the classes that have samples; NaN without samples."""
-        matrices = np.asarray(confusions, dtype=np.float64)
-        return mean_of_present(ratio(*self.present(matrices)))
-
-    def present(self, confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`ratios` with the denominators of classes without samples set to zero."""
-        numerators, denominators = self.ratios(confusions)
-        if denominators.shape[-1] > 1:
-            denominators = np.where(confusions.sum(axis=-1) > 0, denominators, 0)
-        return numerators, denominators
+    order: int = 1000
+    lowest: float = 0.0
+    of_confusion: Callable[[np.ndarray], np.ndarray] | None = None
+    of_predictions: Callable[[np.ndarray, np.ndarray], float] | None = None
+    ratios: Ratios | None = None
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None) -> float:
-        """The score of class indices (N,) against class indices (N,)."""
-        return float(self.of(confusion(y_true, y_pred, n_classes)))
+        """The score of class indices (N,) against class indices (N,); a TypeError where it needs probabilities."""
+        if self.of_confusion is None:
+            raise TypeError(f"{self.name} needs probabilities: call of_predictions")
+        return float(self.of_confusion(confusion(y_true, y_pred, n_classes).astype(np.float64)))
+
+
+def mean_of_ratios(name: str, title: str, order: int, ratios: Ratios) -> Metric:
+    """The metric mean_c a_c / b_c over the classes c that have samples, with a and b linear in the confusion matrix.
+
+    Args:
+        name: key in scores.json.
+        title: what tables and figures print.
+        order: place among the columns of the tables.
+        ratios: matrices (..., K, K) -> numerators a and denominators b, both (..., K), or (..., 1) for a single ratio.
+    """
+
+    def of_confusion(confusions: np.ndarray) -> np.ndarray:
+        return mean_of_present(ratio(*present_ratios(ratios, confusions)))
+
+    return Metric(name=name, title=title, order=order, of_confusion=of_confusion, ratios=ratios)
+
+
+def present_ratios(ratios: Ratios, confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numerators and denominators (..., K); the denominators of classes without samples are zero."""
+    numerators, denominators = ratios(confusions)
+    if denominators.shape[-1] > 1:
+        denominators = np.where(confusions.sum(axis=-1) > 0, denominators, 0)
+    return numerators, denominators
 
 
 def confusion(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None) -> np.ndarray:
     """The confusion matrix int64 (K, K) of class indices (N,): rows are true classes, columns predicted ones.
 
-    Without `n_classes`, K is the largest index of either side plus one.
+    Without `n_classes`, K is the largest index of both plus one.
 
     Raises:
         DataError: no samples, different lengths, or a class index outside 0 .. n_classes - 1.
@@ -61,15 +88,15 @@ def confusion(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None
 
 
 def _indices(name: str, values: ArrayLike, n_classes: int | None) -> np.ndarray:
-    found = np.asarray(values)
-    if found.ndim != 1 or not len(found):
-        raise DataError(f"scores: {name} has shape {found.shape}, expected at least one sample, (N,)")
-    if not np.issubdtype(found.dtype, np.integer):
-        raise DataError(f"scores: {name} holds {found.dtype}, expected class indices (integers)")
-    if found.min() < 0 or (n_classes is not None and found.max() >= n_classes):
+    indices = np.asarray(values)
+    if indices.ndim != 1 or not len(indices):
+        raise DataError(f"scores: {name} has shape {indices.shape}, expected at least one sample, (N,)")
+    if not np.issubdtype(indices.dtype, np.integer):
+        raise DataError(f"scores: {name} holds {indices.dtype}, expected class indices (integers)")
+    if indices.min() < 0 or (n_classes is not None and indices.max() >= n_classes):
         expected = "0 and up" if n_classes is None else f"0 .. {n_classes - 1}"
-        raise DataError(f"scores: {name} holds {found.min()} .. {found.max()}, expected {expected}")
-    return found.astype(np.int64)
+        raise DataError(f"scores: {name} holds {indices.min()} .. {indices.max()}, expected {expected}")
+    return indices.astype(np.int64)
 
 
 def per_class_recall(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None) -> np.ndarray:

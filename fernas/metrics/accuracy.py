@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from fernas.metrics._base import Metric, hits
+from fernas.metrics._base import hits, mean_of_ratios
 
 
 def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return hits(confusions).sum(axis=-1, keepdims=True), confusions.sum(axis=(-2, -1))[..., None]
 
 
-PLUGIN = accuracy = Metric(name="accuracy", title="accuracy", ratios=_ratios)
+PLUGIN = accuracy = mean_of_ratios("accuracy", "accuracy", 10, _ratios)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from fernas.metrics._base import Metric, hits
+from fernas.metrics._base import hits, mean_of_ratios
 
 
 def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return hits(confusions), confusions.sum(axis=-1)
 
 
-PLUGIN = uar = Metric(name="uar", title="UAR", ratios=_ratios)
+PLUGIN = uar = mean_of_ratios("uar", "UAR", 30, _ratios)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from fernas.metrics._base import Metric, hits
+from fernas.metrics._base import hits, mean_of_ratios
 
 
 def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 2 * hits(confusions), confusions.sum(axis=-1) + confusions.sum(axis=-2)
 
 
-PLUGIN = uf1 = Metric(name="uf1", title="UF1", ratios=_ratios)
+PLUGIN = uf1 = mean_of_ratios("uf1", "UF1", 20, _ratios)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fernas.core import plugins
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.seeds import rng
+from fernas.metrics import all_metrics
 from fernas.scoring.intervals import bootstrap_intervals, rounded
-from fernas.scoring.predictions import Answers, answers, same_samples
+from fernas.scoring.predictions import Answers, answers, number, same_samples
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,11 +66,11 @@ def compare_runs(
             f"runs a and b: samples belong to {len(units_a)} units ({left.unit}) in one and to {len(units_b)} "
             f"({right.unit}) in the other; expected the same"
         )
-    metrics = [plugins.load("metrics", name) for name in plugins.available("metrics")]
+    metrics = all_metrics()
     both = np.concatenate([counts_a, counts_b])
     share = np.concatenate([np.full(len(counts_a), 1 / len(counts_a)), np.full(len(counts_b), -1 / len(counts_b))])
     intervals = bootstrap_intervals(both, metrics, rng(seed, "compare"), resamples, level, share)
-    scores = [{m.name: float(m.of(c.sum(axis=1)).mean()) for m in metrics} for c in (counts_a, counts_b)]
+    scores_a, scores_b = ({metric.name: run.pooled(metric).mean() for metric in metrics} for run in (left, right))
     shares = uar_shares(counts_a) - uar_shares(counts_b)
     accuracy_a, accuracy_b = _accuracies(counts_a), _accuracies(counts_b)
     return {
@@ -78,9 +78,9 @@ def compare_runs(
         "units": counts_a.shape[1],
         "unit": left.unit,
         "seeds": [len(counts_a), len(counts_b)],
-        "a": scores[0],
-        "b": scores[1],
-        "difference": {name: scores[0][name] - scores[1][name] for name in scores[0]},
+        "a": {name: number(value) for name, value in scores_a.items()},
+        "b": {name: number(value) for name, value in scores_b.items()},
+        "difference": {name: number(scores_a[name] - scores_b[name]) for name in scores_a},
         "interval": rounded(intervals.bounds),
         "swap": swap_test(shares, seed),
         "wilcoxon": wilcoxon_test(accuracy_a, accuracy_b),

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fernas.metrics import Metric
+from fernas.metrics import Metric, Ratios, present_ratios
 
 CHUNK = 4_000_000
 METHOD = "studentised bootstrap"
 TINY = 1e-12
 LEAST_ERROR = 0.3
+SLOPE_STEP = 2.0**-10  # of one sample; a power of two, so that sums of perturbed counts stay exact
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def bootstrap_intervals(
     if units < 2:
         return Intervals({metric.name: (None, None) for metric in metrics}, 0, 0)
     share = np.full(seeds, 1 / seeds) if weights is None else weights
-    lowest = 0.0 if (share >= 0).all() else -1.0
+    is_difference = bool((share < 0).any())
     patterns, members = _patterns(counts)
     draws, sums, redrawn = _resample(patterns, members, rng, resamples, seeds, classes)
     total = counts.sum(axis=1)
@@ -68,10 +69,17 @@ def bootstrap_intervals(
     of_pattern = patterns.reshape(len(patterns), seeds, classes, classes)
     bounds: dict[str, tuple[float | None, float | None]] = {}
     for metric in metrics:
-        value, values = metric.of(total) @ share, metric.of(sums) @ share
+        if metric.of_confusion is None:  # the counts do not hold what it needs
+            bounds[metric.name] = (None, None)
+            continue
+        value, values = metric.of_confusion(total) @ share, metric.of_confusion(sums) @ share
+        if not (np.isfinite(value) and np.isfinite(values).all()):
+            bounds[metric.name] = (None, None)
+            continue
         error = _errors(metric, of_pattern, ones, total[None], share)[0]
         errors = _errors(metric, of_pattern, draws, sums, share)
-        bounds[metric.name] = studentised(float(value), float(error), values, errors, level, lowest)
+        limits = (metric.lowest - 1, 1 - metric.lowest) if is_difference else (metric.lowest, 1.0)
+        bounds[metric.name] = studentised(float(value), float(error), values, errors, level, limits)
     return Intervals(bounds, redrawn, resamples)
 
 
@@ -81,9 +89,9 @@ def studentised(
     values: np.ndarray,
     errors: np.ndarray,
     level: float = 0.95,
-    lowest: float = 0.0,
+    limits: tuple[float, float] = (0.0, 1.0),
 ) -> tuple[float, float]:
-    """The studentised interval of a score, cut to `lowest` .. 1.
+    """The studentised interval of a score, cut to `limits`.
 
     Args:
         value: the score of the data.
@@ -91,7 +99,7 @@ def studentised(
         values: the scores of the resamples (R,).
         errors: their standard errors (R,).
         level: coverage.
-        lowest: the least value there is: 0 for a score, -1 for a difference.
+        limits: the smallest and the largest value that the score or the difference can take.
 
     Returns:
         (low, high); both are the score itself where its error is zero (all units agree).
@@ -102,7 +110,7 @@ def studentised(
     outside = int((1 - level) / 2 * (len(ratios) - 1))
     least, most = ratios[outside], ratios[-1 - outside]
     low, high = value - float(most) * error, value - float(least) * error
-    return min(max(low, lowest), value), max(min(high, 1.0), value)
+    return min(max(low, limits[0]), value), max(min(high, limits[1]), value)
 
 
 def _patterns(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,22 +144,57 @@ def _errors(
 ) -> np.ndarray:
     """Standard errors (R,) of a score, linearised: root of the weighted sum of squared influences of the units.
 
-    The influence of a unit on a ratio a / b is (its a - a / b * its b) / b; scores average it over
-    classes, and sum it over seeds by their share.
+    The influence of a unit is the slope of the score in the counts times the unit's counts, summed over seeds by their
+    share. A score does not depend on the scale of the counts, so the influences of all units sum to zero.
+
+    Args:
+        metric: the score.
+        of_pattern: counts (P, S, K, K) of the distinct units.
+        weights: how often each of them is in each resample (R, P).
+        sums: counts (R, S, K, K) of the resamples.
+        share: weights of the seeds (S,).
     """
-    rows = len(sums)
-    found = np.empty(rows)
+    errors = np.empty(len(sums))
     step = max(1, CHUNK // max(1, len(of_pattern)))
-    units = np.concatenate(metric.ratios(of_pattern), axis=-1).reshape(len(of_pattern), -1).T
-    for start in range(0, rows, step):
+    if metric.ratios is not None:
+        units = np.concatenate(metric.ratios(of_pattern), axis=-1).reshape(len(of_pattern), -1).T
+    else:
+        units = of_pattern.reshape(len(of_pattern), -1).T
+    for start in range(0, len(sums), step):
         part = slice(start, start + step)
-        a, b = metric.present(sums[part])
-        used = b > 0
-        scale = np.where(used, 1 / np.where(used, b, 1), 0) / used.sum(axis=-1, keepdims=True) * share[:, None]
-        slopes = np.concatenate([scale, -scale * np.where(used, a / np.where(used, b, 1), 0)], axis=-1)
+        if metric.ratios is None:
+            slopes = _slopes(metric, sums[part], share)
+        else:
+            slopes = _ratio_slopes(metric.ratios, sums[part], share)
         influence = slopes.reshape(len(slopes), -1) @ units
-        found[part] = np.sqrt(np.einsum("rp,rp,rp->r", weights[part], influence, influence))
-    return found
+        errors[part] = np.sqrt(np.einsum("rp,rp,rp->r", weights[part], influence, influence))
+    return errors
+
+
+def _ratio_slopes(ratios: Ratios, sums: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Slopes (R, S, 2K) of a mean of ratios a / b in its numerators and denominators: 1 / b and -a / b^2, over K."""
+    a, b = present_ratios(ratios, sums)
+    used = b > 0
+    scale = np.where(used, 1 / np.where(used, b, 1), 0) / used.sum(axis=-1, keepdims=True) * share[:, None]
+    return np.concatenate([scale, -scale * np.where(used, a / np.where(used, b, 1), 0)], axis=-1)
+
+
+def _slopes(metric: Metric, sums: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Slopes (R, S, K, K) of a smooth score in each count, by central differences.
+
+    A count of zero keeps slope zero: all units of such a resample have none there.
+    """
+    assert metric.of_confusion is not None
+    slopes = np.zeros_like(sums)
+    for true, predicted in np.ndindex(sums.shape[-2:]):
+        present = sums[..., true, predicted] > 0
+        if present.any():
+            more, less = sums[present], sums[present]
+            more[:, true, predicted] += SLOPE_STEP
+            less[:, true, predicted] -= SLOPE_STEP
+            change = metric.of_confusion(more) - metric.of_confusion(less)
+            slopes[present, true, predicted] = change / (2 * SLOPE_STEP)
+    return slopes * share[:, None, None]
 
 
 def rounded(bounds: Mapping[str, tuple[float | None, float | None]]) -> dict[str, list[float | None]]:

@@ -1,12 +1,14 @@
 """Predictions as counts: one confusion matrix per unit of resampling."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fernas.core.errors import ContractError
+from fernas.metrics import Metric
 from fernas.scoring.read import PREFIX, check_predictions, class_names
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ class Answers:
         classes: class names.
         rows: sample_id, fold, label and what else the predictions hold, sorted by fold and id, shared by all seeds.
         true: class indices (N,).
+        probabilities: of the classes, float64 (S, N, K).
         predicted: class indices (S, N), the class of largest probability (the first of equals).
         units: unit of each sample (N,), see `unit`.
         unit: subject, duplicate group or image; `subject or image` in a composite where some datasets have no subjects.
@@ -31,19 +34,48 @@ class Answers:
     classes: tuple[str, ...]
     rows: "pd.DataFrame"
     true: np.ndarray
+    probabilities: np.ndarray
     predicted: np.ndarray
     units: np.ndarray
     unit: str
 
     def confusions(self, keep: np.ndarray | None = None) -> tuple[list[str], np.ndarray]:
         """Names of the units and their confusion matrices int64 (S, U, K, K), of all samples or of a mask (N,)."""
-        kept = np.ones(len(self.true), bool) if keep is None else keep
-        names, unit = np.unique(self.units[kept], return_inverse=True)
-        classes, seeds = len(self.classes), len(self.predicted)
-        counts = np.zeros((seeds, len(names), classes, classes), np.int64)
-        for seed in range(seeds):
-            np.add.at(counts[seed], (unit, self.true[kept], self.predicted[seed, kept]), 1)
-        return names.tolist(), counts
+        subset = self if keep is None else self.subset(keep)
+        names, unit = np.unique(subset.units, return_inverse=True)
+        return names.tolist(), subset.counts(unit, len(names))
+
+    def subset(self, keep: np.ndarray) -> "Answers":
+        """The samples of a mask (N,)."""
+        predicted, probabilities = self.predicted[:, keep], self.probabilities[:, keep]
+        return replace(
+            self,
+            rows=self.rows[keep],
+            true=self.true[keep],
+            probabilities=probabilities,
+            predicted=predicted,
+            units=self.units[keep],
+        )
+
+    def counts(self, place: np.ndarray, size: int) -> np.ndarray:
+        """Confusion matrices int64 (S, size, K, K) of the samples at each place: (N,) in 0 .. size - 1."""
+        classes = len(self.classes)
+        counts = np.zeros((len(self.predicted), size, classes, classes), np.int64)
+        for seed, predicted in enumerate(self.predicted):
+            np.add.at(counts[seed], (place, self.true, predicted), 1)
+        return counts
+
+    def scores(self, metric: Metric, place: np.ndarray, size: int) -> np.ndarray:
+        """Scores (S, size) of the samples at each place: (N,) in 0 .. size - 1; NaN where undefined."""
+        if metric.of_confusion is not None:
+            return metric.of_confusion(self.counts(place, size).astype(np.float64))
+        assert metric.of_predictions is not None
+        masks = [place == index for index in range(size)]
+        return np.array([[metric.of_predictions(self.true[m], p[m]) for m in masks] for p in self.probabilities])
+
+    def pooled(self, metric: Metric) -> np.ndarray:
+        """Scores (S,) of all samples together, one per seed."""
+        return self.scores(metric, np.zeros(len(self.true), np.int64), 1)[:, 0]
 
 
 def answers(
@@ -69,13 +101,15 @@ def answers(
     index = {name: place for place, name in enumerate(names)}
     columns = [PREFIX + name for name in names]
     units, unit = units_of(first)
+    probabilities = np.stack([table[columns].to_numpy(np.float64) for table in checked])
     return Answers(
-        tuple(names),
-        first,
-        first["label"].map(index).to_numpy(np.int64),
-        np.stack([table[columns].to_numpy(np.float64).argmax(axis=1) for table in checked]),
-        units,
-        unit,
+        classes=tuple(names),
+        rows=first,
+        true=first["label"].map(index).to_numpy(np.int64),
+        probabilities=probabilities,
+        predicted=probabilities.argmax(axis=-1),
+        units=units,
+        unit=unit,
     )
 
 
@@ -114,3 +148,8 @@ def units_of(rows: "pd.DataFrame") -> tuple[np.ndarray, str]:
         if known.any():
             name = "subject" if known.all() else f"subject or {name}"
     return units.to_numpy(str), name
+
+
+def number(value: float) -> float | None:
+    """A float as json takes it: NaN (undefined) is null."""
+    return None if math.isnan(value) else float(value)

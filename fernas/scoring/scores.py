@@ -1,6 +1,5 @@
 """Scores of a run: pooled over all test samples per seed, averaged over seeds; intervals over subjects."""
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +8,9 @@ import numpy as np
 from fernas.core import plugins
 from fernas.core.errors import DataError
 from fernas.core.seeds import rng
-from fernas.metrics import Metric
+from fernas.metrics import Metric, all_metrics, confusion
 from fernas.scoring.intervals import METHOD, bootstrap_intervals, rounded
-from fernas.scoring.predictions import Answers, answers
+from fernas.scoring.predictions import Answers, answers, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +39,10 @@ def score_predictions(
 def oracle_scores(table: "pd.DataFrame", classes: Sequence[str]) -> dict[str, Any]:
     """The scores of the column `oracle`, pooled over all test samples; optimistic by construction, so no interval."""
     index = {name: place for place, name in enumerate(classes)}
-    matrix = np.zeros((1, len(classes), len(classes)), np.int64)
-    np.add.at(matrix[0], (table["label"].map(index), table[ORACLE].map(index)), 1)
-    metrics = [plugins.load("metrics", name) for name in plugins.available("metrics")]
+    matrix = confusion(table["label"].map(index), table[ORACLE].map(index), len(classes)).astype(np.float64)
     epochs = table.groupby("fold")["oracle_epoch"].first()
-    return {**_scores(metrics, matrix), "epochs": {str(fold): int(epoch) for fold, epoch in epochs.items()}}
+    scores = {m.name: number(float(m.of_confusion(matrix))) if m.of_confusion else None for m in all_metrics()}
+    return {**scores, "epochs": {str(fold): int(epoch) for fold, epoch in epochs.items()}}
 
 
 def score_seeds(
@@ -78,14 +76,15 @@ def score_seeds(
         DataError, ContractError: the predictions are not as they must be, or seeds differ in their samples.
     """
     found = answers(tables, classes)
-    metrics = [plugins.load("metrics", name) for name in plugins.available("metrics")]
+    metrics = all_metrics()
     units, confusions = found.confusions()
     pooled = confusions.sum(axis=1)
     intervals = bootstrap_intervals(confusions, metrics, rng(seed, "intervals"), resamples, level)
-    per_seed = [_scores(metrics, matrix[None]) for matrix in pooled]
+    values = {metric.name: found.pooled(metric) for metric in metrics}
+    per_seed = [{name: number(value[seed]) for name, value in values.items()} for seed in range(len(tables))]
     top, share = _top_prediction(found)
     document: dict[str, Any] = {
-        **_scores(metrics, pooled),
+        **{name: number(value.mean()) for name, value in values.items()},
         "interval": rounded(intervals.bounds),
         "interval_unit": found.unit,
         "interval_method": METHOD,
@@ -137,13 +136,9 @@ def score_file(table: "pd.DataFrame", protocol: str, resamples: int = 2000, seed
     return document | {"protocol": protocol, "note": note}
 
 
-def _scores(metrics: Sequence[Metric], pooled: np.ndarray) -> dict[str, float | None]:
-    """Score -> mean over seeds of the score of each seed's confusion matrix (S, K, K)."""
-    return {metric.name: _number(metric.of(pooled).mean()) for metric in metrics}
-
-
-def _number(value: Any) -> float | None:
-    return None if math.isnan(value) else float(value)
+def _scores(found: Answers, metrics: Sequence[Metric]) -> dict[str, float | None]:
+    """Name -> mean over seeds of the score of all samples together."""
+    return {metric.name: number(found.pooled(metric).mean()) for metric in metrics}
 
 
 def _sd(values: Sequence[float | None]) -> float | None:
@@ -157,10 +152,12 @@ def _count(found: Answers, column: str) -> int:
 
 def _mean_of_folds(found: Answers, metrics: Sequence[Metric]) -> dict[str, float | int | None]:
     folds, place = np.unique(found.rows["fold"].to_numpy(), return_inverse=True)
-    counts = np.zeros((len(found.predicted), len(folds), len(found.classes), len(found.classes)))
-    for seed, predicted in enumerate(found.predicted):
-        np.add.at(counts[seed], (place, found.true, predicted), 1)
-    return {metric.name: _number(metric.of(counts).mean()) for metric in metrics} | {"folds": len(folds)}
+    means: dict[str, float | int | None] = {}
+    for metric in metrics:
+        scores = found.scores(metric, place, len(folds))
+        defined = scores[~np.isnan(scores)]
+        means[metric.name] = float(defined.mean()) if len(defined) else None
+    return means | {"folds": len(folds)}
 
 
 def _per_class(classes: Sequence[str], matrix: np.ndarray) -> dict[str, dict[str, Any]]:
@@ -202,8 +199,8 @@ def _per_dataset(found: Answers, metrics: Sequence[Metric]) -> dict[str, dict[st
 
 
 def _subset(found: Answers, metrics: Sequence[Metric], keep: np.ndarray) -> dict[str, Any]:
-    units, confusions = found.confusions(keep)
-    return {**_scores(metrics, confusions.sum(axis=1)), "samples": int(keep.sum()), "units": len(units)}
+    subset = found.subset(keep)
+    return {**_scores(subset, metrics), "samples": int(keep.sum()), "units": len(np.unique(subset.units))}
 
 
 def _without_no_face(found: Answers, metrics: Sequence[Metric]) -> dict[str, Any] | None:

@@ -126,18 +126,14 @@ def load_linear(net: "nn.Module", weight: "np.ndarray", bias: "np.ndarray") -> N
 
 
 def _scores(weight: "np.ndarray", bias: "np.ndarray", task: FoldTask, classes: int) -> dict[str, float]:
-    from fernas.metrics import accuracy, uar, uf1
+    from fernas.metrics import accuracy, confusion_scores
 
     trained = (features(task.train) @ weight.T + bias).argmax(1)
     found = {"accuracy": float(accuracy(task.train.labels, trained))}
     if len(task.inner):
         answers = (features(task.inner) @ weight.T + bias).argmax(1)
-        labels = task.inner.labels
-        found |= {
-            "inner_accuracy": float(accuracy(labels, answers)),
-            "inner_uar": float(uar(labels, answers, classes)),
-            "inner_uf1": float(uf1(labels, answers, classes)),
-        }
+        scores = confusion_scores(task.inner.labels, answers, classes)
+        found |= {f"inner_{name}": value for name, value in scores.items()}
     return found
 
 

@@ -24,7 +24,7 @@ from tests.scoring.made_up import predictions, subjects_at_random, with_probabil
 
 def test_shares_of_the_subjects_sum_to_the_uar():
     counts = subjects_at_random(np.random.default_rng(0), 20, methods=3)
-    assert uar_shares(counts).sum() == pytest.approx(uar.of(counts.sum(axis=1)).mean())
+    assert uar_shares(counts).sum() == pytest.approx(uar.of_confusion(counts.sum(axis=1)).mean())
 
 
 def test_the_swap_test_equals_swapping_predictions_and_scoring_again():

@@ -6,11 +6,13 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import to_json
-from fernas.metrics import accuracy, uar, uf1
+from fernas.metrics import Metric, accuracy, all_metrics, uar, uf1
 from fernas.scoring.intervals import bootstrap_intervals, studentised
 from fernas.scoring.read import read_predictions
 from fernas.scoring.scores import score_file, score_predictions, score_seeds
 from tests.scoring.made_up import MEGC_CLASSES, megc2019, posed_at_random, predictions, subjects_at_random
+
+METRICS = [metric for metric in all_metrics() if metric.of_confusion is not None]
 
 
 def truth(table, classes=MEGC_CLASSES):
@@ -192,16 +194,43 @@ def test_the_linearised_error_is_that_of_a_proportion():
     assert (high - low) / 2 == pytest.approx(1.96 * np.sqrt(0.75 * 0.25 / 400), rel=0.05)
 
 
+@pytest.mark.parametrize("metric", [accuracy, uf1, uar], ids=lambda metric: metric.name)
+def test_the_error_of_any_smooth_function_of_the_counts_equals_that_of_a_mean_of_ratios(metric):
+    counts = subjects_at_random(np.random.default_rng(0), 30, methods=2)
+    smooth = Metric(name="smooth", title="", of_confusion=metric.of_confusion)
+    for weights in (None, np.array([1.0, -1.0])):
+        bounds = bootstrap_intervals(counts, [metric, smooth], np.random.default_rng(1), 300, weights=weights).bounds
+        assert bounds["smooth"] == pytest.approx(bounds[metric.name], abs=1e-7)
+
+
+def test_intervals_of_kappa_and_mcc_may_be_negative_and_that_of_auroc_is_null():
+    scores = score_predictions(predictions(right=0.0, seed=3))
+    for name in ("kappa", "mcc"):
+        low, high = scores["interval"][name]
+        assert -1 <= low < scores[name] < high <= 1 and low < 0
+    assert scores["interval"]["auroc"] == [None, None] and 0 < scores["auroc"] < 1
+
+
+def test_undefined_folds_are_left_out_of_the_mean_of_folds():
+    table = predictions()
+    one_class = table["fold"] == 0
+    table = table[~one_class | (table["label"] == "a")].reset_index(drop=True)
+    table.loc[table["fold"] == 0, ["p_a", "p_b", "p_c"]] = [1.0, 0.0, 0.0]
+    scores = score_predictions(table)["mean_of_folds"]
+    others = [score_predictions(table[table["fold"] == fold])["kappa"] for fold in (1, 2, 3)]
+    assert scores["kappa"] == pytest.approx(np.mean(others)) and scores["folds"] == 4
+
+
 def coverage(draw, units, draws=1000, resamples=500):
     """Share of draws whose interval covers the value of the population."""
     population = sum(draw(np.random.default_rng([1, k]), 50_000).sum(axis=1) for k in range(4))
-    hits = {metric.name: 0 for metric in (uar, uf1, accuracy)}
+    hits = {metric.name: 0 for metric in METRICS}
     for k in range(draws):
         rng = np.random.default_rng([2, units, k])
-        found = bootstrap_intervals(draw(rng, units), [uar, uf1, accuracy], rng, resamples)
-        for metric in (uar, uf1, accuracy):
+        found = bootstrap_intervals(draw(rng, units), METRICS, rng, resamples)
+        for metric in METRICS:
             low, high = found.bounds[metric.name]
-            hits[metric.name] += low <= float(metric.of(population)[0]) <= high
+            hits[metric.name] += low <= float(metric.of_confusion(population)[0]) <= high
     return {name: count / draws for name, count in hits.items()}
 
 

@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, recall_score
 
-from fernas.core import plugins
 from fernas.core.errors import DataError
-from fernas.metrics import accuracy, confusion, per_class_recall, uar, uf1
+from fernas.metrics import accuracy, confusion, confusion_scores, per_class_recall, uar, uf1
 
-answers = st.integers(2, 6).flatmap(
+pairs_of_indices = st.integers(2, 6).flatmap(
     lambda k: st.tuples(
         st.just(k), st.lists(st.tuples(st.integers(0, k - 1), st.integers(0, k - 1)), min_size=1, max_size=60)
     )
@@ -26,10 +25,10 @@ def test_worked_by_hand():
     assert uf1(true, predicted, 3) == pytest.approx((4 / 5 + 2 / 4 + 2 / 3) / 3)
 
 
-@given(answers)
+@given(pairs_of_indices)
 def test_equal_to_scikit_learn_over_the_classes_present(case):
     k, pairs = case
-    true, predicted = (np.array(side) for side in zip(*pairs, strict=True))
+    true, predicted = (np.array(indices) for indices in zip(*pairs, strict=True))
     present = sorted(set(true.tolist()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,23 +56,15 @@ def test_constant_and_perfect_predictions():
     assert uar(true, true, 3) == uf1(true, true, 3) == accuracy(true, true, 3) == 1
 
 
-@pytest.mark.parametrize("name", plugins.available("metrics"))
-def test_every_metric_works_on_a_stack_of_confusions(name):
-    metric = plugins.load("metrics", name)
-    stack = np.random.default_rng(0).integers(0, 9, (4, 5, 3, 3)) + np.eye(3, dtype=int)
-    stack[1, 2, 0] = 0
-    values = metric.of(stack)
-    assert metric.name == name and metric.title and values.shape == (4, 5)
-    assert values[1, 2] == pytest.approx(float(metric.of(stack[1, 2])))
-    assert ((values >= 0) & (values <= 1)).all()
-    assert np.isnan(metric.of(np.zeros((3, 3))))
-    parts = [metric.ratios(stack[0].astype(float)), metric.ratios(stack[0].sum(axis=0).astype(float))]
-    for each, of_sum in zip(*parts, strict=True):
-        assert np.allclose(each.sum(axis=0), of_sum)
+def test_scores_of_one_confusion_leave_out_what_is_undefined():
+    scores = confusion_scores([0, 0, 1], [0, 1, 1], 3)
+    assert scores["accuracy"] == pytest.approx(2 / 3) and scores["uar"] == pytest.approx(0.75)
+    assert scores["kappa"] == pytest.approx((3 * 2 - 4) / (9 - 4)) and "auroc" not in scores
+    assert "kappa" not in confusion_scores([0, 0], [0, 0], 2) and "mcc" not in confusion_scores([0, 0], [0, 1], 2)
 
 
 @pytest.mark.parametrize(
-    ("true", "predicted", "says"),
+    ("true", "predicted", "message"),
     [
         ([], [], "at least one sample"),
         ([0, 1], [0], "2 labels and 1 predictions"),
@@ -82,6 +73,6 @@ def test_every_metric_works_on_a_stack_of_confusions(name):
         ([0.0, 1.0], [0, 1], "class indices"),
     ],
 )
-def test_bad_input_is_named(true, predicted, says):
-    with pytest.raises(DataError, match=says):
+def test_bad_input_is_named(true, predicted, message):
+    with pytest.raises(DataError, match=message):
         uar(true, predicted, 3)
