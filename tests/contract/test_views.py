@@ -158,7 +158,7 @@ except ConfigError as error:
 document["tasks"]["ckplus-3"]["frames"] = {"kind": "clip"}
 config = parse_config(document)
 assert _shape(config.views["new"]) == (1, 16, 16)
-frames = np.random.default_rng(0).integers(0, 256, (4, 60, 60, 3)).astype(np.uint8)
+frames = np.random.default_rng(0).integers(0, 256, (12, 60, 60, 3)).astype(np.uint8)
 sources = InputSources(*clip_tables([3]), lambda _, reference: frames[int(reference)])
 make_inputs(sources, workflow.view_section(config, "new"), sys.argv[2], sys.argv[3])
 array = np.load(sys.argv[2], allow_pickle=False)
