@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from benchmarks._common import run_sides
-from fernas.spaces.supernet import kernels, kernels_status, make_optimizers, make_supernet, search_step
+from fernas.spaces.kernels import library as kernels
+from fernas.spaces.supernet import kernels_status, make_optimizers, make_supernet, search_step
 from fernas.spaces.supernet.plain import Network
 
 WORKS = {  # name -> space, image channels, image size, batch

@@ -13,8 +13,9 @@ import torch.nn.functional as F  # noqa: N812
 from benchmarks._common import run_pair
 from fernas.core.architecture import parse_architecture
 from fernas.spaces.complexity import count_parameters
+from fernas.spaces.kernels import library as kernels
 from fernas.spaces.networks import build_network, set_drop_path
-from fernas.spaces.supernet import kernels, kernels_status
+from fernas.spaces.supernet import kernels_status
 
 ARCHITECTURE = {
     "kind": "cells",

@@ -351,11 +351,11 @@ def retry_failed(config: ConfigFile = Path("config.yaml")) -> None:
 @app.command()
 def kernels() -> None:
     """Compile the supernet's kernels for this processor (optional, cached); exit status 1 when it cannot be done."""
-    from fernas.spaces.supernet import kernels as compiled
+    from fernas.spaces.kernels import library
 
     try:
-        typer.echo(f"compiled kernels: {compiled.build()}")
-    except compiled.BuildError as error:
+        typer.echo(f"compiled kernels: {library.build()}")
+    except library.BuildError as error:
         typer.echo(f"no compiled kernels: {error}", err=True)
         raise typer.Exit(1) from error
 

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from fernas.core.errors import ConfigError
 from fernas.spaces.cell_space import STEMS, reductions
+from fernas.spaces.kernels import network as kernels
+from fernas.spaces.kernels.calls import from_blocked
+from fernas.spaces.kernels.plan import CellPlan, Edge, NetPlan
 from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, final_operation
 
 Pairs = Sequence[tuple[str, int]]
@@ -56,6 +59,14 @@ class Cell(nn.Module):
             a, b = (self.path(states, 2 * node + i) for i in range(2))
             states.append(a + b)
         return torch.cat([states[i] for i in self.concat], dim=1)
+
+    def plan(self) -> CellPlan:
+        """What the compiled loops have to do in this cell."""
+        edges = [
+            Edge(i // 2, source, 2 if self.reduction and source < 2 else 1, ((0, name, operation),))
+            for i, (source, name, operation) in enumerate(zip(self.inputs, self.names, self.operations, strict=True))
+        ]
+        return CellPlan((self.pre_0, self.pre_1), edges, len(edges) // 2, self.channels, self.reduction, 1)
 
     def drop_factors(self, images: int, dtype: torch.dtype) -> Tensor | None:
         """Drop path as factors (edges, N), drawn as `path` draws them; None where nothing is dropped."""
@@ -148,12 +159,27 @@ class CellNetwork(nn.Module):
 
     def compiled_features(self, x: Tensor) -> tuple[Tensor, Tensor | None] | None:
         """What `features` gives, by the compiled loops; None where they do not serve."""
-        from fernas.spaces.supernet import compiled  # above this module: the engine also knows the final cells
-
         names = [name for cell in self.cells for name in cell.names]
-        if not self.all_nodes or not compiled.usable(x, self.classifier.weight, self.training, self.channels, names):
+        if not self.all_nodes or not kernels.usable(x, self.classifier.weight, self.training, self.channels, names):
             return None
-        return compiled.final_features(self, self.stem(x))
+        stem = self.stem(x)
+        plan = self.plan()
+        factors = [cell.drop_factors(stem.shape[0], stem.dtype) for cell in self.cells]
+        ones = [
+            torch.ones(next((len(c.edges) for c in plan.cells if c.reduction == kind), 1), 1, dtype=stem.dtype)
+            for kind in (False, True)
+        ]
+        kept = (self.aux_at,) if self.aux is not None and self.training else ()
+        dropped = factors if any(f is not None for f in factors) else None
+        out, *maps = kernels.features(plan, stem, self.channels, ones[0], ones[1], self.training, kept, dropped)
+        return out, from_blocked(maps[0]) if maps else None
+
+    def plan(self) -> NetPlan:
+        """What the compiled loops have to do: one operation per kept edge, affine BatchNorm."""
+        plan = kernels.PLANS.get(self)
+        if plan is None:
+            plan = kernels.PLANS[self] = NetPlan([cell.plan() for cell in self.cells])
+        return plan
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images to the global average of the last map (N, C'), and the auxiliary head's map if that runs."""

@@ -5,9 +5,10 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from fernas.spaces.kernels import library as kernels
+from fernas.spaces.kernels import network as compiled
 from fernas.spaces.networks import build_network, set_drop_path
 from fernas.spaces.sampling import random_architecture
-from fernas.spaces.supernet import compiled, kernels
 from tests.spaces.equality import gradients
 from tests.spaces.examples import AUTOFERNET, EMONAS, cells
 

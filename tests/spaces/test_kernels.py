@@ -7,7 +7,8 @@ import logging
 import pytest
 import torch
 
-from fernas.spaces.supernet import kernels, kernels_status, make_supernet
+from fernas.spaces.kernels import library as kernels
+from fernas.spaces.supernet import kernels_status, make_supernet
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from fernas.spaces.supernet import compiled, kernels, make_optimizers, make_supernet, search_step
+from fernas.spaces.kernels import library as kernels
+from fernas.spaces.kernels import network as compiled
+from fernas.spaces.supernet import make_optimizers, make_supernet, search_step
 from tests.spaces.equality import Case, errors, outcome
 
 DOUBLE = torch.float64

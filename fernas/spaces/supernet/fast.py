@@ -4,7 +4,7 @@
 
 * the pure path (this file) uses PyTorch operations only: work per source node instead of per edge, channels_last,
   1x1 convolution, BatchNorm, softmax(alpha) and the sum over edges as one accumulation (`point_sum`);
-* the compiled path (`compiled`) runs whole cells in compiled loops; `kernels` says when it serves.
+* the compiled path runs whole cells in the loops of `fernas.spaces.kernels`, which says when it is used.
 
 In evaluation mode both run on the running statistics: the compiled path where no gradient is asked for, else the plain
 form in channels_last.
@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from fernas.spaces.cell_space import POOLS
 from fernas.spaces.convolutions import LAST, depthwise
+from fernas.spaces.kernels import network as compiled
+from fernas.spaces.kernels.plan import CellPlan, Edge, NetPlan
 from fernas.spaces.operations import FactorizedReduce
-from fernas.spaces.supernet import compiled, plain
-from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan
+from fernas.spaces.supernet import plain
 from fernas.spaces.supernet.point_sum import (
     Recorder,
     point_matrix,

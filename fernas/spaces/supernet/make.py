@@ -2,7 +2,8 @@
 
 from fernas.core.errors import ConfigError
 from fernas.spaces.cell_space import CellSpace, space_of
-from fernas.spaces.supernet import fast, kernels, plain
+from fernas.spaces.kernels import library
+from fernas.spaces.supernet import fast, plain
 
 FORMS: dict[str, type[plain.Network]] = {"fast": fast.FastNetwork, "plain": plain.Network}
 
@@ -39,4 +40,4 @@ def make_supernet(
 
 def kernels_status() -> str:
     """One line on whether the compiled kernels serve here, and if not, why."""
-    return kernels.status()
+    return library.status()

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from fernas.spaces.supernet import kernels
-from fernas.spaces.supernet.calls import (
+from fernas.spaces.kernels import library
+from fernas.spaces.kernels.calls import (
     ACT_AFFINE_RELU,
     ACT_NONE,
     ACT_RELU,
@@ -22,7 +22,6 @@ from fernas.spaces.supernet.calls import (
     combine,
     conv_backward,
     conv_forward,
-    from_blocked,
     ghost_backward,
     ghost_forward,
     moments,
@@ -32,8 +31,8 @@ from fernas.spaces.supernet.calls import (
     products,
     to_blocked,
 )
-from fernas.spaces.supernet.pause import no_collection
-from fernas.spaces.supernet.plan import CellPlan, Edge, NetPlan, Slot, SourcePlan, Space, Statistics, Term, serves
+from fernas.spaces.kernels.pause import no_collection
+from fernas.spaces.kernels.plan import CellPlan, NetPlan, Slot, SourcePlan, Space, Statistics, Term, serves
 
 Target: TypeAlias = "tuple[Tensor, bool] | None"  # where a gradient goes, and whether it is added to what is there
 
@@ -548,12 +547,12 @@ def usable(x: Tensor, weight: Tensor, training: bool, channels: int, names: Iter
     """Whether the compiled cells serve: on the CPU, a width that they take, not to be differentiated in evaluation."""
     return (
         x.device.type == "cpu"
-        and x.dtype in kernels.REALS
+        and x.dtype in library.REALS
         and weight.dtype == x.dtype
         and (training or not torch.is_grad_enabled())
         and serves(channels, set(names))
-        and kernels.enabled()
-        and kernels.load(x.dtype) is not None
+        and library.enabled()
+        and library.load(x.dtype) is not None
     )
 
 
@@ -588,35 +587,3 @@ def features(
         maps = [runs[i].out.clone() for i in kept]
     plan.spaces.append(space)
     return (out, *maps)
-
-
-def final_plan(net: nn.Module) -> NetPlan:
-    """The plan of a `CellNetwork`: one operation per kept edge, affine BatchNorm."""
-    plan = PLANS.get(net)
-    if plan is None:
-        cells = []
-        for cell in net.cells:
-            edges = [
-                Edge(i // 2, source, 2 if cell.reduction and source < 2 else 1, ((0, name, operation),))
-                for i, (source, name, operation) in enumerate(
-                    zip(cell.inputs, cell.names, cell.operations, strict=True)
-                )
-            ]
-            entries = (cell.pre_0, cell.pre_1)
-            cells.append(CellPlan(entries, edges, len(edges) // 2, cell.channels, cell.reduction, 1))
-        plan = PLANS[net] = NetPlan(cells)
-    return plan
-
-
-def final_features(net: nn.Module, stem: Tensor) -> tuple[Tensor, Tensor | None]:
-    """What `CellNetwork.features` gives, from the stem map (N, C, H, W)."""
-    plan = final_plan(net)
-    factors = [cell.drop_factors(stem.shape[0], stem.dtype) for cell in net.cells]
-    ones = [
-        torch.ones(next((len(c.edges) for c in plan.cells if c.reduction == kind), 1), 1, dtype=stem.dtype)
-        for kind in (False, True)
-    ]
-    kept = (net.aux_at,) if net.aux is not None and net.training else ()
-    dropped = factors if any(f is not None for f in factors) else None
-    out, *maps = features(plan, stem, net.channels, ones[0], ones[1], net.training, kept, dropped)
-    return out, from_blocked(maps[0]) if maps else None

@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.spaces.cell_space import POOLS
+from fernas.spaces.kernels.calls import DEPTH_POINT, FULL, REDUCE, Op, lanes
 from fernas.spaces.operations import FactorizedReduce
-from fernas.spaces.supernet.calls import DEPTH_POINT, FULL, REDUCE, Op, lanes
 
 Pair = tuple[int, int]  # edge, operation (a column of the table of weights)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from fernas.spaces.supernet import kernels
+from fernas.spaces.kernels import library
 
 DEPTH_POINT, FULL, REDUCE = 0, 1, 2  # as in conv.h
 ACT_NONE, ACT_RELU, ACT_AFFINE_RELU = 0, 1, 2
@@ -54,7 +54,7 @@ def address(t: Maybe) -> Any:
 
 def function(name: str, dtype: torch.dtype) -> Any:
     """A function of the library for float32 or float64."""
-    f = getattr(kernels.load(dtype), name)
+    f = getattr(library.load(dtype), name)
     f.restype = None
     return f
 
