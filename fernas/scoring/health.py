@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fernas.core.io import is_number
-from fernas.search.ranks import FEWEST, places, rank_agreement
+from fernas.core.rank_agreement import FEWEST, places, rank_agreement
 
 SKIP = "skip_connect"
 WITHOUT_WEIGHTS = frozenset({SKIP, "none", "max_pool_3x3", "avg_pool_3x3", "max_pool", "avg_pool", "identity"})

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fernas.core.architecture import CellsArchitecture
+from fernas.core.rank_agreement import places, rank_agreement
 from fernas.core.seeds import derive_seed
 from fernas.learn.augment import evaluation_view
 from fernas.learn.batches import epoch_batches
@@ -23,7 +24,6 @@ from fernas.learn.passes import Passes
 from fernas.search._darts_config import DartsConfig, agreement_cells, cell_macs
 from fernas.search._short_training import train_and_score
 from fernas.search.context import SearchContext
-from fernas.search.ranks import places, rank_agreement
 from fernas.spaces.cell_space import edge_list
 from fernas.spaces.supernet import make_supernet
 from fernas.spaces.supernet.plain import KINDS, Decisions, Network

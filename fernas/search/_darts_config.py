@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from fernas.core.architecture import CellsArchitecture
 from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError
+from fernas.core.rank_agreement import FEWEST
 from fernas.core.seeds import rng
 from fernas.learn.config import (
     AugmentConfig,
@@ -19,7 +20,6 @@ from fernas.learn.config import (
     effective_batch,
 )
 from fernas.search.context import PartSizes
-from fernas.search.ranks import FEWEST
 
 CELL_SPACES_ONLY = "a differentiable search needs a space of cells with operations on edges"
 
