@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fernas.core import grid
 from fernas.core.budget import BudgetMeter
-from fernas.core.config import StudyConfig, load_config
 from fernas.core.errors import ConfigError, ContractError, DataError, unknown
 from fernas.core.io import read_json
 from fernas.learn.arrays import ArrayPart, Inputs
+from fernas.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +83,7 @@ class Task:
     _inputs: Inputs = field(repr=False)
     _tests: dict[int, list[str]] = field(repr=False)
     _unit_groups: dict[str, str] = field(repr=False)
-    _config: StudyConfig = field(repr=False)
+    _study: Study = field(repr=False)
     _files: dict[str, Path] = field(repr=False)
 
     def budget(self, limit: float | str | None = None, group: int = 0) -> BudgetMeter:
@@ -99,9 +98,9 @@ class Task:
             return BudgetMeter(limit)
         from fernas.search.run import SearchSpec, search_budget_for
 
-        if limit not in self._config.methods:
-            raise unknown("budget: method", limit, self._config.methods)
-        spec = SearchSpec(self._config.methods[limit], "per_group", group)
+        if limit not in self._study.methods:
+            raise unknown("budget: method", limit, self._study.methods)
+        spec = SearchSpec(self._study.methods[limit], "per_group", group)
         return BudgetMeter(search_budget_for(spec, self._files["inputs"], self._files["train"]))
 
     def predictions(self, probabilities: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> "pd.DataFrame":
@@ -140,14 +139,14 @@ class Task:
         """Accuracy, UF1 and UAR pooled over all folds, with intervals over subjects, as in every table of fernas."""
         from fernas.scoring.scores import score_predictions
 
-        options = self._config.scoring.model_dump()
+        options = self._study.config.scoring.model_dump()
         return score_predictions(self.predictions(probabilities), self.classes, **options)
 
 
 def load_task(
     name: str,
     protocol: str | None = None,
-    config: Path | str | StudyConfig = "config.yaml",
+    config: Path | str | Study = "config.yaml",
     view: str | None = None,
     results: Path | str | None = None,
 ) -> Task:
@@ -164,26 +163,29 @@ def load_task(
         ConfigError: the config knows no such task, protocol or view.
         DataError: the task is not prepared yet; the text says which command does it.
     """
-    study = config if isinstance(config, StudyConfig) else load_config(config)
+    study = config if isinstance(config, Study) else Study.load(config)
+    if results is not None:
+        study = study.at(results)
     if name not in study.tasks:
         raise unknown("task", name, study.tasks)
-    chosen = protocol or next((entry.protocol for entry in study.study if entry.task == name), None)
+    chosen = protocol or next((entry.protocol for entry in study.config.study if entry.task == name), None)
     if chosen is None:
         raise ConfigError(
             f"task {name}: no study entry names it, so say which protocol; known: {', '.join(study.protocols)}"
         )
     if chosen not in study.protocols:
         raise unknown("protocol", chosen, study.protocols)
-    seen = view or study.tasks[name].view
-    if seen not in study.views:
-        raise unknown("view", seen, study.views)
-    folder = Path(results if results is not None else study.results) / "tasks" / grid.task_name(study, name)
+    task = study.tasks[name]
+    chosen_view = view or task.section.view
+    if chosen_view not in study.views:
+        raise unknown("view", chosen_view, study.views)
+    inputs_folder, folds = task.files.inputs(chosen_view), task.folds(chosen)
     files = {
-        "inputs": folder / seen / "inputs.npy",
-        "table": folder / seen / "inputs.parquet",
-        "train": folder / chosen / "folds.train.json",
-        "test": folder / chosen / "folds.test.json",
-        "audit": folder / chosen / "audit.json",
+        "inputs": inputs_folder.inputs,
+        "table": inputs_folder.table,
+        "train": folds.train,
+        "test": folds.test,
+        "audit": folds.audit,
     }
     missing = [path for path in files.values() if not path.is_file()]
     if missing:
@@ -201,11 +203,11 @@ def load_task(
         groups=[
             TaskGroup(int(entry["group"]), tuple(entry["folds"]), *_parts(entry, inputs)) for entry in train["groups"]
         ],
-        rendered=folder.name.endswith(grid.RENDERED),
+        rendered=task.is_rendered,
         _inputs=inputs,
         _tests=tests,
         _unit_groups=dict(train.get("unit_groups") or {}),
-        _config=study,
+        _study=study,
         _files=files,
     )
 

@@ -1,11 +1,12 @@
 # What all rules share: the checked config, wildcard constraints, and thin wrappers around fernas.core.grid.
 from fernas.core import grid, left_over, plugins, workflow as steps
 from fernas.core.digest import code_digest
-from fernas.core.errors import FernasError
+from fernas.workflow import start
 
-CONFIG = steps.checked(config, workflow.config_settings.configfiles or ["config.yaml"])
+STUDY = start.checked(config, workflow.config_settings.configfiles or ["config.yaml"])
+CONFIG = STUDY.config
 RESULTS = CONFIG.results
-steps.check_writable(CONFIG)
+start.check_writable(STUDY)
 if workflow.is_main_process:
     left_over.clear_stale_lock(RESULTS)
     left_over.date_future_files(RESULTS)

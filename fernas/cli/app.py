@@ -29,20 +29,20 @@ def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say mo
 @app.command()
 def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
     """Check a config: keys, types, names, roots of real datasets."""
-    from fernas.core import grid
-    from fernas.core.config import load_config
     from fernas.core.errors import ConfigError
+    from fernas.study import Study
+    from fernas.workflow.targets import count_jobs
 
-    study = load_config(config)
-    for name, dataset in study.datasets.items():
+    study = Study.load(config)
+    for name, dataset in study.config.datasets.items():
         if dataset.source == "real" and dataset.root is not None and not Path(dataset.root).exists():
             raise ConfigError(f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected your copy")
-    jobs = grid.count_jobs(study)
+    jobs = count_jobs(study)
     document = {
         "config": str(config),
-        "runs": len(list(grid.runs(study))),
+        "runs": len(list(study.runs())),
         "jobs": sum(jobs.values()),
-        "skipped": [f"{task}: {reason}" for task, reason in grid.skipped(study)],
+        "skipped": [f"{task}: {reason}" for task, reason in study.skipped],
     }
     emit(document, json, "config is valid")
 
@@ -57,9 +57,9 @@ def plan(
     """Estimate jobs, core-hours, disk and memory of a study before it starts; with --nodes also when it will end."""
     from fernas.cli.planning import estimate
     from fernas.cli.schedule import outlook
-    from fernas.core.config import load_config
+    from fernas.study import Study
 
-    study = load_config(config)
+    study = Study.load(config)
     document = estimate(study)
     if nodes is not None:
         document["schedule"] = outlook(study, nodes, cores)
@@ -328,11 +328,11 @@ def report(
     config: ConfigFile = Path("config.yaml"),
 ) -> None:
     """Write the HTML report from what is under the results folder."""
-    from fernas.core.config import load_config
     from fernas.reporting.report import build_report
     from fernas.reporting.tables import write_comparison
+    from fernas.study import Study
 
-    study = load_config(config)
+    study = Study.load(config).config
     results = Path(study.results)
     write_comparison(results, study, results / "comparison.csv", results / "comparison.md")
     typer.echo(str(build_report(results, study, results / "report")))
@@ -342,9 +342,9 @@ def report(
 def retry_failed(config: ConfigFile = Path("config.yaml")) -> None:
     """Forget failed searches and trainings, so that the next run tries them again."""
     from fernas.cli.retry import forget_failed
-    from fernas.core.config import load_config
+    from fernas.study import Study
 
-    for folder in forget_failed(load_config(config)):
+    for folder in forget_failed(Study.load(config)):
         typer.echo(f"forgot {folder}")
 
 

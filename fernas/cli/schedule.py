@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fernas.cli.planning import FACE_S, FRAME_S, LIGHT_JOB_S, TORCH_JOB_S, RunCost, run_costs, task_size
-from fernas.core.config import StudyConfig
+from fernas.study import Study
 
 QUEUE_S = 10.0  # seconds between the end of a job and the start of one that waited for it (polling, queue)
 
@@ -21,7 +21,7 @@ class Job:
     needs: list[int] = field(default_factory=list)
 
 
-def jobs_of(config: StudyConfig) -> list[Job]:
+def jobs_of(study: Study) -> list[Job]:
     """All jobs of a study with their costs, each after what it needs."""
     jobs: list[Job] = []
 
@@ -31,10 +31,10 @@ def jobs_of(config: StudyConfig) -> list[Job]:
 
     audits: dict[tuple[str, str], int] = {}
     scores = []
-    for cost in run_costs(config):
+    for cost in run_costs(study):
         place = (cost.run.task, cost.run.protocol)
         if place not in audits:
-            size = task_size(config, *place)
+            size = task_size(study, *place)
             read = add("data", cost.run.task, 2 * LIGHT_JOB_S + size.frames * FRAME_S, [])
             faces = add("align_faces", cost.run.task, LIGHT_JOB_S + size.samples * FACE_S, [read])
             inputs = add("make_inputs", cost.run.task, LIGHT_JOB_S + size.frames * FRAME_S, [faces])
@@ -50,7 +50,7 @@ def _run(cost: RunCost, audit: int, add: Any) -> list[int]:
     name = "/".join((run.task, run.protocol, run.method, run.scope))
     ends = []
     for search_seed in range(run.search_seeds if run.shards else 0):
-        groups = range(run.groups)
+        groups = range(run.fold_groups)
         found = [add("search", f"{name}/s{search_seed}/g{g}", cost.search_s, [audit]) for g in groups]
         for train_seed in range(run.train_seeds):
             own = f"{name}/s{search_seed}/t{train_seed}"
@@ -122,6 +122,6 @@ def _words(chain: list[int]) -> str:
     return f"{len(chain)} jobs one after another"
 
 
-def outlook(config: StudyConfig, nodes: int, cores_per_node: int) -> dict[str, Any]:
+def outlook(study: Study, nodes: int, cores_per_node: int) -> dict[str, Any]:
     """When the study would end on a cluster of so many nodes."""
-    return simulate(jobs_of(config), nodes * cores_per_node)
+    return simulate(jobs_of(study), nodes * cores_per_node)

@@ -22,6 +22,13 @@ NEUTRAL = {
 }
 
 
+NEUTRAL_PACKAGES = ("fernas.study", "fernas.workflow")
+
+
+def _is_neutral(module: str) -> bool:
+    return module in NEUTRAL or module.startswith(NEUTRAL_PACKAGES)
+
+
 def _module_path(module: str) -> Path | None:
     base = PACKAGE.joinpath(*module.split(".")[1:])
     for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -95,7 +102,7 @@ def closure(*modules: str) -> tuple[str, ...]:
     stack = list(modules)
     while stack:
         module = stack.pop()
-        if module in seen or module in NEUTRAL or _module_path(module) is None:
+        if module in seen or _is_neutral(module) or _module_path(module) is None:
             continue
         seen.add(module)
         stack.extend(_imports(module))

@@ -8,42 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fernas.core import composites, grid, plugins
-from fernas.core.config import StudyConfig, parse_config
+from fernas.core.config import StudyConfig
 from fernas.core.errors import ConfigError, FernasError, unknown
 from fernas.core.io import write_json, write_text
 from fernas.core.left_over import OWNER, cancel_slurm_jobs, dead_owner, is_alive
 from fernas.core.seeds import derive_seed
 
 STOP = ".work/track.stop"
-
-
-def checked(document: dict[str, Any], files: list[Any]) -> StudyConfig:
-    """The checked config of the workflow; an error is one message on stderr and exit status 2."""
-    try:
-        return parse_config(document, ", ".join(os.path.relpath(str(file)) for file in files))
-    except FernasError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        sys.stderr.flush()
-        raise SystemExit(2) from error
-
-
-def check_writable(config: StudyConfig) -> None:
-    """One message and exit status 2 when the results folder cannot be written."""
-    folder = Path(config.results)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-"):
-            pass
-    except OSError as error:
-        sys.stderr.write(f"ConfigError: results: {folder}: cannot be written ({error.strerror or error})\n")
-        sys.stderr.flush()
-        raise SystemExit(2) from error
 
 
 def all_targets(config: StudyConfig) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fernas.core import composites, grid, plugins
-from fernas.core.config import MethodConfig, StudyConfig, unfit
+from fernas.core.config import MethodConfig, StudyConfig
 from fernas.core.errors import FernasError
 from fernas.core.io import atomic_path, canonical_json, read_parquet, write_text
 from fernas.reporting.formats import (
@@ -45,6 +45,7 @@ from fernas.reporting.tree import (
     number,
     optional_json,
 )
+from fernas.study import Study
 
 COLUMNS = (
     "dataset", "task", "protocol", "method", "search", "space", "recipe", "search_scope", "seed_count", "folds",
@@ -343,7 +344,7 @@ def _skipped_rows(config: StudyConfig, rows: list[dict[str, Any]]) -> list[dict[
         for name, method in config.methods.items():
             if (task, protocol, name) in have or (task in reasons and name not in listed):
                 continue
-            misfit = unfit(config, task, name)
+            misfit = Study.of(config).misfit(task, name)
             reason = (
                 reasons.get(task)
                 or (f"not in this study: {misfit}" if misfit else "")

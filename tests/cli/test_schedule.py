@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fernas.cli.planning import estimate
 from fernas.cli.schedule import Job, jobs_of, simulate
-from fernas.core import grid
-from fernas.core.config import load_config
+from fernas.study import Study
+from fernas.workflow.targets import count_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,12 +52,12 @@ def test_the_end_lies_between_the_bounds(drawn, cores):
 
 @pytest.mark.parametrize("name", ["configs/tiny.yaml", "configs/huge.yaml"])
 def test_the_jobs_are_those_of_the_grid_and_cost_what_the_plan_says(name):
-    config = load_config(ROOT / name)
-    jobs = jobs_of(config)
-    counts = grid.count_jobs(config)
+    study = Study.load(ROOT / name)
+    jobs = jobs_of(study)
+    counts = count_jobs(study)
     for stage in ("search", "train", "predict", "score", "compare", "report"):
         assert sum(job.stage == stage for job in jobs) == counts[stage], stage
-    planned = {stage["stage"]: stage["core_s"] for stage in estimate(config)["stages"]}
+    planned = {stage["stage"]: stage["core_s"] for stage in estimate(study)["stages"]}
     for stage in ("search", "train"):
         simulated = sum(job.seconds for job in jobs if job.stage == stage)
         assert simulated == pytest.approx(planned[stage], rel=1e-3, abs=0.06)
@@ -70,7 +70,7 @@ def test_the_huge_study_is_what_its_tool_writes():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert (ROOT / "configs" / "huge.yaml").read_text() == module.text()
-    config = load_config(ROOT / "configs" / "huge.yaml")
-    assert len(config.datasets) == 14 and len(config.methods) == 15
-    assert len(list(grid.runs(config))) == 14 * 15
-    assert {max(m.search_seeds, m.train_seeds) for m in config.methods.values()} == {10}
+    study = Study.load(ROOT / "configs" / "huge.yaml")
+    assert len(study.datasets) == 14 and len(study.methods) == 15
+    assert len(list(study.runs())) == 14 * 15
+    assert {max(m.search_seeds, m.train_seeds) for m in study.methods.values()} == {10}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from fernas.core import plugins
-from fernas.core.config import parse_config
 from fernas.core.errors import ConfigError
 from fernas.faces.geometry import Eyes, eyes_transform
+from fernas.study import Study
 from fernas.views._base import FaceFrames, Phases, View
 from tests.faces.drawn import Shelf, clip
 
@@ -103,11 +103,11 @@ def test_a_clip_whose_phases_are_one_frame_leaves_one_frame_or_the_whole_clip(ki
 def test_the_config_of_a_study_names_the_view_and_the_nearest_option():
     document = {"datasets": {}, "tasks": {}, "protocols": {}, "methods": {}, "study": []}
     with pytest.raises(ConfigError, match=r"views\.v: weigths: unknown key \(did you mean 'weights'\?\)"):
-        parse_config({**document, "views": {"v": {"kind": "dynamic", "weigths": "exact"}}})
+        Study.parse({**document, "views": {"v": {"kind": "dynamic", "weigths": "exact"}}})
     with pytest.raises(ConfigError, match=r"views\.v: span: unknown key"):
-        parse_config({**document, "views": {"v": {"kind": "still", "span": "all"}}})
+        Study.parse({**document, "views": {"v": {"kind": "still", "span": "all"}}})
     with pytest.raises(ConfigError, match=r"views\.v\.kind: unknown name 'dynamik' \(did you mean 'dynamic'\?\)"):
-        parse_config({**document, "views": {"v": {"kind": "dynamik"}}})
+        Study.parse({**document, "views": {"v": {"kind": "dynamik"}}})
 
 
 def test_none_imports_torch_or_opencv_to_be_configured():
@@ -143,8 +143,8 @@ import sys
 import numpy as np, yaml
 from fernas.cli.planning import _shape
 from fernas.core import workflow
-from fernas.core.config import parse_config
 from fernas.core.errors import ConfigError
+from fernas.study import Study
 from fernas.views.inputs import InputSources, make_inputs
 from tests.fixtures.input_tables import clip_tables
 
@@ -152,15 +152,15 @@ document = yaml.safe_load(open(sys.argv[1]))
 document["views"]["new"] = {"kind": "range", "size": 16, "colour": "grey"}
 document["methods"]["emonas"]["view"] = "new"
 try:
-    parse_config(document)
+    Study.parse(document)
 except ConfigError as error:
     assert "its view new (range) is made of clips" in str(error)
 document["tasks"]["ckplus-3"]["frames"] = {"kind": "clip"}
-config = parse_config(document)
-assert _shape(config.views["new"]) == (1, 16, 16)
+study = Study.parse(document)
+assert _shape(study.views["new"]) == (1, 16, 16)
 frames = np.random.default_rng(0).integers(0, 256, (12, 60, 60, 3)).astype(np.uint8)
 sources = InputSources(*clip_tables([3]), lambda _, reference: frames[int(reference)])
-make_inputs(sources, workflow.view_section(config, "new"), sys.argv[2], sys.argv[3])
+make_inputs(sources, workflow.view_section(study.config, "new"), sys.argv[2], sys.argv[3])
 array = np.load(sys.argv[2], allow_pickle=False)
 assert array.shape == (1, 16, 16, 1) and array.any()
 """

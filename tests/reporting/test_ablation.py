@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from fernas.core.config import StudyConfig, load_config
+from fernas.core.config import StudyConfig
 from fernas.core.errors import ConfigError
 from fernas.core.io import read_parquet
 from fernas.reporting.ablation import ablation_table, differences, variants, write_ablation
 from fernas.scoring.compare import compare_runs
+from fernas.study import Study
 from tests.fabricate import EMOTIONS, predictions, search_files, study_document, training_files
 from tests.workflow.conftest import ROOT
 
@@ -56,7 +57,7 @@ def test_a_study_without_variants_is_told_where_some_are(own_tree):
 
 
 def test_the_shipped_ablation_has_what_the_papers_tables_ask_for():
-    config = load_config(ROOT / "configs" / "ablation.yaml")
+    config = Study.load(ROOT / "configs" / "ablation.yaml").config
     assert {config.tasks[entry.task].dataset for entry in config.study} == {"ckplus", "disfa", "casme2", "samm"}
     told = {name: differences(config.methods["emonas"], config.methods[name]) for name in variants(config)}
     flat = [text for found in told.values() for text in found]

@@ -13,13 +13,13 @@ import pytest
 import scipy.io
 import yaml
 
-from fernas.core.config import parse_config
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.images import MAX_PIXELS, decode_image, write_image
 from fernas.datasets._containers import digest_of, h5_pixels, read_ref
 from fernas.datasets._sheets import read_grid
 from fernas.datasets.check import check_data
 from fernas.datasets.ised import _mat_grid
+from fernas.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -177,4 +177,4 @@ def test_names_in_a_config_cannot_leave_the_results_folder(section, name):
     document = yaml.safe_load((ROOT / "configs" / "tiny.yaml").read_text())
     document[section][name] = next(iter(document[section].values()))
     with pytest.raises(ConfigError, match=f"{section}: the name"):
-        parse_config(document)
+        Study.parse(document)

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 from fernas.core.architecture import NamedArchitecture, Network
 from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError, ContractError
-from fernas.core.grid import extra_data
 from fernas.core.io import read_jsonl
 from fernas.spaces.networks import build_network
+from fernas.study.runs import extra_data
 from fernas.training.pretrained import PretrainedConfig, load_pretrained, read_weights
 from fernas.training.run import run_training
 from tests.toy_task import write_task

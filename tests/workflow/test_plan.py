@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fernas.core import grid
-from fernas.core.config import load_config
+from fernas.study import Study
+from fernas.workflow import targets
 from tests.workflow.conftest import ROOT, copy_workflow
 
 
@@ -38,26 +38,24 @@ def test_snakemakes_own_report_asks_for_no_number_of_cores(workflow):
 
 def test_the_demo_is_planned_as_counted(demo):
     assert demo.status == 0, demo.text
-    counted = {rule: n for rule, n in grid.count_jobs(load_config(ROOT / "config.yaml")).items() if n}
+    counted = {rule: n for rule, n in targets.count_jobs(Study.load(ROOT / "config.yaml")).items() if n}
     planned = {rule: n for rule, n in demo.rules.items() if rule != "all"}
     assert planned == counted
     assert sum(planned.values()) < 130
 
 
 def test_the_full_demo_holds_every_method_and_is_planned_as_counted(workflow):
-    config = load_config(ROOT / "configs" / "full.yaml")
-    listed = {name for entry in config.study for name in entry.methods}
+    study = Study.load(ROOT / "configs" / "full.yaml")
+    listed = {name for entry in study.config.study for name in entry.methods}
     assert {
         "emonas", "autofernet", "deep_evolution", "random", "random_mean", "random_autofernet", "random_patches",
         "darts", "darts_second", "pdarts", "pcdarts", "mobilenet_v2", "vgg16", "vgg19", "resnet50", "resnet18",
         "small_cnn", "lbp_top_svm",
     } <= listed  # fmt: skip
-    assert set(load_config(ROOT / "config.yaml").methods) >= listed, (
-        "the demo has a row for each, if only a skipped one"
-    )
+    assert set(Study.load(ROOT / "config.yaml").methods) >= listed, "the demo has a row for each, if only a skipped one"
     result = workflow.snakemake("-n", "--configfile", "configs/full.yaml", "--resources", "mem_mb=7000")
     assert result.status == 0, result.text
-    counted = {rule: n for rule, n in grid.count_jobs(config).items() if n}
+    counted = {rule: n for rule, n in targets.count_jobs(study).items() if n}
     assert {rule: n for rule, n in result.rules.items() if rule != "all"} == counted
 
 
@@ -81,8 +79,8 @@ def test_searches_and_trainings_need_the_audit_of_folds(demo):
 
 def test_parsing_imports_nothing_heavy():
     code = (
-        "import sys; from fernas.core.config import load_config; from fernas.core import grid, workflow;"
-        "c = load_config('config.yaml'); list(grid.runs(c)); import fernas.cli.app;"
+        "import sys; from fernas.study import Study; from fernas.workflow import start, targets;"
+        "list(Study.load('config.yaml').runs()); import fernas.cli.app;"
         "print(sorted({'torch', 'mlflow', 'cv2', 'dlib', 'matplotlib', 'snakemake'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -103,7 +101,7 @@ def test_complexity_asks_for_networks_and_costs_alone(workflow):
 def test_final_trains_what_the_config_lists_and_never_reads_test_ids(workflow):
     result = workflow.snakemake("-n", "final")
     assert result.status == 0, result.text
-    assert result.rules["final_model"] == len(load_config(ROOT / "config.yaml").final)
+    assert result.rules["final_model"] == len(Study.load(ROOT / "config.yaml").config.final)
     readers = {job.rule for job in result.jobs if any("folds.test" in path for path in job.inputs)}
     assert readers == {"predict", "audit_folds"}
     searches = [path for job in result.jobs if job.rule == "final_model" for path in job.inputs if "/g0/" in path]
@@ -180,11 +178,11 @@ def test_views_and_recipes_must_fit(workflow, task, method, message):
     assert result.status == 2 and message in result.text, result.text
 
 
-@pytest.mark.parametrize("target", grid.DATASET_TARGETS)
+@pytest.mark.parametrize("target", targets.SHIPPED)
 def test_every_dataset_target_plans_or_says_what_is_missing(workflow, target):
     result = workflow.snakemake("-n", target)
-    study = load_config(ROOT / "config.yaml")
-    if any(study.tasks[entry.task].dataset == target for entry in study.study):
+    study = Study.load(ROOT / "config.yaml")
+    if any(study.tasks[entry.task].dataset.name == target for entry in study.config.study):
         assert result.status == 0, result.text
     else:
         assert result.status == 2 and f"{target}" in result.text and "Traceback" not in result.text

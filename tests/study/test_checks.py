@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fernas.core.config import load_config, parse_config
 from fernas.core.errors import ConfigError
+from fernas.study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,7 +20,7 @@ CONFIGS = sorted([ROOT / "config.yaml", *(ROOT / "configs").glob("*.yaml")])
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_shipped_configs_are_valid(path):
-    load_config(path)
+    Study.load(path)
 
 
 @pytest.mark.parametrize(
@@ -49,21 +49,21 @@ def test_one_clear_message_for_a_bad_key(document, path, value, message):
         place = place[part]
     place[path[-1]] = value
     with pytest.raises(ConfigError, match=message):
-        parse_config(broken)
+        Study.parse(broken)
 
 
 def test_not_a_mapping_and_not_yaml(tmp_path):
     with pytest.raises(ConfigError, match="expected a mapping"):
-        parse_config([1])
+        Study.parse([1])
     path = tmp_path / "c.yaml"
     path.write_text("a: [")
     with pytest.raises(ConfigError, match="not valid yaml"):
-        load_config(path)
+        Study.load(path)
     with pytest.raises(ConfigError, match="No such file"):
-        load_config(tmp_path / "absent.yaml")
+        Study.load(tmp_path / "absent.yaml")
 
 
 def test_composite_and_parts_must_have_one_source(document):
     document["datasets"]["samm"] = {"source": "real", "root": "/somewhere"}
     with pytest.raises(ConfigError, match="must have one source"):
-        parse_config(document)
+        Study.parse(document)

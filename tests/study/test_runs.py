@@ -6,16 +6,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from fernas.core import grid, workflow
-from fernas.core.config import load_config, parse_config
+from fernas.core import workflow
 from fernas.core.errors import ConfigError
+from fernas.study import Study
+from fernas.workflow.targets import count_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def document():
-    return load_config(ROOT / "configs" / "autofernet.yaml").model_dump(mode="json", exclude_unset=True)
+    return Study.load(ROOT / "configs" / "autofernet.yaml").config.model_dump(mode="json", exclude_unset=True)
 
 
 def set_in(*path, value):
@@ -64,14 +65,15 @@ def test_one_clear_message(document, change, message):
     broken = copy.deepcopy(document)
     change(broken)
     with pytest.raises(ConfigError, match=message.replace("(", r"\(")):
-        parse_config(broken)
+        Study.parse(broken)
 
 
 def test_the_grid_of_ensembles_views_and_sources(document):
-    config = parse_config(document)
-    run = next(run for run in grid.runs(config) if run.method == "autofernet_ensemble")
-    assert (run.groups, run.shards, run.seeds) == (0, 0, [(0, 0)])
-    members = grid.member_runs(config, "autofernet_ensemble", "per_group")
+    study = Study.parse(document)
+    config = study.config
+    run = next(run for run in study.runs() if run.method == "autofernet_ensemble")
+    assert (run.fold_groups, run.shards, run.seeds) == (0, 0, [(0, 0)])
+    members = study.members_of("autofernet_ensemble", "per_group")
     wide, deep = "autofernet_fes", "autofernet_fes_deep"
     assert members == [(wide, "no_data", 0, 0), (wide, "no_data", 0, 1), (deep, "no_data", 0, 0)]
     wildcards = SimpleNamespace(
@@ -93,16 +95,17 @@ def test_a_method_sees_its_own_view(document):
     changed = copy.deepcopy(document)
     changed["views"]["small"] = {"kind": "still", "size": 32, "colour": "grey"}
     changed["methods"]["autofernet"]["view"] = "small"
-    config = parse_config(changed)
-    assert grid.views_of(config, "fer2013-7") == ["still-grey48", "small"]
-    assert workflow.inputs_file(config, "fer2013-7-rendered", "autofernet").endswith("/small/inputs.npy")
-    assert workflow.inputs_table(config, "fer2013-7-rendered").endswith("/still-grey48/inputs.parquet")
-    before, after = grid.count_jobs(parse_config(document)), grid.count_jobs(config)
+    study = Study.parse(changed)
+    task = study.task_of("fer2013-7-rendered")
+    assert task is study.tasks["fer2013-7"] and task.views == ["still-grey48", "small"]
+    assert str(task.inputs("autofernet").inputs).endswith("/small/inputs.npy")
+    assert str(task.inputs().table).endswith("/still-grey48/inputs.parquet")
+    before, after = count_jobs(Study.parse(document)), count_jobs(study)
     assert after["make_inputs"] == before["make_inputs"] + 1
 
 
 def test_the_threshold_study_is_the_published_grid_and_its_methods_differ_in_nothing_else():
-    config = load_config(ROOT / "configs" / "thresholds.yaml")
+    config = Study.load(ROOT / "configs" / "thresholds.yaml").config
     found = {}
     for name, method in config.methods.items():
         options = dict(method.recipe_options)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fernas.core import composites, grid
-from fernas.core.config import load_config, parse_config
 from fernas.core.errors import ConfigError
+from fernas.study import Study
+from fernas.workflow import targets
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,24 +25,22 @@ def document(shipped):
 
 def refused(document, message):
     with pytest.raises(ConfigError, match=message):
-        parse_config(document)
+        Study.parse(document)
 
 
 def test_names_adapters_and_parts(document):
     document["datasets"]["lab"] = {"adapter": "custom", "source": "real", "root": "/lab"}
     document["datasets"]["smic_vis"] = {"adapter": "smic", "options": {"camera": "VIS"}}
-    config = parse_config(document)
-    assert (
-        composites.adapter_name(config, "lab") == "custom" and composites.adapter_name(config, "macro") == "composite"
-    )
-    assert composites.adapter_names(config, "lab") == {"lab": "custom"}
-    assert composites.adapter_names(config, "megc2019") == {} and composites.adapter_names(config, "macro") == {
-        "macro": "composite"
-    }
-    assert composites.sources_of(config, "macro") == ("ckplus", "oulu", "jaffe")
-    assert composites.is_rendered(config, "macro") and not composites.is_rendered(config, "lab")
-    assert {"lab", "smic_vis", "macro"} == set(grid.more_targets(config))
-    people = composites.same_people(config, config.datasets)
+    study = Study.parse(document)
+    lab, macro = study.datasets["lab"], study.datasets["macro"]
+    assert lab.adapter == "custom" and macro.adapter == "composite"
+    assert lab.adapters == {"lab": "custom"} and macro.adapters == {"macro": "composite"}
+    assert study.datasets["megc2019"].adapters == {}
+    assert macro.sources == ("ckplus", "oulu", "jaffe")
+    assert macro.is_rendered and not lab.is_rendered
+    assert (macro.folder, lab.folder) == ("macro-rendered", "lab") and study.dataset_of("lab") is lab
+    assert targets.datasets(study) == [*targets.SHIPPED, "macro", "lab", "smic_vis"]
+    people = study.same_people(study.datasets)
     assert people["smic_vis"] == ["smic", "megc2019"]  # another camera, the same people
     assert people["ck48"] == ["ckplus", "macro"] and people["lab"] == []
 
@@ -75,7 +73,7 @@ def test_datasets_of_the_same_people_are_refused_before_anything_runs(document):
     document["datasets"]["macro"]["parts"] = ["ckplus", "ck48", "oulu", "jaffe"]
     refused(document, "dataset-out: ck(plus|48) and ck(plus|48) show the same people")
     document["study"] = [{"task": "macro-6", "protocol": "ckplus-to-oulu", "methods": ["small_cnn"]}]
-    parse_config(document)  # they stand on no two sides
+    Study.parse(document)  # they stand on no two sides
     document["protocols"]["ckplus-to-oulu"]["options"] = {"train": ["ckplus"], "test": ["ck48"]}
     refused(document, "ckplus and ck48 show the same people, so they cannot stand on two sides")
     document["study"][0]["protocol"] = "subject4"
@@ -100,17 +98,18 @@ def test_sides_must_be_datasets_of_the_task(document):
 
 def test_the_full_benchmark_needs_roots_and_nothing_else(tmp_path):
     path = ROOT / "configs/paper.yaml"
-    config = load_config(path)
-    assert set(grid.DATASET_TARGETS) <= set(config.datasets)
+    study = Study.load(path)
+    config = study.config
+    assert set(targets.SHIPPED) <= set(config.datasets)
     assert {d.source for d in config.datasets.values() if not d.parts} == {"real"}
-    assert {config.tasks[entry.task].dataset for entry in config.study} >= set(grid.DATASET_TARGETS)
-    assert not list(grid.runs(config)) and {task for task, _ in grid.skipped(config)} == set(config.tasks)
-    for name in grid.DATASET_TARGETS:
+    assert {config.tasks[entry.task].dataset for entry in config.study} >= set(targets.SHIPPED)
+    assert not list(study.runs()) and {task for task, _ in study.skipped} == set(config.tasks)
+    for name in targets.SHIPPED:
         with pytest.raises(ConfigError, match=r"root: missing, expected the folder of your copy"):
-            grid.dataset_target(config, name)
+            targets.dataset_files(study, name)
     document = yaml.safe_load(path.read_text())
     for name, section in document["datasets"].items():
         if name not in ("macro", "megc2019"):
             section["root"] = str(tmp_path)
-    full = parse_config(document)
-    assert grid.skipped(full) == [] and all(grid.dataset_target(full, name) for name in grid.DATASET_TARGETS)
+    full = Study.parse(document)
+    assert full.skipped == [] and all(targets.dataset_files(full, name) for name in targets.SHIPPED)

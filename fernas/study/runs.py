@@ -1,0 +1,136 @@
+"""Runs of a study: one method on one task under one protocol in one scope."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from fernas.core import plugins
+from fernas.core.config import MethodConfig, ProtocolConfig
+from fernas.core.errors import ConfigError
+from fernas.study.layout import RunFolder, SearchFolder, ShardFolder, TrainFolder
+
+if TYPE_CHECKING:
+    from fernas.study.study import Study
+
+
+class Repetition(NamedTuple):
+    """One trained repetition of a method in a scope."""
+
+    method: str
+    scope: str
+    search_seed: int
+    train_seed: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method on one task under one protocol in one scope: a row of the comparison.
+
+    Attributes:
+        task, protocol, method: names in the config.
+        scope: what a search may see.
+        fold_groups: how many searches a search seed needs; 0 for an ensemble.
+        shards: how many jobs train one repetition; 0 for an ensemble.
+        search_seeds, train_seeds: how many.
+        is_rendered: whether its faces are synthetic.
+        files: its folder, and those of its searches and repetitions.
+        task_folder: the folder of its task.
+    """
+
+    task: str
+    protocol: str
+    method: str
+    scope: str
+    fold_groups: int
+    shards: int
+    search_seeds: int
+    train_seeds: int
+    is_rendered: bool
+    files: RunFolder
+    task_folder: Path
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+        return self.files.path
+
+    @property
+    def seeds(self) -> list[tuple[int, int]]:
+        """All (search seed, training seed) pairs."""
+        return [(s, t) for s in range(self.search_seeds) for t in range(self.train_seeds)]
+
+    def search_folder(self, search_seed: int, fold_group: int) -> SearchFolder:
+        """The folder of one search."""
+        return self.files.search(search_seed, fold_group)
+
+    def train_folder(self, search_seed: int, train_seed: int) -> TrainFolder:
+        """The folder of one trained and scored repetition."""
+        return self.files.train(search_seed, train_seed)
+
+    def shard_folder(self, search_seed: int, train_seed: int, shard: int) -> ShardFolder:
+        """The folder of one shard of folds."""
+        return self.train_folder(search_seed, train_seed).shard(shard)
+
+    @property
+    def searches(self) -> list[SearchFolder]:
+        """The folders of all searches."""
+        return [self.search_folder(s, g) for s in range(self.search_seeds) for g in range(self.fold_groups)]
+
+    @property
+    def repetitions(self) -> list[TrainFolder]:
+        """The folders of all trained repetitions."""
+        return [self.train_folder(s, t) for s, t in self.seeds]
+
+    @property
+    def all_shards(self) -> list[ShardFolder]:
+        """The folders of the shards of all trained repetitions."""
+        return [folder.shard(shard) for folder in self.repetitions for shard in range(self.shards)]
+
+
+def scopes_of(method: MethodConfig) -> tuple[str, ...]:
+    """The scopes of a method; a method whose search reads no data has one, `no_data`."""
+    if method.combine:
+        return tuple(method.scopes)
+    from_data = plugins.load("search", method.search).uses_data or method.params_from is not None
+    return tuple(method.scopes) if from_data else ("no_data",)
+
+
+def fold_groups_of(scope: str, protocol: ProtocolConfig, name: str) -> int:
+    """How many searches a scope needs under a protocol, for one search seed.
+
+    Raises:
+        ConfigError: the scope is per fold and the protocol does not say how many folds it has.
+    """
+    if scope in ("no_data", "whole_dataset", "whole_matched", "published"):
+        return 1
+    if scope == "per_group":
+        return protocol.groups
+    if protocol.fold_count is None:
+        raise ConfigError(
+            f"protocols.{name}.fold_count: missing, expected the number of folds (scope per_fold needs it)"
+        )
+    return protocol.fold_count
+
+
+def members_of(study: "Study", method: str, scope: str) -> list[Repetition]:
+    """Everything that an ensemble combines in a scope.
+
+    Raises:
+        ConfigError: a member is not run in this scope.
+    """
+    members = []
+    for name in study.methods[method].combine:
+        member = study.methods[name]
+        scopes = scopes_of(member)
+        if scope not in scopes and scopes != ("no_data",):
+            raise ConfigError(f"methods.{method}: combines {name}, which is not run in scope {scope}")
+        shared = scope if scope in scopes else "no_data"
+        members += [
+            Repetition(name, shared, s, t) for s in range(member.search_seeds) for t in range(member.train_seeds)
+        ]
+    return members
+
+
+def extra_data(method: MethodConfig) -> str | bool:
+    """What a method uses beyond its dataset: the text of `trained_on`, else whether it does."""
+    return str(method.recipe_options.get("trained_on") or "") or method.extra_data

@@ -1,0 +1,174 @@
+"""The study: a config with its datasets, tasks and runs as objects."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, StudyEntry, ViewConfig, validate_section
+from fernas.core.errors import ConfigError, unknown
+from fernas.study import runs as _runs
+from fernas.study.checks import check_study, misfit
+from fernas.study.datasets import Dataset, same_people
+from fernas.study.layout import ResultsLayout
+from fernas.study.runs import Repetition, Run
+from fernas.study.tasks import Task
+
+Value = TypeVar("Value")
+
+
+class Named(dict[str, Value]):
+    """Entries of the config by name; an unknown name is a ConfigError that tells the nearest known one."""
+
+    def __init__(self, section: str, entries: dict[str, Value]) -> None:
+        super().__init__(entries)
+        self.section = section
+
+    def __missing__(self, name: str) -> Value:
+        raise unknown(self.section, name, self)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: what its config says, and what follows from it.
+
+    Made by `Study.load`, `Study.parse` or `Study.of`. Nothing here reads or writes results.
+    """
+
+    config: StudyConfig = field(repr=False)
+    results: Path
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Study":
+        """Read and check a config file; a ConfigError names the key, what it holds and what is expected."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror or error}") from error
+        try:
+            document = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path}: not valid yaml ({error})") from error
+        return cls.parse(document, str(path))
+
+    @classmethod
+    def parse(cls, document: Any, where: str = "config.yaml") -> "Study":
+        """Check a config document (a mapping as yaml gives it)."""
+        if not isinstance(document, dict):
+            raise ConfigError(f"{where}: expected a mapping of sections, got {type(document).__name__}")
+        study = cls.of(validate_section(StudyConfig, document, where))
+        check_study(study, where)
+        return study
+
+    @classmethod
+    def of(cls, config: StudyConfig) -> "Study":
+        """The study of a config that was checked before, as jobs get it."""
+        return cls(config, Path(config.results))
+
+    def at(self, results: Path | str) -> "Study":
+        """The same study with another results folder."""
+        return replace(self, results=Path(results))
+
+    @cached_property
+    def layout(self) -> ResultsLayout:
+        """Where its results lie."""
+        return ResultsLayout(self.results)
+
+    @cached_property
+    def datasets(self) -> Named[Dataset]:
+        """Its datasets by name."""
+        return Named("datasets", {name: Dataset(self, name, part) for name, part in self.config.datasets.items()})
+
+    @cached_property
+    def tasks(self) -> Named[Task]:
+        """Its tasks by name."""
+        return Named("tasks", {name: Task(self, name, part) for name, part in self.config.tasks.items()})
+
+    @cached_property
+    def views(self) -> Named[ViewConfig]:
+        """The sections of its views by name."""
+        return Named("views", self.config.views)
+
+    @cached_property
+    def protocols(self) -> Named[ProtocolConfig]:
+        """The sections of its protocols by name."""
+        return Named("protocols", self.config.protocols)
+
+    @cached_property
+    def methods(self) -> Named[MethodConfig]:
+        """The sections of its methods by name."""
+        return Named("methods", self.config.methods)
+
+    def dataset_of(self, folder: str) -> Dataset:
+        """The dataset of a folder name under results/data."""
+        return Named("dataset", {dataset.folder: dataset for dataset in self.datasets.values()})[folder]
+
+    def task_of(self, folder: str) -> Task:
+        """The task of a folder name under results/tasks and results/runs."""
+        return Named("task", {task.folder: task for task in self.tasks.values()})[folder]
+
+    def same_people(self, datasets: Iterable[str]) -> dict[str, list[str]]:
+        """Dataset -> those of the others that show the same people: by their adapters, or as the config says."""
+        return same_people(self.datasets[name] for name in datasets)
+
+    def misfit(self, task: str, method: str) -> str | None:
+        """Why a method makes no sense on a task; None where it does."""
+        return misfit(self, self.tasks[task], method)
+
+    def scopes_of(self, method: str) -> tuple[str, ...]:
+        """The scopes of a method; one whose search reads no data has the scope `no_data` alone."""
+        return _runs.scopes_of(self.methods[method])
+
+    def fold_groups_of(self, protocol: str, scope: str) -> int:
+        """How many searches a scope needs under a protocol, for one search seed."""
+        return _runs.fold_groups_of(scope, self.protocols[protocol], protocol)
+
+    def members_of(self, method: str, scope: str) -> list[Repetition]:
+        """Everything that an ensemble combines in a scope."""
+        return _runs.members_of(self, method, scope)
+
+    def runs(self, dataset: str | None = None, named: bool = False) -> Iterator[Run]:
+        """All runs whose datasets have roots, or those of one dataset.
+
+        Entries that run only when their dataset is named are left out unless it is, or `named` asks for them too.
+        """
+        for entry in self.config.study:
+            task = self.tasks[entry.task]
+            if dataset is not None and task.dataset.name != dataset:
+                continue
+            if entry.when == "named" and dataset is None and not named:
+                continue
+            if not task.dataset.missing_roots:
+                yield from self._runs_of(entry)
+
+    def _runs_of(self, entry: StudyEntry) -> Iterator[Run]:
+        task = self.tasks[entry.task]
+        for name in entry.methods:
+            method = self.methods[name]
+            for scope in self.scopes_of(name):
+                yield Run(
+                    task=entry.task,
+                    protocol=entry.protocol,
+                    method=name,
+                    scope=scope,
+                    fold_groups=0 if method.combine else self.fold_groups_of(entry.protocol, scope),
+                    shards=0 if method.combine else self.protocols[entry.protocol].shards,
+                    search_seeds=method.search_seeds,
+                    train_seeds=method.train_seeds,
+                    is_rendered=task.is_rendered,
+                    files=self.layout.run(task.folder, entry.protocol, name, scope),
+                    task_folder=task.files.path,
+                )
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """(task, reason) for tasks of the study whose datasets have no root."""
+        rows = []
+        for name in dict.fromkeys(entry.task for entry in self.config.study if entry.when == "all"):
+            missing = self.tasks[name].dataset.missing_roots
+            if missing:
+                rows.append((name, f"datasets.{', datasets.'.join(missing)}: source is real and root is not set"))
+        return rows

@@ -1,0 +1,131 @@
+"""What the targets of the workflow ask for, and how many jobs the whole study needs."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fernas.core.errors import ConfigError, FernasError
+from fernas.study import Study
+
+SHIPPED = (
+    "ckplus", "ck48", "mug", "ised", "disfa", "oulu", "fer2013", "rafdb", "jaffe",
+    "casme", "casme2", "casme_sq", "samm", "smic", "megc2019",
+)  # fmt: skip
+
+
+def all_files(study: Study) -> list[Path]:
+    """The files of the whole study; one line on stderr per task that is skipped for want of a root."""
+    for task, reason in study.skipped:
+        sys.stderr.write(f"skipped: {task}: {reason}\n")
+    return [study.layout.comparison, study.layout.report.index]
+
+
+def score_files(study: Study, dataset: str | None = None) -> list[Path]:
+    """The scores of all repetitions of the study, or of one dataset."""
+    return [repetition.scores for run in study.runs(dataset) for repetition in run.repetitions]
+
+
+def record_files(study: Study) -> list[Path]:
+    """What tables read beside scores: the architecture of every search, and the status of every shard."""
+    runs = list(study.runs())
+    architectures = [search.architecture for run in runs for search in run.searches]
+    return architectures + [shard.status for run in runs for shard in run.all_shards]
+
+
+def cost_files(study: Study) -> list[Path]:
+    """What every search and every shard has cost."""
+    runs = list(study.runs())
+    return [s.cost for run in runs for s in run.searches] + [s.cost for run in runs for s in run.all_shards]
+
+
+def architecture_files(study: Study) -> list[Path]:
+    """The architectures of every search."""
+    return [search.architecture for run in study.runs() for search in run.searches]
+
+
+def dataset_files(study: Study, dataset: str) -> list[Path]:
+    """What a dataset's own target asks for.
+
+    Raises:
+        ConfigError: it cannot run.
+    """
+    missing = study.datasets[dataset].missing_roots
+    if missing:
+        raise ConfigError(
+            f"config.yaml: datasets.{missing[0]}.root: missing, expected the folder of your copy "
+            f"(the target {dataset} was asked for and its source is real)"
+        )
+    files = score_files(study, dataset)
+    if not files:
+        raise ConfigError(f"config.yaml: study: no entry has a task of {dataset}; add one to run this target")
+    return files
+
+
+def datasets(study: Study) -> list[str]:
+    """The datasets that have a target: those that fernas ships, and those that the config names itself."""
+    return list(dict.fromkeys([*SHIPPED, *study.datasets]))
+
+
+def dataset_input(study: Study, dataset: str) -> Callable[[Any], list[Path]]:
+    """The input function of a dataset's target; an error is one message and exit status 2."""
+
+    def files(wildcards: Any) -> list[Path]:
+        try:
+            return dataset_files(study, dataset)
+        except FernasError as error:
+            _refuse(f"{type(error).__name__}: {error}")
+
+    return files
+
+
+def ablation_scores(study: Study) -> list[Path]:
+    """The scores that the ablation table needs; without variants one message and exit status 2."""
+    if not any(name.startswith("emonas_") for entry in study.config.study for name in entry.methods):
+        _refuse(
+            "ConfigError: ablation: no method of this study is a variant of emonas (named emonas_...); some are in "
+            "configs/ablation.yaml: snakemake --cores all ablation --configfile configs/ablation.yaml"
+        )
+    return score_files(study)
+
+
+def final_models(study: Study) -> list[Path]:
+    """The models on all subjects that the config asks for; without any one message and exit status 2."""
+    if not study.config.final:
+        _refuse("ConfigError: final: no model is asked for; list {task, protocol, method} under the key `final`")
+    return [
+        study.layout.final(study.tasks[entry.task].folder, entry.protocol, entry.method).model
+        for entry in study.config.final
+    ]
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+    os._exit(2)  # Snakemake would wrap any exception of an input function into its own message and status 1
+
+
+def count_jobs(study: Study) -> dict[str, int]:
+    """Jobs per rule that the whole study needs."""
+    runs = list(study.runs())
+    splits = {(run.task, run.protocol) for run in runs}
+    tasks = [study.tasks[name] for name in {run.task for run in runs}]
+    sources = {source for task in tasks for source in task.dataset.sources}
+    every = sources | {task.dataset.name for task in tasks}
+    return {
+        "synthesize": sum(study.datasets[name].is_rendered for name in sources),
+        "build_manifest": len(every),
+        "audit_dataset": len(every),
+        "align_faces": len(every),
+        "make_inputs": sum(len(task.views) for task in tasks),
+        "make_folds": len(splits),
+        "audit_folds": len(splits),
+        "search": sum(len(run.searches) for run in runs),
+        "train": sum(len(run.all_shards) for run in runs),
+        "predict": sum(len(run.seeds) for run in runs if run.shards),
+        "combine": sum(len(run.seeds) for run in runs if not run.shards),
+        "score": sum(len(run.seeds) for run in runs),
+        "compare": 1,
+        "report": 1,
+    }
