@@ -22,9 +22,9 @@ def main(
     """Write faces.parquet, previews.npy and card.md; a composite takes the faces of its parts. `audit` has passed."""
     from fernas.core.config import FacesConfig
     from fernas.core.io import read_json, read_npy, read_parquet, write_npy, write_parquet, write_text
+    from fernas.datasets.adapters import adapter_of
     from fernas.datasets.card import data_card
     from fernas.datasets.frames import FrameReader
-    from fernas.datasets.named import adapter_of
     from fernas.faces.align import align_manifest, merge_faces
 
     table = read_parquet(manifest)

@@ -20,13 +20,13 @@ def main(
     from fernas.core.config import AuditConfig
     from fernas.core.errors import DataError
     from fernas.core.io import read_json, read_parquet, write_json, write_parquet
+    from fernas.datasets.adapters import adapter_of
     from fernas.datasets.audit import audit_dataset, rendered_truths
     from fernas.datasets.demographics import sample_groups
     from fernas.datasets.frames import FrameReader
-    from fernas.datasets.named import adapter_of
 
     table = read_parquet(manifest)
-    expected = read_json(truth[0]) if isinstance(truth, str) is False and truth else None
+    expected = read_json(truth[0]) if truth else None
     reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
     spec = adapter_of(dataset, adapters, list(roots)).spec
     findings = audit_dataset(spec, table, reader, expected, config=AuditConfig(**options))

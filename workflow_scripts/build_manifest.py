@@ -20,8 +20,8 @@ def main(
     `truth` orders this job after rendering; it is not read.
     """
     from fernas.core.io import read_parquet, write_parquet
+    from fernas.datasets.adapters import adapter_of
     from fernas.datasets.manifest import build_manifest, merge_manifests
-    from fernas.datasets.named import adapter_of
 
     adapter = adapter_of(dataset, adapters, list(roots))
     if parts:

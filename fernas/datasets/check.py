@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fernas.core import plugins
 from fernas.core.errors import DataError
+from fernas.datasets.adapters import adapter_of
 from fernas.datasets.audit import audit_dataset
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest, merge_manifests
@@ -19,7 +19,7 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
     Raises:
         ConfigError: unknown dataset or option.
     """
-    adapter = plugins.load("datasets", name)
+    adapter = adapter_of(name)
     path = Path(root)
     try:
         if not path.exists():

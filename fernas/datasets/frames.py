@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fernas.core.errors import ContractError
-from fernas.datasets.named import adapter_of
+from fernas.datasets.adapters import adapter_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.images import natural_key
 from fernas.datasets._base import Adapter
 from fernas.datasets._rows import COLUMNS, typed
-from fernas.datasets.named import adapter_of
+from fernas.datasets.adapters import adapter_of
 
 __all__ = ["COLUMNS", "build_manifest", "merge_manifests", "typed", "validate_manifest"]
 KINDS = {"still", "clip"}

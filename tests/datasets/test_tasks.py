@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fernas.core.config import FrameRule, TaskConfig
-from fernas.core.errors import ConfigError, DataError
+from fernas.core.errors import ConfigError, ContractError, DataError
+from fernas.core.io import write_parquet
 from fernas.datasets.manifest import build_manifest
-from fernas.datasets.tasks import peak_positions, task_samples
+from fernas.datasets.tasks import peak_positions, read_samples, task_samples, write_samples
 from tests.datasets import trees
 
 SEVEN = ("anger", "disgust", "happiness", "sadness", "surprise", "contempt", "neutral")
@@ -73,6 +74,31 @@ def test_rare_rule(ckplus):
         task_samples(ckplus, task(classes=three, rare="error", min_subjects=2))
     with pytest.raises(DataError, match="1 classes left"):
         task_samples(ckplus, task(classes=three, rare="drop", min_subjects=2))
+
+
+@pytest.mark.parametrize("classes", [SEVEN, ("anger", "disgust", "surprise")])
+def test_stored_samples_are_the_samples_with_classes_dropped_and_unused_labels(ckplus, tmp_path, classes):
+    ckplus["label"] = ckplus["raw_label"] = ["anger", "anger", "anger", "disgust", "surprise", "happiness"]
+    samples = task_samples(ckplus, task(classes=classes, rare="drop", min_samples=3, min_subjects=1))
+    assert samples.attrs["dropped"] or samples.attrs["unused"]
+    write_samples(tmp_path / "samples.parquet", samples)
+    stored = read_samples(tmp_path / "samples.parquet")
+    pd.testing.assert_frame_equal(stored, samples)
+    assert stored.attrs == samples.attrs and list(stored.attrs["classes"]) == list(samples.attrs["classes"])
+    assert [type(row) for row in stored["positions"]] == [list] * len(samples)
+
+
+def test_a_file_that_holds_no_samples_is_refused(ckplus, tmp_path):
+    with pytest.raises(DataError, match=r"samples.parquet: no such file"):
+        read_samples(tmp_path / "samples.parquet")
+    write_parquet(tmp_path / "samples.parquet", ckplus)
+    with pytest.raises(ContractError, match="samples.parquet: no samples of a task: source_id"):
+        read_samples(tmp_path / "samples.parquet")
+    samples = task_samples(ckplus, task())
+    samples.attrs.pop("classes")
+    write_samples(tmp_path / "samples.parquet", samples)
+    with pytest.raises(ContractError, match="classes missing"):
+        read_samples(tmp_path / "samples.parquet")
 
 
 def test_clips_keep_onset_apex_and_offset(tmp_path):

@@ -1,4 +1,8 @@
-"""Adapters under the names that a config gives to its datasets, and composites that a config makes of its datasets."""
+"""Which adapter reads a dataset: plug-ins under the names that a config gives, and composites of several datasets.
+
+Every job resolves adapters here, from the names that its rule passes. Nothing else loads a plug-in by a dataset's name,
+since a dataset may have a name of its own (`smic_vis: {adapter: smic}`).
+"""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -15,7 +19,7 @@ def adapter_of(name: str, adapters: Mapping[str, str] | None = None, parts: Sequ
     Args:
         name: the dataset's name in the config.
         adapters: dataset -> plug-in of fernas/datasets, where the two names differ.
-        parts: the datasets of a composite.
+        parts: the datasets of a composite that the config makes.
 
     Raises:
         ConfigError: there is no such plug-in.
@@ -28,6 +32,6 @@ def adapter_of(name: str, adapters: Mapping[str, str] | None = None, parts: Sequ
     adapter: Adapter = plugins.load("datasets", kind)
     if kind == name:
         return adapter
-    own = copy.copy(adapter)
-    own.spec = replace(adapter.spec, name=name)
-    return own
+    renamed = copy.copy(adapter)
+    renamed.spec = replace(adapter.spec, name=name)
+    return renamed
