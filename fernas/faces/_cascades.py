@@ -38,24 +38,24 @@ def _run(
         maxSize=(max_px, max_px),
         outputRejectLevels=True,
     )
-    found = [((int(b[0]), int(b[1]), int(b[2]), int(b[3])), float(w)) for b, w in zip(boxes, weights, strict=True)]
-    return sorted(found, key=lambda item: (-item[1], item[0]))
+    scored = [((int(b[0]), int(b[1]), int(b[2]), int(b[3])), float(w)) for b, w in zip(boxes, weights, strict=True)]
+    return sorted(scored, key=lambda item: (-item[1], item[0]))
 
 
 class HaarDetector:
-    """OpenCV's frontal-face cascade; one instance per thread."""
+    """OpenCV's frontal-face cascade; not safe to share between threads."""
 
     def __init__(self) -> None:
         self._cascade = _load(FACE)
 
     def detect(self, grey: np.ndarray) -> list[tuple[Box, float]]:
         """Boxes with their scores (weight of the last stage), best first; grey is uint8 (H, W)."""
-        found = _run(self._cascade, cv2.equalizeHist(grey), MIN_FACE_PX, max(grey.shape), step=1.1, neighbours=5)
-        return [((float(x), float(y), float(x + w), float(y + h)), score) for (x, y, w, h), score in found]
+        boxes = _run(self._cascade, cv2.equalizeHist(grey), MIN_FACE_PX, max(grey.shape), step=1.1, neighbours=5)
+        return [((float(x), float(y), float(x + w), float(y + h)), score) for (x, y, w, h), score in boxes]
 
 
 class EyeCascades:
-    """Eyes by OpenCV's eye cascades inside a face box; one instance per thread."""
+    """Eyes by OpenCV's eye cascades inside a face box; not safe to share between threads."""
 
     def __init__(self) -> None:
         self._cascades = [_load(name) for name in EYES]
@@ -93,8 +93,8 @@ class EyeCascades:
     @staticmethod
     def _left_of(cascade: cv2.CascadeClassifier, region: np.ndarray, middle: float) -> np.ndarray | None:
         """Centre of the best detection left of the face's middle, in pixels of the region."""
-        found = _run(cascade, region, int(0.12 * SEARCH_WIDTH_PX), int(0.45 * SEARCH_WIDTH_PX), step=1.05, neighbours=3)
-        for (x, y, w, h), _ in found:
+        boxes = _run(cascade, region, int(0.12 * SEARCH_WIDTH_PX), int(0.45 * SEARCH_WIDTH_PX), step=1.05, neighbours=3)
+        for (x, y, w, h), _ in boxes:
             if x + w / 2 < middle:
                 return np.array([x + w / 2, y + h / 2])
         return None

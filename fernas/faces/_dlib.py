@@ -1,7 +1,6 @@
 """dlib's face detector and shape predictors: the only module that imports dlib."""
 
 import importlib.util
-import threading
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,11 @@ def _dlib() -> Any:
     return dlib
 
 
+@cache
+def _hog_detector() -> Any:
+    return _dlib().get_frontal_face_detector()  # takes half a second to build
+
+
 def five_point_model() -> Path | None:
     """The five-point model inside the installed face_recognition_models package, or None.
 
@@ -38,14 +42,10 @@ def five_point_model() -> Path | None:
 
 
 class DlibDetector:
-    """dlib's frontal HOG detector; one instance per thread."""
-
-    _of_thread = threading.local()  # building it takes half a second, and it must not be shared between threads
+    """dlib's frontal HOG detector; not safe to share between threads."""
 
     def __init__(self) -> None:
-        if not hasattr(self._of_thread, "detector"):
-            self._of_thread.detector = _dlib().get_frontal_face_detector()
-        self._detector = self._of_thread.detector
+        self._detector = _hog_detector()
 
     def detect(self, grey: np.ndarray, upsample: int) -> list[tuple[Box, float]]:
         """Boxes with their scores (0 is the detector's threshold), best first.
@@ -54,16 +54,16 @@ class DlibDetector:
             grey: uint8 (H, W).
             upsample: how many times the image is doubled first; the smallest face is 80 px without.
         """
-        found, scores, _ = self._detector.run(grey, upsample, 0.0)
+        rectangles, scores, _ = self._detector.run(grey, upsample, 0.0)
         boxes = [
             ((float(r.left()), float(r.top()), float(r.right() + 1), float(r.bottom() + 1)), float(score))
-            for r, score in zip(found, scores, strict=True)
+            for r, score in zip(rectangles, scores, strict=True)
         ]
         return sorted(boxes, key=lambda item: (-item[1], item[0]))
 
 
 class ShapePredictor:
-    """A dlib shape predictor of five or 68 points; one instance per thread."""
+    """A dlib shape predictor of five or 68 points; not safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():

@@ -1,9 +1,8 @@
 """One row per sample of a manifest: where its face is, and the one transform that all its frames are aligned by."""
 
+import functools
 import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,7 +27,7 @@ from fernas.faces.warp import warp_face
 logger = logging.getLogger(__name__)
 
 ReadFrame = Callable[[str, str], np.ndarray]
-OwnLandmarksOf = Callable[[dict[str, Any]], np.ndarray | None]
+ShippedLandmarksOf = Callable[[dict[str, Any]], np.ndarray | None]
 
 COLUMNS = (
     "sample_id",
@@ -43,13 +42,28 @@ COLUMNS = (
     "score",
     "transform",
 )
-# A dataset crop's face, as a share of the image, for landmarks alone.
+# Where the face is in a crop that a dataset ships, as shares of the image (x0, y0, x1, y1); used for landmarks only.
 SHIPPED_FACE = (0.1, 0.15, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
 class Face:
-    """What is known of one sample's face; coordinates are source pixels, `transform` as in `geometry`."""
+    """The face of one sample: a row of the faces table.
+
+    Attributes:
+        status: ok, shipped (a crop of the dataset, taken whole) or no_face.
+        detector: dlib, haar, dataset_box, shipped or none.
+        landmarker: dlib5, dlib68, eye_cascades, dataset, box (guessed from the box's framing) or none.
+        reason: why there is no face.
+        box: x0, y0, x1, y1, source pixels.
+        landmarks: eyes and nose tip, source pixels.
+        reference_frame: position of the frame that was used.
+        score: of the detector.
+        transform: float64 (2, 3), source pixels -> unit square; None where no frame can be read.
+        nose: nose tip (2,), source pixels.
+        nose_source: landmarks, estimated or mean.
+        preview: uint8 (p, p, 3).
+    """
 
     status: str
     detector: str
@@ -68,27 +82,26 @@ class Face:
 def align_manifest(
     manifest: pd.DataFrame,
     read_frame: ReadFrame,
-    own_landmarks: OwnLandmarksOf | None,
+    shipped_landmarks: ShippedLandmarksOf | None,
     ships_crops: Mapping[str, bool],
     config: FacesConfig,
     progress: Callable[..., Iterable[Any]] = show_progress,
-    threads: int = 1,
 ) -> tuple[pd.DataFrame, np.ndarray]:
-    """Find and align the face of every row of a manifest; deterministic, whatever the number of threads.
+    """Find and align the face of every row of a manifest; deterministic.
 
-    The onset frame is tried first, then the following ones up to `max_tries`; the first frame with plausible landmarks
-    gives the transform of the whole clip. A face without landmarks is placed by its box. A sample without a face keeps
-    the largest centred square of its image, `status` "no_face" and a reason.
+    The onset frame is tried first, then the following ones up to `max_tries`. The first frame with plausible landmarks
+    gives the transform of the whole clip: one transform per frame would cancel motion or invent it. A face without
+    landmarks is placed by its box. A sample without a face keeps the largest centred square of its image, with
+    `status` "no_face" and a reason.
 
     Args:
         manifest: one row per sample (columns `sample_id, dataset, frames, onset, box` are read).
         read_frame: (dataset, reference) -> uint8 RGB (H, W, 3).
-        own_landmarks: manifest row -> float (3, 2) image-left eye, image-right eye, nose tip in source pixels of the
-            row's first frame (the onset), or None.
+        shipped_landmarks: manifest row -> the landmarks that its dataset ships, float (3, 2): image-left eye,
+            image-right eye, nose tip, in source pixels of the row's first frame (the onset); or None.
         ships_crops: dataset -> whether it ships cropped faces: nothing is detected, the whole image is the face.
         config: detectors, landmarkers and the canonical face.
         progress: called as progress(items, total=, desc=).
-        threads: rows worked on at the same time (dlib and OpenCV release the interpreter's lock).
 
     Returns:
         The faces table, one row per manifest row in its order (columns `COLUMNS`), and previews uint8 (N, p, p, 3).
@@ -96,20 +109,15 @@ def align_manifest(
     Raises:
         ConfigError: dlib or a model file that the config asks for is missing.
     """
-    remark = check_landmarkers(config)
-    if remark is not None:
-        logger.warning("%s", remark)
-    workers = threading.local()
-
-    def work(row: dict[str, Any]) -> Face:
-        if not hasattr(workers, "aligner"):
-            workers.aligner = _Aligner(config, read_frame, own_landmarks)
-        return workers.aligner.align(row, ships_crops.get(row["dataset"], False))
-
+    warning = check_landmarkers(config)
+    if warning is not None:
+        logger.warning("%s", warning)
     rows: list[Any] = manifest.to_dict("records")
+    aligner = _Aligner(config, read_frame, shipped_landmarks)
     previews = np.zeros((len(rows), config.preview_px, config.preview_px, 3), np.uint8)
     faces = []
-    for number, face in enumerate(progress(_each(rows, work, threads), total=len(rows), desc="align faces")):
+    for number, row in enumerate(progress(rows, total=len(rows), desc="align faces")):
+        face = aligner.align(row, ships_crops.get(row["dataset"], False))
         if face.preview is not None:
             previews[number] = face.preview
         faces.append(replace(face, preview=None))
@@ -123,14 +131,6 @@ def align_manifest(
     return table, previews
 
 
-def _each(rows: list[Any], work: Callable[[Any], Face], threads: int) -> Iterator[Face]:
-    if threads <= 1:
-        yield from map(work, rows)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(work, rows)
-
-
 def merge_faces(
     manifest: pd.DataFrame, parts: list[pd.DataFrame], previews: list[np.ndarray]
 ) -> tuple[pd.DataFrame, np.ndarray]:
@@ -139,42 +139,42 @@ def merge_faces(
     Raises:
         ContractError: a sample of the composite has no row in any part.
     """
-    place = {
+    row_of = {
         sample_id: (number, position)
         for number, part in enumerate(parts)
         for position, sample_id in enumerate(part["sample_id"])
     }
-    missing = [s for s in manifest["sample_id"] if s not in place]
+    missing = [s for s in manifest["sample_id"] if s not in row_of]
     if missing:
         raise ContractError(
             f"faces: {len(missing)} samples of the composite are in none of its parts, first {missing[0]}"
         )
-    found = [place[s] for s in manifest["sample_id"]]
-    table = (
-        pd.concat([parts[number].iloc[[position]] for number, position in found], ignore_index=True)
-        if found
-        else parts[0][:0]
-    )
-    images = np.stack([previews[number][position] for number, position in found]) if found else previews[0][:0]
-    return table, images
+    rows = [row_of[s] for s in manifest["sample_id"]]
+    if not rows:
+        return parts[0][:0], previews[0][:0]
+    table = pd.concat([parts[number].iloc[[position]] for number, position in rows], ignore_index=True)
+    return table, np.stack([previews[number][position] for number, position in rows])
 
 
 class _Aligner:
-    """The detectors of one thread and what they are applied to."""
+    """The detectors and landmarkers of a config, applied to rows of a manifest."""
 
-    def __init__(self, config: FacesConfig, read_frame: ReadFrame, own_landmarks: OwnLandmarksOf | None) -> None:
+    def __init__(
+        self, config: FacesConfig, read_frame: ReadFrame, shipped_landmarks: ShippedLandmarksOf | None
+    ) -> None:
         self.config = config
         self.read_frame = read_frame
-        self.own_landmarks = own_landmarks
+        self.shipped_landmarks = shipped_landmarks
         self.finder = FaceFinder(config)
 
     def align(self, row: dict[str, Any], is_shipped: bool) -> Face:
         """The face of one manifest row."""
         if len(row["frames"]) == 0:
             return Face("no_face", "none", reason="no frames")
-        return self._shipped(row) if is_shipped else self._detected(row)
+        return self._align_crop(row) if is_shipped else self._align_image(row)
 
-    def _shipped(self, row: dict[str, Any]) -> Face:
+    def _align_crop(self, row: dict[str, Any]) -> Face:
+        """A crop that the dataset ships: nothing is detected, the whole image is the face."""
         position = _first_position(row)
         try:
             image = self.read_frame(row["dataset"], row["frames"][position])
@@ -183,16 +183,17 @@ class _Aligner:
         height, width = image.shape[:2]
         x0, y0, x1, y1 = SHIPPED_FACE
         inner = Detection((x0 * width, y0 * height, x1 * width, y1 * height), "shipped", None)
-        own = lambda: self._own(row, position)  # noqa: E731
         # Eye cascades give no nose, and a dataset of shipped crops may have tens of thousands of images.
-        landmarks = self.finder.landmarks(as_grey(image), inner, own, without=("eye_cascades",))
+        landmarks = self.finder.landmarks(
+            as_grey(image), inner, lambda: self._shipped(row, position), without=("eye_cascades",)
+        )
         face = Face(
             "shipped", "shipped", box=(0.0, 0.0, float(width), float(height)), reference_frame=position,
             transform=whole_transform(height, width),
         )  # fmt: skip
         return self._finished(_with_landmarks(face, landmarks), image)
 
-    def _detected(self, row: dict[str, Any]) -> Face:
+    def _align_image(self, row: dict[str, Any]) -> Face:
         """Try frames until one has landmarks; fall back to a box, the dataset's box, the centre."""
         boxed: tuple[Face, np.ndarray] | None = None
         first: tuple[int, np.ndarray] | None = None
@@ -206,7 +207,7 @@ class _Aligner:
             first = first or (position, image)
             grey = as_grey(image)
             detection = self.finder.detect(grey)
-            landmarks = self.finder.landmarks(grey, detection, lambda p=position: self._own(row, p))  # type: ignore[misc]
+            landmarks = self.finder.landmarks(grey, detection, functools.partial(self._shipped, row, position))
             if landmarks is not None:
                 return self._finished(self._by_landmarks(detection, landmarks, position), image)
             if detection is not None and boxed is None:
@@ -218,10 +219,11 @@ class _Aligner:
         return self._without_detection(row, *first)
 
     def _without_detection(self, row: dict[str, Any], position: int, image: np.ndarray) -> Face:
-        box = _own_box(row) if "dataset_box" in self.config.detectors else None
+        """The face by the dataset's own box, else the centre of the image with the reason."""
+        box = _shipped_box(row) if "dataset_box" in self.config.detectors else None
         if box is not None:
             detection = Detection(box, "dataset_box", None)
-            landmarks = self.finder.landmarks(as_grey(image), detection, lambda: self._own(row, position))
+            landmarks = self.finder.landmarks(as_grey(image), detection, lambda: self._shipped(row, position))
             if landmarks is not None:
                 return self._finished(self._by_landmarks(detection, landmarks, position), image)
             return self._finished(self._by_box(detection, position), image)
@@ -254,11 +256,11 @@ class _Aligner:
         assert face.transform is not None  # noqa: S101 - every path that has an image has a transform
         return replace(face, preview=warp_face(image, face.transform, self.config.preview_px))
 
-    def _own(self, row: dict[str, Any], position: int) -> np.ndarray | None:
-        """The dataset's own landmarks; they are of the first frame and serve no other."""
-        if self.own_landmarks is None or position != _first_position(row):
+    def _shipped(self, row: dict[str, Any], position: int) -> np.ndarray | None:
+        """The landmarks that the dataset ships; they belong to the first frame only."""
+        if self.shipped_landmarks is None or position != _first_position(row):
             return None
-        return self.own_landmarks(row)
+        return self.shipped_landmarks(row)
 
 
 def _with_landmarks(face: Face, landmarks: Landmarks | None) -> Face:
@@ -284,7 +286,7 @@ def _positions_to_try(row: dict[str, Any], max_tries: int) -> list[int]:
     return list(range(first, min(first + max_tries, len(row["frames"]))))
 
 
-def _own_box(row: dict[str, Any]) -> tuple[float, float, float, float] | None:
+def _shipped_box(row: dict[str, Any]) -> tuple[float, float, float, float] | None:
     """The box that the dataset ships, if it is a box."""
     box = row.get("box")
     if box is None or np.ndim(box) != 1 or len(box) != 4 or not np.isfinite(np.asarray(box, np.float64)).all():
@@ -294,17 +296,18 @@ def _own_box(row: dict[str, Any]) -> tuple[float, float, float, float] | None:
 
 
 def _fill_missing_noses(datasets: list[str], faces: list[Face], config: FacesConfig) -> list[Face]:
-    """Noses that nothing gave: the mean aligned nose of the dataset, of all rows, or the canonical one."""
-    seen: dict[str, list[np.ndarray]] = {}
+    """Noses that no landmarker gave: the mean aligned nose of the dataset, of all rows, or the canonical one."""
+    aligned_noses: dict[str, list[np.ndarray]] = {}
     for dataset, face in zip(datasets, faces, strict=True):
         if face.nose is not None and face.transform is not None:
-            seen.setdefault(dataset, []).append(to_aligned(face.transform, face.nose))
-    everywhere = [nose for noses in seen.values() for nose in noses]
+            aligned_noses.setdefault(dataset, []).append(to_aligned(face.transform, face.nose))
+    everywhere = [nose for noses in aligned_noses.values() for nose in noses]
+    # Landmarks lie half a pixel left of and above positions in the unit square, hence - 0.5 (`geometry`, size 1).
     canonical = np.array([0.5, config.eye_line + config.nose_drop * config.eye_distance]) - 0.5
     filled = []
     for dataset, face in zip(datasets, faces, strict=True):
         if face.nose is None and face.transform is not None:
-            known = seen.get(dataset) or everywhere
+            known = aligned_noses.get(dataset) or everywhere
             aligned = np.mean(known, axis=0) if known else canonical
             face = replace(face, nose=to_source(face.transform, aligned), nose_source="mean")
         filled.append(face)

@@ -1,4 +1,8 @@
-"""The chains: which detector finds the face, which landmarker its eyes and nose; the first that serves is recorded."""
+"""The chains of detectors and landmarkers: the first detector with a face, the first landmarker with plausible points.
+
+A detector gives a box, a landmarker the eyes and the nose tip inside it. Both chains are in the config; the faces table
+records which member was used.
+"""
 
 import functools
 from collections.abc import Callable
@@ -14,16 +18,16 @@ from fernas.faces._cascades import EyeCascades, HaarDetector
 from fernas.faces._dlib import DlibDetector, ShapePredictor, five_point_model
 from fernas.faces.geometry import Box, Eyes, as_dlib_box, implausible, nose_from_eyes, nose_tip_from_base
 
-# Larger images are shrunk for detection alone: a face that matters is far above the detectors' smallest one there.
+# Larger images are shrunk for detection only: at this size a face that matters is far above the smallest detectable.
 DETECT_MAX_PX = 1200
-NOSE_TIP_68 = 30
+NOSE_TIP_68 = 30  # index in the 68-point model
 
-OwnLandmarks = Callable[[], np.ndarray | None]
+ShippedLandmarks = Callable[[], np.ndarray | None]
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A face's box, the detector that found it and its score (None where there is none)."""
+    """The box of a face, its detector and the detector's score (None for a box that a dataset ships)."""
 
     box: Box
     detector: str
@@ -32,7 +36,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Eyes and nose tip with the landmarker that found them."""
+    """Eyes and nose tip, float64 (2,) each in source pixels, and the landmarker that gave them."""
 
     eyes: Eyes
     nose: np.ndarray
@@ -41,7 +45,7 @@ class Landmarks:
 
 
 class FaceFinder:
-    """Detectors and landmarkers of a config, loaded once; one instance per thread.
+    """Detectors and landmarkers of a config, loaded once; not safe to share between threads.
 
     Raises:
         ConfigError: dlib or a model file that the config asks for is missing.
@@ -76,13 +80,13 @@ class FaceFinder:
         scale = min(1.0, DETECT_MAX_PX / max(grey.shape))
         small = resize(grey, round(grey.shape[0] * scale), round(grey.shape[1] * scale)) if scale < 1 else grey
         for name in self.config.detectors:
-            found: list[tuple[Box, float]] = []
+            boxes: list[tuple[Box, float]] = []
             if name == "dlib" and self._dlib is not None:
-                found = self._detect_dlib(small)
+                boxes = self._detect_dlib(small)
             elif name == "haar":
-                found = self._haar.detect(small)
-            if found:
-                (x0, y0, x1, y1), score = found[0]
+                boxes = self._haar.detect(small)
+            if boxes:
+                (x0, y0, x1, y1), score = boxes[0]
                 return Detection((x0 / scale, y0 / scale, x1 / scale, y1 / scale), name, score)
         return None
 
@@ -93,31 +97,31 @@ class FaceFinder:
         return self._dlib.detect(grey, upsample=0) or self._dlib.detect(grey, upsample=1)
 
     def landmarks(
-        self, grey: np.ndarray, detection: Detection | None, own: OwnLandmarks, without: tuple[str, ...] = ()
+        self, grey: np.ndarray, detection: Detection | None, shipped: ShippedLandmarks, without: tuple[str, ...] = ()
     ) -> Landmarks | None:
         """Eyes and nose by the first landmarker whose points are plausible.
 
         Args:
             grey: uint8 (H, W).
-            detection: the face; without one only the dataset's own landmarks can serve.
-            own: gives the dataset's own landmarks for this image, (3, 2) image-left eye, image-right eye, nose tip,
-                or None.
+            detection: the face; without one only the landmarks of the dataset can be used.
+            shipped: gives the landmarks that the dataset ships for this image, (3, 2) image-left eye, image-right eye,
+                nose tip, or None.
             without: landmarkers that are left out.
         """
         for name in self.config.landmarkers:
             if name in without:
                 continue
-            found: Landmarks | None = None
+            candidate: Landmarks | None = None
             if name == "dataset":
-                found = self._from_dataset(own())
+                candidate = self._from_dataset(shipped())
             elif detection is not None and name == "dlib5" and self._predictor is not None:
-                found = self._predict(grey, detection)
+                candidate = self._predict(grey, detection)
             elif detection is not None and name == "eye_cascades":
                 eyes = self._eyes.find(grey, detection.box)
-                found = self.from_eyes(eyes, name) if eyes is not None else None
+                candidate = self.from_eyes(eyes, name) if eyes is not None else None
             box = detection.box if detection is not None else None
-            if found is not None and implausible(found.eyes, found.nose, box) is None:
-                return found
+            if candidate is not None and implausible(candidate.eyes, candidate.nose, box) is None:
+                return candidate
         return None
 
     def _from_dataset(self, points: np.ndarray | None) -> Landmarks | None:
@@ -129,7 +133,7 @@ class FaceFinder:
         return Landmarks(eyes, np.asarray(points[2], np.float64), "dataset", "landmarks")
 
     def _predict(self, grey: np.ndarray, detection: Detection) -> Landmarks:
-        assert self._predictor is not None  # noqa: S101 - the caller has looked
+        assert self._predictor is not None  # noqa: S101 - the caller checks it
         points = self._predictor.points(grey, as_dlib_box(detection.box, detection.detector))
         if len(points) == 68:
             eyes = Eyes(points[36:42].mean(axis=0), points[42:48].mean(axis=0))
@@ -145,7 +149,7 @@ class FaceFinder:
 
 
 def check_landmarkers(config: FacesConfig) -> str | None:
-    """A remark when the five-point model is asked for and not installed, else None.
+    """A warning when the five-point model is asked for and not installed, else None.
 
     Raises:
         ConfigError: the configured model file does not exist.
@@ -153,7 +157,7 @@ def check_landmarkers(config: FacesConfig) -> str | None:
     if config.landmark_model is not None and not Path(config.landmark_model).is_file():
         raise ConfigError(f"faces.landmark_model: no such file: {config.landmark_model}")
     if "dlib5" in config.landmarkers and config.landmark_model is None and five_point_model() is None:
-        return "no five-point landmark model found (package face_recognition_models): eye cascades serve instead"
+        return "no five-point landmark model found (package face_recognition_models): eye cascades are used instead"
     return None
 
 

@@ -1,4 +1,4 @@
-"""Dynamic images: a clip as one image by rank pooling, and the stored inputs of every view.
+"""Views: what the networks see of a sample, one file per view, and the stored inputs of a task.
 
-Layer: above `faces`, below `spaces`. Depends on: core, faces.
+Plug-ins: `still`, `apex`, `apex_minus_onset`, `dynamic`, `lbp_top`. May import: core, faces.
 """

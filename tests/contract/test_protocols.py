@@ -11,7 +11,7 @@ from fernas.core.errors import ConfigError
 from fernas.protocols._base import Fold, Protocol
 from fernas.protocols.audit import audit_folds
 from fernas.protocols.folds import make_folds
-from tests.protocols.sample_tables import anonymous, regular, table_of
+from tests.fixtures.sample_tables import anonymous, regular, table_of
 
 MICRO = ("negative", "positive", "surprise")
 SAME_PEOPLE: dict[str, tuple[str, ...]] = {}

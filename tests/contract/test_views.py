@@ -14,7 +14,7 @@ from fernas.core.errors import ConfigError
 from fernas.faces.geometry import Eyes, eyes_transform
 from fernas.study import Study
 from fernas.views._base import FaceFrames, Phases, View
-from tests.faces.drawn import Shelf, clip
+from tests.fixtures.rendered_clips import Shelf, clip
 
 FRAMES, TRUTH = clip()
 TRANSFORM = eyes_transform(Eyes(TRUTH[0][0], TRUTH[0][1]), 0.34, 0.38)

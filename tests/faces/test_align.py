@@ -1,7 +1,6 @@
 """Detection, landmarks and alignment on rendered faces."""
 
 import builtins
-import threading
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.faces import _dlib
 from fernas.faces.align import COLUMNS, align_manifest, merge_faces
 from fernas.faces.geometry import to_aligned
-from tests.faces.drawn import Shelf, clip, manifest, still
+from tests.fixtures.rendered_clips import Shelf, clip, manifest, still
 
 CONFIG = FacesConfig()
 GREY = np.full((120, 160, 3), 90, np.uint8)
@@ -21,8 +20,8 @@ def quiet(items, total=None, desc=""):
     return items
 
 
-def align(table, shelf, config=CONFIG, own=None, ships=False, **more):
-    return align_manifest(table, shelf.read, own, {"toy": ships}, config, quiet, **more)
+def align(table, shelf, config=CONFIG, own=None, ships=False):
+    return align_manifest(table, shelf.read, own, {"toy": ships}, config, quiet)
 
 
 def stills(count, size_px=192):
@@ -150,14 +149,6 @@ def test_shipped_crops_are_taken_whole():
     assert previews.shape == (1, 64, 64, 3)
 
 
-def test_threads_do_not_change_the_result():
-    table, shelf = stills(6)
-    one, previews = align(table, shelf)
-    two, again = align(table, shelf, threads=2)
-    assert one.to_json() == two.to_json()
-    np.testing.assert_array_equal(previews, again)
-
-
 def test_an_unreadable_frame_is_stepped_over_and_named_when_none_is_left():
     frames, _ = clip()
 
@@ -195,12 +186,13 @@ def test_missing_dlib_is_one_error_that_names_the_package(monkeypatch):
         return real(name, *args, **kwargs)
 
     _dlib._dlib.cache_clear()
-    monkeypatch.setattr(_dlib.DlibDetector, "_of_thread", threading.local())
+    _dlib._hog_detector.cache_clear()
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ConfigError, match="dlib-bin"):
         align(*stills(1))
     monkeypatch.undo()
     _dlib._dlib.cache_clear()
+    _dlib._hog_detector.cache_clear()
 
 
 def test_missing_and_broken_model_files_are_named(tmp_path):

@@ -6,7 +6,7 @@ from fernas.core.plugins import load
 from fernas.protocols.audit import audit_folds
 from fernas.protocols.ck48_blocks import PUBLISHED_COUNTS, PUBLISHED_SIZES, Ck48BlocksConfig
 from fernas.protocols.folds import make_folds
-from tests.protocols.sample_tables import regular, table_of
+from tests.fixtures.sample_tables import regular, table_of
 
 MICRO = ("negative", "positive", "surprise")
 

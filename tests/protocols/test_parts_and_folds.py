@@ -10,7 +10,7 @@ from fernas.core.errors import ContractError, DataError
 from fernas.protocols.audit import audit_folds
 from fernas.protocols.folds import make_folds
 from fernas.protocols.parts import NAMES, split_parts
-from tests.protocols.sample_tables import LABELS, anonymous, regular, table_of, tables
+from tests.fixtures.sample_tables import LABELS, anonymous, regular, table_of, tables
 
 SHARES = {"weights": 0.5, "selection": 0.3, "inner_validation": 0.2}
 MEGC = ("negative", "positive", "surprise")

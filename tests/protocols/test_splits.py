@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.plugins import load
-from tests.protocols.sample_tables import anonymous, regular, table_of, tables
+from tests.fixtures.sample_tables import anonymous, regular, table_of, tables
 
 units_protocols = st.sampled_from(
     [("loso", {}), ("subject_kfold", {"folds": 3}), ("subject_kfold", {"folds": 4, "assignment": "modulo"})]

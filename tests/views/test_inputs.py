@@ -14,7 +14,7 @@ from fernas.faces.warp import warp_face
 from fernas.views.inputs import InputSources, make_inputs, positions_of_view, view_of
 from fernas.views.pool import to_image
 from fernas.views.weights import bilen
-from tests.faces.drawn import Shelf, clip, manifest
+from tests.fixtures.rendered_clips import Shelf, clip, manifest
 
 FRAMES, TRUTH = clip()
 LAST = len(FRAMES) - 1

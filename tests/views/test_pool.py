@@ -12,7 +12,7 @@ from fernas.faces.geometry import Eyes, eyes_transform
 from fernas.faces.warp import warp_face
 from fernas.views.pool import DynamicImage, Window, dynamic_image, pool_frames, to_image
 from fernas.views.weights import bilen, learnet
-from tests.faces.drawn import clip
+from tests.fixtures.rendered_clips import clip
 
 
 def noise_clip(length=7, shape=(12, 16, 3), seed=0):
