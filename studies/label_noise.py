@@ -141,7 +141,7 @@ def plain_phase(splits: Splits, noisy: np.ndarray, seed: int, recipe: RelabelCon
     import torch
 
     from fernas.core.architecture import NamedArchitecture, Network
-    from fernas.learn.fit import fit
+    from fernas.learn.fit import Hooks, fit
     from fernas.spaces.networks import build_network
 
     count = len(splits.classes)
@@ -161,7 +161,7 @@ def plain_phase(splits: Splits, noisy: np.ndarray, seed: int, recipe: RelabelCon
         classes=count,
         seed=seed,
         device=torch.device("cpu"),
-        stop=ended,
+        hooks=Hooks(stop=ended),
     )
     return net, len(found.rows)
 
@@ -179,7 +179,7 @@ def relabel_phase(
     import torch
 
     from fernas.learn.evaluate import evaluate, predict_logits
-    from fernas.learn.fit import fit
+    from fernas.learn.fit import Hooks, fit
     from fernas.metrics import confusion
     from fernas.training.swaps import Swaps, make_rule
 
@@ -200,8 +200,7 @@ def relabel_phase(
         classes=count,
         seed=derive_seed(seed, "relabel"),
         device=cpu,
-        relabel=swaps.relabel,
-        on_epoch=close_epoch,
+        hooks=Hooks(relabel=swaps.relabel, on_epoch=close_epoch),
     )
     scores = evaluate(own, splits.test, options.augment, count, cpu)
     answers = predict_logits(own, splits.inner, options.augment, cpu).argmax(1).numpy()

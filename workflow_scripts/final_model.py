@@ -26,28 +26,28 @@ def main(
     threads: int = 1,
 ) -> None:
     """Write the model, its architecture, what an image goes through, and a card with cross-validated accuracy."""
+    from fernas.core.config import MethodConfig, validate_section
     from fernas.core.digest import run_key
-    from fernas.deploy.final import train_final
+    from fernas.deploy.final import Evidence, train_final
+    from fernas.learn.job import JobInputs
 
     digests = input_digests({"inputs": inputs, "table": table, "folds": folds, "architecture": architecture})
     digests["scores"] = combine_digests(scores)
-    train_final(
-        inputs_npy=Path(inputs),
-        inputs_table=Path(table),
-        folds_train_json=Path(folds),
-        architecture=Path(architecture),
-        scores=[Path(path) for path in scores],
-        method=method,
-        before=before,
-        names=names,
-        seed=seed,
+    job = JobInputs(
+        inputs=Path(inputs),
+        table=Path(table),
+        folds=Path(folds),
         out_dir=Path(model).parent,
         work_dir=Path(run["work"]),
         run_key=run_key("final_model", names, {"method": method, "seed": seed}, digests, digest),
+        seed=seed,
         threads=threads,
         device=run["device"],
         every_s=run["every_s"],
     )
+    section = validate_section(MethodConfig, method, "method")
+    evidence = Evidence(names["task"], names["protocol"], names["method"], tuple(Path(path) for path in scores))
+    train_final(job, section, Path(architecture), evidence, before)
 
 
 if "snakemake" in globals():

@@ -22,21 +22,21 @@ def main(
     threads: int = 1,
 ) -> None:
     """Write predictions.parquet; empty when a shard failed."""
-    from fernas.training.predict import run_predict
+    from fernas.core.config import MethodConfig, validate_section
+    from fernas.training.predict import PredictInputs, run_predict
+    from fernas.training.run import Searches
 
-    run_predict(
-        inputs_npy=Path(inputs),
-        inputs_table=Path(table),
-        folds_train_json=Path(folds),
-        folds_test_json=Path(test_folds),
-        architectures=[Path(path) for path in architectures],
-        shard_dirs=[Path(path).parent for path in models],
-        method=method,
-        out=Path(predictions),
-        scope=scope,
+    job = PredictInputs(
+        inputs=Path(inputs),
+        table=Path(table),
+        folds=Path(folds),
+        test_folds=Path(test_folds),
+        searches=Searches(tuple(Path(path) for path in architectures), scope),
+        shard_dirs=tuple(Path(path).parent for path in models),
         threads=threads,
         device=run["device"],
     )
+    run_predict(job, validate_section(MethodConfig, method, "method"), Path(predictions))
 
 
 if "snakemake" in globals():

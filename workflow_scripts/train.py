@@ -1,4 +1,4 @@
-"""Train the found networks of one shard of folds from scratch."""
+"""Train the searched networks of one shard of folds from scratch."""
 
 from pathlib import Path
 from typing import Any
@@ -27,31 +27,31 @@ def main(
     threads: int = 1,
 ) -> None:
     """Write the models of the folds k with k mod shards = shard; `audit` must have passed."""
+    from fernas.core.config import MethodConfig, validate_section
     from fernas.core.digest import run_key
-    from fernas.training.run import run_training
+    from fernas.learn.job import JobInputs
+    from fernas.training.run import Searches, TrainSpec, read_origin, run_training
 
     digests = input_digests({"inputs": inputs, "table": table, "folds": folds})
     digests["architectures"] = combine_digests(architectures)
     if source:
         digests["source"] = combine_digests([*source, *source_folds])
-    run_training(
-        inputs_npy=Path(inputs),
-        inputs_table=Path(table),
-        folds_train_json=Path(folds),
-        architectures=[Path(path) for path in architectures],
-        method=method,
-        scope=names["scope"],
-        seed=seed,
-        shard=int(names["shard"]),
-        shards=shards,
+    section = validate_section(MethodConfig, method, "method")
+    origin = read_origin(section, Path(source[0]), Path(source_folds[0])) if source else None
+    searches = Searches(tuple(Path(path) for path in architectures), names["scope"])
+    job = JobInputs(
+        inputs=Path(inputs),
+        table=Path(table),
+        folds=Path(folds),
         out_dir=Path(models).parent,
         work_dir=Path(run["work"]),
         run_key=run_key("train", names, {"method": method, "seed": seed, "shards": shards}, digests, digest),
+        seed=seed,
         threads=threads,
         device=run["device"],
         every_s=run["every_s"],
-        source=(Path(source[0]), Path(source_folds[0])) if source else None,
     )
+    run_training(job, TrainSpec(section, searches, int(names["shard"]), shards, origin))
 
 
 if "snakemake" in globals():

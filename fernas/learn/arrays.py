@@ -25,8 +25,8 @@ class ArrayPart:
         labels: int64 (N,), class indices.
         ids: sample ids.
         subjects: subjects, an empty string where none is known.
-        noses: float32 (N, 2), nose tip (x, y) in px of the aligned image, NaN where no landmark says it (the training
-            side's mean then stands in), or None when the table has none.
+        noses: float32 (N, 2), nose tip (x, y) in px of the aligned image, NaN where no landmark gives it (the mean
+            of the train split then replaces it), or None when the table has none.
     """
 
     source: np.ndarray
@@ -71,7 +71,7 @@ class ArrayPart:
         return None if self.noses is None else torch.from_numpy(self.noses[indices])
 
     def with_noses(self, mean: np.ndarray) -> "ArrayPart":
-        """The part with `mean` (2,) in the place of nose tips that are not known; one without noses stays so."""
+        """The part with `mean` (2,) in place of unknown nose tips; a part without noses is returned as it is."""
         if self.noses is None:
             return self
         known = np.isfinite(self.noses).all(1, keepdims=True)
@@ -96,7 +96,7 @@ class Inputs:
     """The inputs of a task: `inputs.npy` (memory-mapped) and its table, from which parts are taken by sample id."""
 
     def __init__(self, images: np.ndarray, table: "pd.DataFrame", classes: list[str], where: str = "inputs") -> None:
-        """`table` has one line per row of `images`, with row, sample_id, class_index and what else is known."""
+        """`table` has one line per row of `images`: row, sample_id, class_index, and optional columns."""
         features = images.ndim == 4 and images.dtype == np.float32 and images.shape[1:3] == (1, 1)
         if not features and (images.ndim != 4 or images.dtype != np.uint8):
             raise DataError(
@@ -131,9 +131,9 @@ class Inputs:
 
 
 def known_noses(lines: "pd.DataFrame") -> np.ndarray | None:
-    """The nose tips of rows of an inputs table, float32 (N, 2), NaN where no landmark says them; None without columns.
+    """The nose tips of rows of an inputs table, float32 (N, 2), NaN where no landmark gives them; None without columns.
 
-    A mean over a dataset counts as unknown: it would bring test faces into training.
+    A mean over a dataset counts as unknown, because test faces are part of it.
     """
     if not {"nose_x", "nose_y"} <= set(lines.columns):
         return None

@@ -77,9 +77,9 @@ class Augmenter:
         columns = draw.left[:, None] + torch.arange(out_w) - pad
         columns = torch.where(draw.flip[:, None], width - 1 - columns, columns)
         first = torch.arange(len(batch))[:, None] * height + rows.clamp(0, height - 1)
-        place = (first * width)[:, :, None] + columns.clamp(0, width - 1)[:, None, :]
+        pixels = (first * width)[:, :, None] + columns.clamp(0, width - 1)[:, None, :]
         flat = batch.reshape(-1, batch.shape[3])
-        out = flat.index_select(0, place.view(-1).to(batch.device)).view(len(batch), out_h, out_w, -1).float()
+        out = flat.index_select(0, pixels.view(-1).to(batch.device)).view(len(batch), out_h, out_w, -1).float()
         if self.config.fill == "zero" and pad:
             inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
             out.mul_(inside[..., None].to(batch.device))

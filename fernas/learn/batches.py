@@ -8,7 +8,7 @@ from fernas.core.seeds import rng
 def epoch_batches(samples: int, batch: int, seed: int, epoch: int) -> list[np.ndarray]:
     """One shuffled pass over `samples`, cut into batches of at most `batch` that differ by at most one sample.
 
-    Nothing is dropped, so no class can vanish, and no tiny last batch spoils the batch statistics.
+    Nothing is dropped, so no class can vanish, and there is no tiny last batch with poor batch statistics.
 
     Returns:
         int64 index arrays; together a permutation of 0..samples-1.
@@ -45,7 +45,7 @@ class CyclingBatches:
         return indices
 
     def state(self) -> dict[str, int]:
-        """Where the iterator stands."""
+        """The position: the pass, and the batch in the pass."""
         return {"passed": self.passed, "position": self.position}
 
     def load(self, state: dict[str, int]) -> None:

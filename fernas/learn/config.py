@@ -41,7 +41,7 @@ class BatchOptions(Options):
 
 
 class FitConfig(BatchOptions):
-    """How one network is trained from scratch (or from given weights)."""
+    """How one network is trained from scratch, or from given weights."""
 
     epochs: int = Field(default=150, ge=1)
     batch: int = Field(default=96, ge=1, description="largest batch")

@@ -47,7 +47,7 @@ def predict_logits(
 ) -> Tensor:
     """Logits of all samples in evaluation mode, float64 (N, K) on the CPU; the network's mode is put back.
 
-    Smaller passes follow where memory does not suffice, which changes no answer by more than rounding.
+    Smaller passes follow where memory does not suffice, which changes the logits by rounding at most.
     """
     was_training = net.training
     net.eval()
@@ -57,11 +57,11 @@ def predict_logits(
     def compute(indices: np.ndarray, slices: list[slice]) -> list[Tensor]:
         images = evaluation_view(part.batch(indices).to(device), augment)
         noses = part.noses_of(indices)
-        found = []
+        rows = []
         for cut in slices:
             out, _ = forward(net, images[cut], None if noses is None else noses[cut].to(device))
-            found.append(out.double().cpu())
-        return found
+            rows.append(out.double().cpu())
+        return rows
 
     for low in range(0, len(part), batch):
         indices = np.arange(low, min(low + batch, len(part)))
@@ -80,13 +80,17 @@ def predict_probabilities(
 def evaluate(
     net: nn.Module, part: ArrayPart, augment: AugmentConfig, classes: int, device: torch.device
 ) -> dict[str, Any]:
-    """Loss (mean cross entropy) and every metric of the confusion matrix of a part, in evaluation mode."""
+    """`loss` (mean cross entropy) and every metric of the confusion matrix of a part, in evaluation mode.
+
+    Raises:
+        ScienceError: a logit is infinite or NaN.
+    """
     logits = predict_logits(net, part, augment, device)
     if not bool(torch.isfinite(logits).all()):
-        raise ScienceError("the network's answers became infinite or NaN in evaluation")
+        raise ScienceError("the network's logits became infinite or NaN in evaluation")
     labels = torch.from_numpy(part.labels)
-    answers = logits.argmax(1).numpy()
+    predictions = logits.argmax(1).numpy()
     return {
         "loss": float(F.cross_entropy(logits, labels)),
-        **confusion_scores(part.labels, answers, classes),
+        **confusion_scores(part.labels, predictions, classes),
     }

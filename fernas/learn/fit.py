@@ -1,4 +1,13 @@
-"""Fit one network on one training side: the loop that recipes and candidate-training searches share."""
+"""Fit one network on one train split: the loop that recipes and candidate-training searches share.
+
+One step minimises, with the auxiliary head's logits z' where the network has one and class weights w,
+
+    L = sum_i w(y_i) [CE(z_i, y_i) + aux_weight CE(z'_i, y_i)] / sum_i w(y_i)
+
+All randomness of an epoch derives from (seed, epoch), so nothing but the step has to be saved within one. Whoever
+changes this loop must keep the order of random draws: the seed of an epoch sets torch's global generator (drop path,
+dropout) and one generator on the CPU (augmentation), and the order of samples comes from numpy.
+"""
 
 import math
 import time
@@ -26,6 +35,31 @@ from fernas.spaces.networks import set_drop_path
 
 # (logits (B, K), labels (B,), epoch, positions in the part (B,)) -> labels to learn from (B,)
 Relabel = Callable[[Tensor, Tensor, int, np.ndarray], Tensor]
+Row = dict[str, Any]  # of one epoch
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What goes on around a fit: where it saves, what it continues from, who is called.
+
+    Attributes:
+        snapshots: where to save after an epoch, and within a long one, when that is due.
+        resume: the state that an earlier call saved.
+        on_epoch: called with each finished epoch's row and the network, before a snapshot is taken.
+        on_step: called after each step (heartbeats).
+        relabel: may replace the labels of a batch, given its training-mode logits.
+        stop: given the row of the last finished epoch, whether to end here.
+    """
+
+    snapshots: Snapshots | None = None
+    resume: dict[str, Any] | None = None
+    on_epoch: Callable[[Row, nn.Module], None] | None = None
+    on_step: Callable[[], None] | None = None
+    relabel: Relabel | None = None
+    stop: Callable[[Row], bool] | None = None
+
+
+NO_HOOKS = Hooks()
 
 
 @dataclass
@@ -39,7 +73,7 @@ class Fitted:
         evaluated: images that went forward only.
         micro_batch: samples per pass after out-of-memory fallbacks; None when whole batches fitted.
         rows: one per epoch.
-        rejected_images, rejected_evaluated: of `images` and `evaluated`, those of trainings that were not kept.
+        rejected_images, rejected_evaluated: of `images` and `evaluated`, those of trainings that were rejected.
     """
 
     epoch: int = -1
@@ -47,9 +81,19 @@ class Fitted:
     images: int = 0
     evaluated: int = 0
     micro_batch: int | None = None
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
     rejected_images: int = 0
     rejected_evaluated: int = 0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Augmented images (B, C, h, w), nose tips (B, 2) or None, labels (B,), and positions in the part (B,)."""
+
+    images: Tensor
+    noses: Tensor | None
+    labels: Tensor
+    indices: np.ndarray
 
 
 def class_weights(labels: np.ndarray, classes: int, kind: str) -> Tensor | None:
@@ -84,7 +128,7 @@ class _Loop:
         self.best_key = (-math.inf, -math.inf)
         self.best_epoch = -1
         self.images = self.evaluated = 0
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
         self.within: dict[str, Any] | None = None  # where a snapshot in the middle of an epoch stands
 
     def state(self) -> dict[str, Any]:
@@ -126,32 +170,25 @@ class _Loop:
     def step(
         self, indices: np.ndarray, generator: torch.Generator, epoch: int, relabel: Relabel | None
     ) -> tuple[float, int]:
-        """One optimiser step on the samples at `indices`; returns the summed loss and the correct answers."""
+        """One optimiser step on the samples at `indices`; returns the summed loss and the number of hits."""
         images, noses = network_inputs(self.train, indices, self.augment, generator, self.device)
         labels = torch.from_numpy(self.train.labels[indices]).to(self.device)
-        return self.passes.run(
-            len(indices), lambda slices: self._accumulate(slices, images, noses, labels, indices, epoch, relabel)
-        )
+        batch = _Batch(images, noses, labels, indices)
+        return self.passes.run(len(indices), lambda slices: self._accumulate(batch, slices, epoch, relabel))
 
-    def _accumulate(
-        self,
-        slices: list[slice],
-        images: Tensor,
-        noses: Tensor | None,
-        labels: Tensor,
-        indices: np.ndarray,
-        epoch: int,
-        relabel: Relabel | None,
-    ) -> tuple[float, int]:
+    def _accumulate(self, batch: _Batch, slices: list[slice], epoch: int, relabel: Relabel | None) -> tuple[float, int]:
         """Gradients of the batch's mean loss, pass by pass, then one optimiser step."""
         self.optimiser.zero_grad(set_to_none=True)
-        total = self.total_weight(labels)
+        # The divisor is that of the whole batch and of its stored labels, so that passes add up to the same gradient.
+        total = self.total_weight(batch.labels)
         loss_sum, correct = 0.0, 0
         for part in slices:
-            logits, auxiliary = forward(self.net, images[part], None if noses is None else noses[part])
-            target = labels[part]
+            logits, auxiliary = forward(
+                self.net, batch.images[part], None if batch.noses is None else batch.noses[part]
+            )
+            target = batch.labels[part]
             if relabel is not None:
-                target = relabel(logits.detach(), target, epoch, indices[part])
+                target = relabel(logits.detach(), target, epoch, batch.indices[part])
             loss = self.loss_sum(logits, target)
             loss_sum += float(loss.detach())
             if auxiliary is not None:
@@ -163,10 +200,20 @@ class _Loop:
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.optimiser.step()
-        return loss_sum / float(total) * len(labels), correct
+        return loss_sum / float(total) * len(batch.labels), correct
 
     def lr(self) -> float:
         return float(self.optimiser.param_groups[0]["lr"])
+
+    def schedule(self, epoch: int) -> tuple[float, float]:
+        """Set learning rate and drop path of an epoch, and return both."""
+        config = self.config
+        lr = cosine(epoch, config.epochs, config.lr, config.lr_min)
+        for group in self.optimiser.param_groups:
+            group["lr"] = lr
+        drop_path = ramp(epoch, config.epochs, config.drop_path_start, config.drop_path)
+        set_drop_path(self.net, drop_path)
+        return lr, drop_path
 
     def consider(self, epoch: int, score: float | None, loss: float | None) -> None:
         """Keep this epoch's weights when they are the best so far (UAR, then the lower loss), or always for `last`."""
@@ -189,32 +236,22 @@ def fit(
     classes: int,
     seed: int,
     device: torch.device,
-    snapshots: Snapshots | None = None,
-    resume: dict[str, Any] | None = None,
-    on_epoch: Callable[[dict[str, Any], nn.Module], None] | None = None,
-    on_step: Callable[[], None] | None = None,
-    relabel: Relabel | None = None,
-    stop: Callable[[dict[str, Any]], bool] | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> Fitted:
     """Train `net` in place and leave the chosen weights in it.
 
-    Inner validation or the last epoch decides which weights count; nothing here has seen a test sample. All randomness
-    of an epoch derives from (seed, epoch), so a run continued from a checkpoint gives the same bits.
+    Inner validation or the last epoch decides which weights count. No test sample gets here. A run that continues
+    from a checkpoint gives the same bits.
 
     Args:
         net: the network, with its starting weights.
         train: the samples to learn from.
         inner: inner validation; scored after each epoch when it has samples.
-        config: the recipe.
+        config: the options.
         classes: number of classes K.
         seed: base seed of this network's training.
         device: where to compute.
-        snapshots: where to save after an epoch, and within a long one, when that is due.
-        resume: the state that an earlier call saved.
-        on_epoch: called with each finished epoch's row and the network (before a snapshot is taken).
-        on_step: called after each step (heartbeats).
-        relabel: may replace the labels of a batch, given its training-mode logits.
-        stop: given the row of the last finished epoch, whether to end here.
+        hooks: where to save, what to continue from, who is called.
 
     Raises:
         ScienceError: the loss is not finite, or memory does not suffice for the smallest pass.
@@ -225,53 +262,45 @@ def fit(
     if config.select == "inner_validation" and not len(inner):
         raise ContractError("training: select is inner_validation, but that part has no samples; use select: last")
     if getattr(net, "needs_noses", False):
+        # Unknown nose tips become the mean of this train split, which the model carries: test faces never enter it.
         net.set_mean_nose(train.noses)  # type: ignore[operator]
         mean = net.mean_nose.cpu().numpy()  # type: ignore[union-attr]
         train, inner = train.with_noses(mean), inner.with_noses(mean)
     loop = _Loop(net, train, config, classes, device)
-    if resume is not None:
-        loop.load(resume)
-    batch = effective_batch(config, len(train))
+    if hooks.resume is not None:
+        loop.load(hooks.resume)
     for epoch in range(len(loop.rows), config.epochs):
-        if stop is not None and loop.rows and stop(loop.rows[-1]):
+        if hooks.stop is not None and loop.rows and hooks.stop(loop.rows[-1]):
             break
-        row = _epoch(loop, epoch, batch, seed, relabel, on_step, snapshots)
-        scores = evaluate(loop.net, inner, config.augment, classes, device) if len(inner) else {}
-        loop.evaluated += len(inner)
-        row.update({f"inner_{name}": value for name, value in scores.items()})
-        loop.consider(epoch, scores.get("uar"), scores.get("loss"))
-        row["seconds"] = round(time.perf_counter() - row.pop("start"), 3)
-        row["micro_batch"] = loop.passes.size
-        loop.rows.append(row)
-        if on_epoch is not None:
-            on_epoch(row, loop.net)
-        if snapshots is not None and (snapshots.due() or epoch + 1 == config.epochs):
-            snapshots.save(loop.state())
+        loop.rows.append(_scored_epoch(loop, inner, epoch, seed, hooks))
+        if hooks.on_epoch is not None:
+            hooks.on_epoch(loop.rows[-1], loop.net)
+        if hooks.snapshots is not None and (hooks.snapshots.due() or epoch + 1 == config.epochs):
+            hooks.snapshots.save(loop.state())
     if loop.best:
         loop.net.load_state_dict(loop.best)
     score = loop.best_key[0] if loop.best else None
     return Fitted(loop.best_epoch, score, loop.images, loop.evaluated, loop.passes.size, loop.rows)
 
 
-def _epoch(
-    loop: _Loop,
-    epoch: int,
-    batch: int,
-    seed: int,
-    relabel: Relabel | None,
-    on_step: Callable[[], None] | None,
-    snapshots: Snapshots | None,
-) -> dict[str, Any]:
-    """One pass over the training side, or the rest of one; returns the beginnings of the epoch's row."""
-    config, train = loop.config, loop.train
+def _scored_epoch(loop: _Loop, inner: ArrayPart, epoch: int, seed: int, hooks: Hooks) -> Row:
+    """One epoch and its scores on inner validation; returns the epoch's row."""
+    row = _epoch(loop, epoch, seed, hooks)
+    scores = evaluate(loop.net, inner, loop.config.augment, loop.classes, loop.device) if len(inner) else {}
+    loop.evaluated += len(inner)
+    row.update({f"inner_{name}": value for name, value in scores.items()})
+    loop.consider(epoch, scores.get("uar"), scores.get("loss"))
+    row["seconds"] = round(time.perf_counter() - row.pop("start"), 3)
+    row["micro_batch"] = loop.passes.size
+    return row
+
+
+def _epoch(loop: _Loop, epoch: int, seed: int, hooks: Hooks) -> Row:
+    """One pass over the train split, or the rest of one; returns the beginnings of the epoch's row."""
     start = time.perf_counter()
     torch.manual_seed(derive_seed(seed, "epoch", epoch))  # drop path and dropout
     generator = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
-    lr = cosine(epoch, config.epochs, config.lr, config.lr_min)
-    for group in loop.optimiser.param_groups:
-        group["lr"] = lr
-    drop_path = ramp(epoch, config.epochs, config.drop_path_start, config.drop_path)
-    set_drop_path(loop.net, drop_path)
+    lr, drop_path = loop.schedule(epoch)
     loop.net.train()
     first, loss_sum, correct = 0, 0.0, 0
     if loop.within is not None:
@@ -279,25 +308,25 @@ def _epoch(
         start -= loop.within["seconds"]
         load_random_state(loop.within["random"], generator, loop.device)
         loop.within = None
-    batches = epoch_batches(len(train), batch, seed, epoch)
+    batches = epoch_batches(len(loop.train), effective_batch(loop.config, len(loop.train)), seed, epoch)
     for step, indices in enumerate(batches[first:], start=first + 1):
-        loss, hits = loop.step(indices, generator, epoch, relabel)
+        loss, hits = loop.step(indices, generator, epoch, hooks.relabel)
         loss_sum, correct = loss_sum + loss, correct + hits
-        if on_step is not None:
-            on_step()
-        if snapshots is not None and step < len(batches) and snapshots.due_within():
+        if hooks.on_step is not None:
+            hooks.on_step()
+        if hooks.snapshots is not None and step < len(batches) and hooks.snapshots.due_within():
             loop.within = {"step": step, "loss": loss_sum, "correct": correct}
             loop.within["seconds"] = time.perf_counter() - start
             loop.within["random"] = random_state(generator, loop.device)
-            snapshots.save(loop.state())
+            hooks.snapshots.save(loop.state())
             loop.within = None
-    loop.images += len(train)
+    loop.images += len(loop.train)
     return {
         "start": start,
         "epoch": epoch,
         "lr": lr,
         "drop_path": drop_path,
-        "loss": loss_sum / len(train),
-        "accuracy": correct / len(train),
+        "loss": loss_sum / len(loop.train),
+        "accuracy": correct / len(loop.train),
         "images": loop.images,
     }

@@ -56,6 +56,12 @@ def _rewrite(path: Path, rows: list[dict[str, Any]]) -> None:
             append_jsonl(temporary, row)
 
 
+def rows_of_chosen_rates(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a training history without those of rejected learning rates; a fold that still chooses keeps all."""
+    chosen = {row["fold"]: row["lr"] for row in rows if row.get("kind") == "rates"}
+    return [row for row in rows if row.get("lr_choice") in (None, chosen.get(row.get("fold"), row.get("lr_choice")))]
+
+
 class Snapshots:
     """When and how a job saves: often while saving is cheap, at least at the store's interval.
 
@@ -63,7 +69,7 @@ class Snapshots:
     """
 
     def __init__(self, store: CheckpointStore | None, common: Callable[[], dict[str, Any]] | None = None) -> None:
-        """`common` gives the state that belongs into every checkpoint (history, seconds, budget)."""
+        """`common` gives the state that belongs in every checkpoint (history, seconds, budget)."""
         self.store, self.common = store, common or dict
         self._last, self._took = time.monotonic(), 0.0
 
@@ -83,7 +89,7 @@ class Snapshots:
         return self.store is not None and (self.store.due() or interrupt.requested())
 
     def save(self, state: dict[str, Any]) -> None:
-        """Save the common state and `state`; when a signal has asked the job to end, it ends here.
+        """Save the common state and `state`, then end the job if a signal has asked for it.
 
         Raises:
             Interrupted: after saving, when a signal has come.

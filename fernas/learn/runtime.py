@@ -25,6 +25,7 @@ def prepare(seed: int, threads: int, device: str) -> torch.device:
     The same seed gives the same bits on one machine with the same number of threads.
     """
     torch.set_num_threads(threads)
+    # cudnn's search for the fastest kernel, and TF32, depend on the machine's load and hide differences between runs
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     torch.backends.cuda.matmul.allow_tf32 = False
@@ -42,14 +43,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def random_state(generator: torch.Generator, device: torch.device) -> dict[str, Any]:
     """Where the random numbers of a job stand in the middle of an epoch: torch's own and those of `generator`."""
-    state = {"torch": torch.get_rng_state(), "own": generator.get_state()}
+    state = {"torch": torch.get_rng_state(), "generator": generator.get_state()}
     return {**state, "cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else state
 
 
 def load_random_state(state: dict[str, Any], generator: torch.Generator, device: torch.device) -> None:
     """Continue the random numbers where `random_state` was taken."""
     torch.set_rng_state(state["torch"])
-    generator.set_state(state["own"])
+    generator.set_state(state["generator"])
     if device.type == "cuda" and "cuda" in state:
         torch.cuda.set_rng_state(state["cuda"], device)
 

@@ -15,6 +15,7 @@ from fernas.core import grid, plugins
 from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError, FernasError
 from fernas.core.io import is_number, read_npy, read_parquet
+from fernas.learn.history import rows_of_chosen_rates
 from fernas.metrics import confusion, uar
 from fernas.reporting import figures, patches
 from fernas.reporting.demographics import group_gaps
@@ -36,7 +37,6 @@ from fernas.reporting.statistics import (
 from fernas.reporting.tables import captions, notes
 from fernas.reporting.tree import RENDERED_SUFFIX, MethodRun, number, optional_json, optional_jsonl
 from fernas.training.fes import admitted, read_fes
-from fernas.training.rates import kept_rows
 
 logger = logging.getLogger(__name__)
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
@@ -777,7 +777,7 @@ def training_curves(runs: dict[str, MethodRun]) -> Image | None:
     panels, words = [], []
     histories = {
         name: [
-            kept_rows(optional_jsonl(shard.folder / "training.jsonl"))
+            rows_of_chosen_rates(optional_jsonl(shard.folder / "training.jsonl"))
             for training in run.trainings
             for shard in training.shards
         ]

@@ -11,11 +11,11 @@ import pandas as pd
 
 from fernas.core.images import decode_image, resize, to_grey
 from fernas.core.io import write_text
+from fernas.learn.history import rows_of_chosen_rates
 from fernas.reporting import figures
 from fernas.reporting.coverage import coverage_map, region_overlaps
 from fernas.reporting.tree import MethodRun, number, optional_json, optional_jsonl
 from fernas.spaces.patches import Genome, patch_params, whole_face
-from fernas.training.rates import kept_rows
 
 
 @dataclass
@@ -169,7 +169,7 @@ def _epochs(shards: list[Path]) -> tuple[float, float]:
     """(mean number of epochs up to the chosen one, mean seconds of an epoch) over folds."""
     chosen, seconds = [], []
     for folder in shards:
-        rows = pd.DataFrame(kept_rows(optional_jsonl(folder / "training.jsonl")))
+        rows = pd.DataFrame(rows_of_chosen_rates(optional_jsonl(folder / "training.jsonl")))
         if rows.empty or not {"fold", "epoch", "inner_uar", "inner_loss"} <= set(rows.columns):
             continue
         seconds += rows["seconds"].tolist() if "seconds" in rows else []

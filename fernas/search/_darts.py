@@ -19,7 +19,7 @@ from fernas.learn.augment import Augmenter, evaluation_view
 from fernas.learn.batches import CyclingBatches
 from fernas.learn.config import effective_batch
 from fernas.learn.evaluate import evaluate, network_inputs
-from fernas.learn.fit import class_weights, fit
+from fernas.learn.fit import Hooks, class_weights, fit
 from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
 from fernas.learn.runtime import load_random_state, random_state
@@ -442,7 +442,7 @@ def choose(context: SearchContext, found: list[Candidate], history: History, dev
                 classes=len(context.classes),
                 seed=seed,
                 device=device,
-                on_step=context.log.heartbeat,
+                hooks=Hooks(on_step=context.log.heartbeat),
             )
             per_image = network_macs(architecture)
             context.budget.spend(per_image, fitted.images)

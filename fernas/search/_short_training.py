@@ -10,7 +10,7 @@ from fernas.core.seeds import derive_seed
 from fernas.learn.arrays import ArrayPart
 from fernas.learn.config import FitConfig
 from fernas.learn.evaluate import evaluate
-from fernas.learn.fit import fit
+from fernas.learn.fit import Hooks, fit
 from fernas.learn.history import Snapshots
 from fernas.search.context import SearchContext
 from fernas.spaces.complexity import macs
@@ -53,9 +53,7 @@ def train_and_score(
         classes=len(context.classes),
         seed=seed,
         device=device,
-        snapshots=snapshots,
-        resume=resume,
-        on_step=context.log.heartbeat,
+        hooks=Hooks(snapshots=snapshots, resume=resume, on_step=context.log.heartbeat),
     )
     scores = evaluate(net, context.selection, config.augment, len(context.classes), device)
     per_image = macs(architecture)

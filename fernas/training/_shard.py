@@ -1,7 +1,12 @@
-"""The folds of a shard one after another in one process, each finished model kept beside the checkpoint."""
+"""The folds of a shard one after another in one process; a finished model waits beside the checkpoint.
+
+A fold's randomness derives from the shard's seed and the fold's number alone, so that folds do not influence each
+other and their distribution over shards changes no result.
+"""
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,94 +16,146 @@ from torch import nn
 
 from fernas.core.io import atomic_path
 from fernas.core.seeds import derive_seed
-from fernas.learn.fit import Fitted
+from fernas.learn.config import FitConfig
+from fernas.learn.fit import Fitted, Hooks, Relabel, Row, fit
 from fernas.learn.history import History, Snapshots
 from fernas.learn.runtime import Stopwatch, cost, prepare
 from fernas.spaces.complexity import macs
 from fernas.spaces.networks import build_network
-from fernas.training._fold import FoldStart, epoch_metrics, fit_from, save_weights
-from fernas.training.context import TrainContext
-from fernas.training.rates import RateOptions, fit_rates
+from fernas.training.context import FoldTask, TrainContext
 
 logger = logging.getLogger(__name__)
-FitFold = Callable[[FoldStart], Fitted]
+CURVES = ("loss", "accuracy", "lr", "inner_loss", "inner_uar", "inner_uf1")  # of an epoch's row, for tracking
 
 
-def fold_model_path(context: TrainContext, fold: int) -> Path:
-    """Where a finished fold's weights wait until the shard is complete."""
-    return context.checkpoint.folder / f"fold{fold}.safetensors"
+@dataclass(frozen=True)
+class FoldRun:
+    """The training of one fold.
+
+    Attributes:
+        context: of the shard.
+        task: the fold's samples and architecture.
+        net: with its starting weights; ends with the chosen ones.
+        seed: of this fold.
+        device: where to compute.
+        snapshots: where the fold's state is saved.
+        resume: the state to continue from.
+        history: of the whole shard.
+    """
+
+    context: TrainContext
+    task: FoldTask
+    net: nn.Module
+    seed: int
+    device: torch.device
+    snapshots: Snapshots
+    resume: dict[str, Any] | None
+    history: History
+
+    def fit(
+        self,
+        config: FitConfig,
+        on_epoch: Callable[[Row, nn.Module], None] | None = None,
+        relabel: Relabel | None = None,
+        stop: Callable[[Row], bool] | None = None,
+    ) -> Fitted:
+        """`learn.fit` on this fold, continued from `resume`; without `on_epoch` each epoch is recorded."""
+        return fit(
+            self.net,
+            self.task.train,
+            self.task.inner,
+            config=config,
+            classes=len(self.context.classes),
+            seed=self.seed,
+            device=self.device,
+            hooks=Hooks(
+                snapshots=self.snapshots,
+                resume=self.resume,
+                on_epoch=on_epoch or self._record_and_copy,
+                on_step=self.context.log.heartbeat,
+                relabel=relabel,
+                stop=stop,
+            ),
+        )
+
+    def record(self, row: Row, about: dict[str, Any] | None = None, **curves: float | str) -> None:
+        """Append an epoch's row to the history, with `about` before it, and its numbers and `curves` to tracking."""
+        numbers = {
+            "fold": float(self.task.fold),
+            "epoch": float(row["epoch"]),
+            **{name: row.get(name) for name in CURVES},
+        }
+        self.history.add({"fold": self.task.fold, **(about or {}), **row}, **{**numbers, **curves})
+
+    def copy_weights(self, row: Row, net: nn.Module) -> None:
+        """After an epoch (its row, and the network as it then is): store the weights if `oracle_every` asks for it."""
+        every = self.context.options.oracle_every
+        if every and (row["epoch"] + 1) % every == 0:
+            save_weights(net, self.context.checkpoint.folder / f"fold{self.task.fold}@{row['epoch']}.safetensors")
+
+    def _record_and_copy(self, row: Row, net: nn.Module) -> None:
+        self.copy_weights(row, net)
+        self.record(row)
 
 
-def keep_copy(context: TrainContext, fold: int, row: dict[str, Any], net: nn.Module) -> None:
-    """After an epoch (its row, and the network as it then is): keep the weights where `oracle_every` asks for it."""
-    every = context.options.oracle_every
-    if every and (row["epoch"] + 1) % every == 0:
-        save_weights(net, context.checkpoint.folder / f"fold{fold}@{row['epoch']}.safetensors")
+def save_weights(net: nn.Module, path: Path) -> None:
+    """All parameters and buffers of a network as safetensors."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
 
 
-def train_shard(context: TrainContext, fit_fold: FitFold) -> float:
+def train_shard(context: TrainContext, fit_fold: Callable[[FoldRun], Fitted]) -> dict[str, Any]:
     """Train every fold with `fit_fold`, continuing after a kill, and write all models into one file.
 
     Returns:
-        Multiply-accumulates spent, forward once and backward twice.
+        What it cost: seconds, peak memory, `macs` (multiply-accumulates, forward once and backward twice), and
+        `choice_macs`, the part of them spent on trainings that were rejected.
     """
     device = prepare(context.seed, context.threads, context.device)
     history = History(context.history_path, context.log)
-    spent = choice = 0.0
-    done: list[int] = []
     watch = Stopwatch()
-
-    def common() -> dict[str, Any]:
-        return {"common": {"history": history.state(), "watch": watch.state()}}
-
-    snapshots = Snapshots(context.checkpoint, common)
+    progress: dict[str, Any] = {"done": [], "spent": 0.0, "choice": 0.0}
+    # `watch` is read when a snapshot is taken, so that a restored one counts on
+    snapshots = Snapshots(context.checkpoint, lambda: {"common": {"history": history.state(), "watch": watch.state()}})
     state = snapshots.load()
     if state is not None:
         history.load(state["common"]["history"])
         watch = Stopwatch(state["common"]["watch"])
-        done, spent, choice = list(state["done"]), float(state["spent"]), float(state["choice"])
-        logger.info("training continues: folds %s are finished", done)
+        progress = {"done": list(state["done"]), "spent": float(state["spent"]), "choice": float(state["choice"])}
+        logger.info("training continues: folds %s are finished", progress["done"])
     for task in context.folds:
-        path = fold_model_path(context, task.fold)
-        if task.fold in done and path.exists():
+        path = _model_path(context, task.fold)
+        if task.fold in progress["done"] and path.exists():
             continue
         running = state.get("fit") if state is not None and state.get("fold") == task.fold else None
         seed = derive_seed(context.seed, "fold", task.fold)
         torch.manual_seed(derive_seed(seed, "init"))
         net = build_network(task.architecture)
-        outer = {"done": list(done), "spent": spent, "choice": choice, "fold": task.fold}
-        fitted = fit_fold(FoldStart(task, net, seed, device, snapshots.nested(outer, "fit"), running, history))
+        inner = snapshots.nested({**progress, "fold": task.fold}, "fit")
+        fitted = fit_fold(FoldRun(context, task, net, seed, device, inner, running, history))
         per_image = macs(task.architecture)
-        spent += per_image * (3 * fitted.images + fitted.evaluated)
-        choice += per_image * (3 * fitted.rejected_images + fitted.rejected_evaluated)
+        progress = {
+            "done": [*progress["done"], task.fold],
+            "spent": progress["spent"] + per_image * (3 * fitted.images + fitted.evaluated),
+            "choice": progress["choice"] + per_image * (3 * fitted.rejected_images + fitted.rejected_evaluated),
+        }
         save_weights(net, path)
-        done.append(task.fold)
-        snapshots.save({"done": list(done), "spent": spent, "choice": choice})
+        snapshots.save(progress)
     _assemble(context)
-    context.cost = {**cost(watch, spent, device), "choice_macs": choice}
-    return spent
+    return {**cost(watch, progress["spent"], device), "choice_macs": progress["choice"]}
 
 
-def fit_once(context: TrainContext, start: FoldStart, config: RateOptions) -> Fitted:
-    """Train a fold's network in one go: `fit` with the shard's history, copies, snapshots and heartbeat.
-
-    With `lr_choices` that happens once for each of them.
-    """
-    if config.lr_choices is not None:
-        return fit_rates(context, start, config)
-
-    def on_epoch(row: dict[str, Any], net: nn.Module) -> None:
-        keep_copy(context, start.task.fold, row, net)
-        start.history.add({"fold": start.task.fold, **row}, **epoch_metrics(start.task.fold, row))
-
-    return fit_from(context, start, config, on_epoch)
+def _model_path(context: TrainContext, fold: int) -> Path:
+    """Where a finished fold's weights wait until the shard is complete."""
+    return context.checkpoint.folder / f"fold{fold}.safetensors"
 
 
 def _assemble(context: TrainContext) -> None:
     models: dict[str, torch.Tensor] = {}
     for task in context.folds:
         copies = sorted(context.checkpoint.folder.glob(f"fold{task.fold}@*.safetensors"))
-        for path in (fold_model_path(context, task.fold), *copies):
+        for path in (_model_path(context, task.fold), *copies):
             for name, tensor in load_file(path).items():
                 models[f"{path.stem}/{name}"] = tensor
     with atomic_path(context.models_path) as temporary:

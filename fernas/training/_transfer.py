@@ -14,7 +14,7 @@ OUTPUT_LAYERS = ("classifier", "aux.classifier")
 
 
 @dataclass(frozen=True)
-class Source:
+class OriginWeights:
     """The weights of one fold of another run, by parameter name, and its class names in order."""
 
     path: Path
@@ -22,57 +22,57 @@ class Source:
     classes: list[str]
 
 
-def read_source(context: TrainContext) -> Source:
+def read_origin(context: TrainContext) -> OriginWeights:
     """The weights that the method starts from.
 
     Raises:
         ConfigError: the method names no run.
         ScienceError: that run has no model (it failed), or not of that fold.
     """
-    if context.init_from is None:
+    origin = context.origin
+    if origin is None:
         raise ConfigError("recipe finetune: needs methods.<name>.init_from, the run whose weights are taken")
-    if not context.init_from.stat().st_size:
-        raise ScienceError(f"{context.init_from}: holds no model; that training failed")
-    prefix = f"fold{context.init_fold}/"
-    with safe_open(context.init_from, framework="pt") as file:
+    if not origin.models.stat().st_size:
+        raise ScienceError(f"{origin.models}: holds no model; that training failed")
+    prefix = f"fold{origin.fold}/"
+    with safe_open(origin.models, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
         weights = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     if not weights:
-        raise ScienceError(f"{context.init_from}: holds no model of fold {context.init_fold}")
-    return Source(context.init_from, weights, list(context.init_classes))
+        raise ScienceError(f"{origin.models}: holds no model of fold {origin.fold}")
+    return OriginWeights(origin.models, weights, list(origin.classes))
 
 
 @torch.no_grad()
-def load_into(net: nn.Module, source: Source, classes: list[str], mapping: str) -> list[str]:
-    """Load the source's weights; returns the classes whose output units keep their fresh weights.
+def load_into(net: nn.Module, origin: OriginWeights, classes: list[str], mapping: str) -> list[str]:
+    """Load the origin's weights; returns the classes whose output units keep their fresh weights.
 
-    `by_name`: unit of class c from the source's unit of c, a class that the source does not know keeps the fresh unit
-    of `net`; `by_position`: unit k from unit k, which needs as many classes.
+    `by_name`: unit of class c from the origin's unit of c; a class that the origin does not know keeps the fresh unit
+    of `net`. `by_position`: unit k from unit k, which needs equal numbers of classes.
 
     Raises:
         ScienceError: a layer other than the output does not fit, or `by_position` with another number of classes.
     """
-    own = net.state_dict()
-    if mapping == "by_position" and len(classes) != len(source.classes):
-        raise ScienceError(f"{source.path}: has {len(source.classes)} classes, by_position needs {len(classes)}")
-    new = [] if mapping == "by_position" else [name for name in classes if name not in source.classes]
-    for name, value in own.items():
-        if name not in source.weights:
-            raise ScienceError(f"{source.path}: has no weights {name!r}; the networks differ")
-        taken = source.weights[name]
+    if mapping == "by_position" and len(classes) != len(origin.classes):
+        raise ScienceError(f"{origin.path}: has {len(origin.classes)} classes, by_position needs {len(classes)}")
+    new = [] if mapping == "by_position" else [name for name in classes if name not in origin.classes]
+    for name, value in net.state_dict().items():
+        if name not in origin.weights:
+            raise ScienceError(f"{origin.path}: has no weights {name!r}; the networks differ")
+        stored = origin.weights[name]
         layer = name.rpartition(".")[0]
         if layer in OUTPUT_LAYERS and mapping == "by_name":
-            if taken.shape[1:] != value.shape[1:]:
+            if stored.shape[1:] != value.shape[1:]:
                 raise ScienceError(
-                    f"{source.path}: {name} has the shape {tuple(taken.shape)}, expected {tuple(value.shape)}"
+                    f"{origin.path}: {name} has the shape {tuple(stored.shape)}, expected {tuple(value.shape)}"
                 )
             for k, label in enumerate(classes):
-                if label in source.classes:
-                    value[k] = taken[source.classes.index(label)].to(value)
-        elif taken.shape != value.shape:
+                if label in origin.classes:
+                    value[k] = stored[origin.classes.index(label)].to(value)
+        elif stored.shape != value.shape:
             raise ScienceError(
-                f"{source.path}: {name} has the shape {tuple(taken.shape)}, expected {tuple(value.shape)}"
+                f"{origin.path}: {name} has the shape {tuple(stored.shape)}, expected {tuple(value.shape)}"
             )
         else:
-            value.copy_(taken)
+            value.copy_(stored)
     return new

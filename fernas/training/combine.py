@@ -9,7 +9,7 @@ import numpy as np
 from fernas.core.errors import ContractError
 from fernas.core.io import read_parquet, write_bytes, write_parquet
 from fernas.core.run_log import read_status
-from fernas.training.oracle import ANSWER, EPOCH
+from fernas.training.oracle import CLASS_COLUMN, EPOCH_COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +42,7 @@ def combine_predictions(frames: "list[pd.DataFrame]") -> "pd.DataFrame":
         total += np.log(np.maximum(other[classes].to_numpy(np.float64), TINY))
     mean = total / len(frames)
     mean -= mean.max(1, keepdims=True)
-    out = first.drop(columns=[ANSWER, EPOCH], errors="ignore")
+    out = first.drop(columns=[CLASS_COLUMN, EPOCH_COLUMN], errors="ignore")
     out[classes] = np.exp(mean) / np.exp(mean).sum(1, keepdims=True)
     return out
 

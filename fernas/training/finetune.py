@@ -1,19 +1,19 @@
-"""Fine-tuning of another run's network: classes are matched by name, the units of new classes start afresh."""
+"""Fine-tuning of another run's network: classes are matched by name, output units of new classes keep fresh weights."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from fernas.learn.config import AugmentConfig
 from fernas.training.context import RecipePlugin, TrainContext
-from fernas.training.rates import RateOptions
+from fernas.training.plain import PlainConfig, fit_fold
 
 if TYPE_CHECKING:
     from fernas.learn.fit import Fitted
-    from fernas.training._shard import FoldStart
+    from fernas.training._shard import FoldRun
 
 
-class FineTuneConfig(RateOptions):
+class FineTuneConfig(PlainConfig):
     """Defaults are those of Auto-FERNet's fine-tuning on CK48."""
 
     epochs: int = Field(default=60, ge=1)
@@ -34,28 +34,24 @@ class FineTuneConfig(RateOptions):
     zero_shot: bool = Field(default=False, description="no training at all: the other run's network as it is")
 
 
-def run(context: TrainContext) -> float:
+def run(context: TrainContext) -> dict[str, Any]:
     """Fine-tune, or take over, the network for every fold; each fold starts again from the same weights."""
-    from fernas.training._shard import fit_once, train_shard
-    from fernas.training._transfer import load_into, read_source
+    from fernas.training._shard import train_shard
+    from fernas.training._transfer import load_into, read_origin
 
     options: FineTuneConfig = context.options
-    source = read_source(context)
+    origin = read_origin(context)
 
-    def fit_fold(start: "FoldStart") -> "Fitted":
+    def fit_from_origin(fold: "FoldRun") -> "Fitted":
         from fernas.learn.fit import Fitted
 
-        new = load_into(start.net, source, context.classes, options.classes)
-        if start.resume is None:
-            start.history.add(
-                {"fold": start.task.fold, "kind": "start", "new_units": new, "zero_shot": options.zero_shot}
-            )
-        if options.zero_shot:
-            return Fitted()
+        new = load_into(fold.net, origin, context.classes, options.classes)
+        if fold.resume is None:
+            start = {"kind": "start", "new_units": new, "zero_shot": options.zero_shot}
+            fold.history.add({"fold": fold.task.fold, **start})
+        return Fitted() if options.zero_shot else fit_fold(fold)
 
-        return fit_once(context, start, options)
-
-    return train_shard(context, fit_fold)
+    return train_shard(context, fit_from_origin)
 
 
 PLUGIN = RecipePlugin("finetune", "fine-tuned from another run", FineTuneConfig, run)

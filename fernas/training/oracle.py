@@ -1,25 +1,32 @@
-"""Copies of a network during training: what choosing the epoch on the test side would give, as a labelled replica.
+"""Copies of a network during training: what choosing the epoch on the test split would give, as a labelled replica.
 
-Training keeps them without having seen a test sample; the rule `predict` answers with each of them and keeps, per fold,
-the answers of the one that the test side likes best. They stand in columns of their own (`oracle`, `oracle_epoch`) of
-the predictions and end in `oracle_uar` of the tables: published code that keeps `best_test` weights reports such
-numbers. Nothing else reads them.
+A training with `oracle_every` stores copies without having seen a test sample. The rule `predict` runs all of them and
+stores, per fold, the predictions of the one with the highest UAR on the test split. They have columns of their own
+(`oracle`, `oracle_epoch`) and end in `oracle_uar` of the tables, because published code that keeps `best_test` weights
+reports such numbers. Nothing else reads them.
 """
 
-from pydantic import Field
+from typing import TYPE_CHECKING
 
-from fernas.learn.config import FitConfig
+if TYPE_CHECKING:
+    import numpy as np
 
-ANSWER, EPOCH = "oracle", "oracle_epoch"
+CLASS_COLUMN, EPOCH_COLUMN = "oracle", "oracle_epoch"  # of predictions.parquet
 CHOSEN = -1  # in place of an epoch: the model that inner validation chose
 
 
-class OracleOptions(FitConfig):
-    """What every recipe has beside the options of `fit`."""
+def best_on_test(
+    classes: list[str], labels: "np.ndarray", probabilities: "dict[int, np.ndarray]"
+) -> tuple[list[str], int]:
+    """The predicted classes of the model with the highest UAR on these test samples, and its epoch; ties: the first.
 
-    oracle_every: int | None = Field(
-        default=None,
-        ge=1,
-        description="keep the weights after every so many epochs, so that the tables show what the best of them on the "
-        "test side reaches (`oracle_uar`, a replica of published code); null: none",
-    )
+    Args:
+        classes: class names.
+        labels: true labels of the test samples, int (N,).
+        probabilities: epoch (`CHOSEN` for the model that counts) -> float (N, K).
+    """
+    from fernas.metrics import uar
+
+    scores = {epoch: float(uar(labels, p.argmax(1), len(classes))) for epoch, p in probabilities.items()}
+    best = max(scores, key=lambda epoch: scores[epoch])
+    return [classes[k] for k in probabilities[best].argmax(1)], best

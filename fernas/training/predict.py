@@ -1,6 +1,7 @@
 """Predict the test samples of all folds: the only place that reads test ids."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,162 +9,168 @@ from fernas.core.config import MethodConfig
 from fernas.core.errors import ContractError, ScienceError
 from fernas.core.io import read_json, write_bytes, write_parquet
 from fernas.core.run_log import read_status
-from fernas.training.oracle import ANSWER, CHOSEN, EPOCH
-from fernas.training.run import fold_architectures, parse_recipe
+from fernas.training.oracle import CHOSEN, CLASS_COLUMN, EPOCH_COLUMN, best_on_test
+from fernas.training.run import Searches, load_recipe
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
+    import torch
+    from torch import nn
 
     from fernas.core.architecture import Architecture
     from fernas.learn.arrays import Inputs
+    from fernas.learn.config import AugmentConfig
 
 logger = logging.getLogger(__name__)
 
 
-def run_predict(
-    *,
-    inputs_npy: Path | str,
-    inputs_table: Path | str,
-    folds_train_json: Path | str,
-    folds_test_json: Path | str,
-    architectures: list[Path],
-    shard_dirs: list[Path],
-    method: MethodConfig | dict[str, Any],
-    out: Path | str,
-    scope: str = "per_group",
-    threads: int = 1,
-    device: str = "cpu",
-) -> str:
-    """Write predictions.parquet for all folds; an empty file when a shard or its search failed.
+@dataclass(frozen=True)
+class PredictInputs:
+    """What the prediction of a training reads, and how it runs.
 
-    Args:
-        inputs_npy: the view's array.
-        inputs_table: its table.
-        folds_train_json: classes, and the group of each fold.
-        folds_test_json: the test ids of each fold.
-        architectures: in the order of the groups (of the folds for scope `per_fold`).
+    Attributes:
+        inputs: the view's array.
+        table: its table.
+        folds: the train splits, for the classes and the fold group of each fold.
+        test_folds: the test ids of each fold.
+        searches: the searches that the folds' networks come from.
         shard_dirs: the shards' folders in order; shard j of n holds the folds k with k mod n = j.
-        method: the method's section (its recipe says how images are scaled).
-        out: the parquet file.
-        scope: scope of the searches.
         threads: torch threads.
         device: auto, cpu or cuda.
+    """
+
+    inputs: Path
+    table: Path
+    folds: Path
+    test_folds: Path
+    searches: Searches
+    shard_dirs: tuple[Path, ...]
+    threads: int = 1
+    device: str = "cpu"
+
+
+def run_predict(job: PredictInputs, method: MethodConfig, out: Path) -> str:
+    """Write predictions.parquet for all folds; an empty file when a shard or its search failed.
 
     Returns:
         ok or failed.
     """
-    out = Path(out)
-    for folder in shard_dirs:
-        status = read_status(folder)
-        if status["status"] != "ok":
-            logger.error("no predictions: %s: %s", folder, status["reason"])
-            write_bytes(out, b"")
-            return "failed"
-    from fernas.learn.arrays import Inputs
-    from fernas.learn.runtime import prepare
-
-    _, options = parse_recipe(method)
-    document, test = read_json(folds_train_json), read_json(folds_test_json)
-    inputs = Inputs.read(inputs_npy, inputs_table, list(document["classes"]))
-    folds = [int(entry["fold"]) for entry in document["folds"]]
+    _, options = load_recipe(method)
+    document = read_json(job.folds)
     try:
-        found = fold_architectures(document, folds, [Path(path) for path in architectures], scope)
+        networks = _trained_networks(job, document)
     except ScienceError as error:
         logger.error("no predictions: %s", error)
         write_bytes(out, b"")
         return "failed"
-    prepare(0, threads, device)
-    tests = {int(entry["fold"]): list(entry["test"]) for entry in test["folds"]}
-    frame = predict_folds(inputs, found, tests, [Path(path) for path in shard_dirs], options.augment, device)
-    groups = document.get("unit_groups") or {}
-    frame.insert(3, "group", [groups.get(sample) for sample in frame["sample_id"]])
-    write_parquet(out, frame)
+    write_parquet(out, _predictions(job, document, networks, options.augment))
     return "ok"
+
+
+@dataclass(frozen=True)
+class FoldNetworks:
+    """The trained networks of all folds.
+
+    Attributes:
+        architectures: by fold.
+        shard_dirs: the shards' folders in order, each with its models.safetensors.
+    """
+
+    architectures: "dict[int, Architecture]"
+    shard_dirs: tuple[Path, ...]
+
+    def load(self, fold: int, epoch: int = CHOSEN) -> "nn.Module":
+        """The network of one fold, or its copy after an epoch, in evaluation mode.
+
+        Raises:
+            ContractError: the shard's file does not hold it.
+        """
+        import torch
+        from safetensors import safe_open
+
+        from fernas.spaces.networks import build_network
+
+        net, path = build_network(self.architectures[fold]), self._path(fold)
+        prefix = f"fold{fold}/" if epoch == CHOSEN else f"fold{fold}@{epoch}/"
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
+            if not names:
+                raise ContractError(f"{path}: holds no model of fold {fold}")
+            net.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
+        return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+
+    def copied_epochs(self, fold: int) -> list[int]:
+        """The epochs after which a fold's network was copied (`oracle_every`), in order."""
+        from safetensors import safe_open
+
+        with safe_open(self._path(fold), framework="pt") as file:
+            heads = {name.partition("/")[0] for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return sorted(int(head.partition("@")[2]) for head in heads if head.startswith(f"fold{fold}@"))
+
+    def _path(self, fold: int) -> Path:
+        return self.shard_dirs[fold % len(self.shard_dirs)] / "models.safetensors"
+
+
+def _trained_networks(job: PredictInputs, document: dict[str, Any]) -> FoldNetworks:
+    for folder in job.shard_dirs:
+        status = read_status(folder)
+        if status["status"] != "ok":
+            raise ScienceError(f"{folder}: {status['reason']}")
+    folds = [int(entry["fold"]) for entry in document["folds"]]
+    return FoldNetworks(job.searches.of_folds(document, folds), job.shard_dirs)
+
+
+def _predictions(
+    job: PredictInputs, document: dict[str, Any], networks: FoldNetworks, augment: "AugmentConfig"
+) -> "pd.DataFrame":
+    from fernas.learn.arrays import Inputs
+    from fernas.learn.runtime import prepare
+
+    inputs = Inputs.read(job.inputs, job.table, list(document["classes"]))
+    device = prepare(0, job.threads, job.device)
+    tests = {int(entry["fold"]): list(entry["test"]) for entry in read_json(job.test_folds)["folds"]}
+    frame = predict_folds(inputs, networks, tests, augment, device)
+    duplicate_sets = document.get("unit_groups") or {}
+    frame.insert(3, "group", [duplicate_sets.get(sample) for sample in frame["sample_id"]])
+    return frame
 
 
 def predict_folds(
     inputs: "Inputs",
-    architectures: "dict[int, Architecture]",
+    networks: FoldNetworks,
     tests: dict[int, list[str]],
-    shard_dirs: list[Path],
-    augment: Any,
-    device: str = "cpu",
+    augment: "AugmentConfig",
+    device: "torch.device",
 ) -> "pd.DataFrame":
     """Probabilities of every fold's test samples by that fold's network.
 
     Returns:
         sample_id, subject, dataset, fold, label (class name), face_status, p_<class>...; sorted by fold, then in the
-        folds' own order of samples. Where training kept copies, `oracle` and `oracle_epoch` too (see training.oracle).
+        folds' own order of samples. Where training stored copies: `oracle`, `oracle_epoch` (see training.oracle).
+
+    Raises:
+        ContractError: no fold has a test sample.
     """
     import pandas as pd
 
     from fernas.learn.evaluate import predict_probabilities
-    from fernas.learn.runtime import pick_device
 
-    where = pick_device(device)
     frames = []
-    for fold in sorted(tests):
-        if not tests[fold]:
+    for fold, ids in sorted(tests.items()):
+        if not ids:
             continue
-        part = inputs.part(tests[fold])
-        architecture, models = architectures[fold], shard_dirs[fold % len(shard_dirs)] / "models.safetensors"
-        net = load_fold(architecture, models, fold).to(where)
-        probabilities = predict_probabilities(net, part, augment, where)
-        frame = _frame(inputs, tests[fold], fold, probabilities)
-        if epochs := copied_epochs(models, fold):
-            others = {
-                epoch: predict_probabilities(
-                    load_fold(architecture, models, fold, epoch).to(where), part, augment, where
-                )
-                for epoch in epochs
-            }
-            frame[ANSWER], frame[EPOCH] = oracle(inputs.classes, part.labels, {CHOSEN: probabilities, **others})
+        part = inputs.part(ids)
+        by_epoch = {
+            epoch: predict_probabilities(networks.load(fold, epoch).to(device), part, augment, device)
+            for epoch in (CHOSEN, *networks.copied_epochs(fold))
+        }
+        frame = _frame(inputs, ids, fold, by_epoch[CHOSEN])
+        if len(by_epoch) > 1:
+            frame[CLASS_COLUMN], frame[EPOCH_COLUMN] = best_on_test(inputs.classes, part.labels, by_epoch)
         frames.append(frame)
     if not frames:
         raise ContractError("folds.test.json: no fold has a test sample")
     return pd.concat(frames, ignore_index=True)
-
-
-def oracle(classes: list[str], labels: "np.ndarray", found: "dict[int, np.ndarray]") -> tuple[list[str], int]:
-    """The answers of the model with the highest UAR on these test samples, and its epoch; the first of equals.
-
-    Args:
-        classes: class names.
-        labels: true labels of the test samples (N,).
-        found: epoch (`CHOSEN` for the model that counts) -> probabilities (N, K).
-    """
-    from fernas.metrics import uar
-
-    scores = {epoch: float(uar(labels, p.argmax(1), len(classes))) for epoch, p in found.items()}
-    best = max(scores, key=lambda epoch: scores[epoch])
-    return [classes[k] for k in found[best].argmax(1)], best
-
-
-def copied_epochs(models: Path, fold: int) -> list[int]:
-    """The epochs after which a fold's network was kept (`oracle_every`), in order."""
-    from safetensors import safe_open
-
-    with safe_open(models, framework="pt") as file:
-        heads = {name.partition("/")[0] for name in file.keys()}  # noqa: SIM118 - not a mapping
-    return sorted(int(head.partition("@")[2]) for head in heads if head.startswith(f"fold{fold}@"))
-
-
-def load_fold(architecture: "Architecture", models: Path, fold: int, epoch: int = CHOSEN) -> Any:
-    """The trained network of one fold, or its copy after an epoch, in evaluation mode."""
-    import torch
-    from safetensors import safe_open
-
-    from fernas.spaces.networks import build_network
-
-    net = build_network(architecture)
-    prefix = f"fold{fold}/" if epoch == CHOSEN else f"fold{fold}@{epoch}/"
-    with safe_open(models, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
-        if not names:
-            raise ContractError(f"{models}: holds no model of fold {fold}")
-        net.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
-    return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
 def _frame(inputs: "Inputs", ids: list[str], fold: int, probabilities: Any) -> "pd.DataFrame":

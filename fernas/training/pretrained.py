@@ -8,16 +8,16 @@ from pydantic import Field
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import sha256_file
 from fernas.training.context import RecipePlugin, TrainContext
-from fernas.training.rates import RateOptions
+from fernas.training.plain import PlainConfig, fit_fold
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from fernas.learn.fit import Fitted
-    from fernas.training._shard import FoldStart
+    from fernas.training._shard import FoldRun
 
 
-class PretrainedConfig(RateOptions):
+class PretrainedConfig(PlainConfig):
     """As `plain`, and where the weights come from. Nothing is ever downloaded."""
 
     weights: str = Field(
@@ -29,23 +29,21 @@ class PretrainedConfig(RateOptions):
     )
 
 
-def run(context: TrainContext) -> float:
+def run(context: TrainContext) -> dict[str, Any]:
     """Train all folds of the shard, each from the same weights."""
-    from fernas.training._shard import fit_once, train_shard
+    from fernas.training._shard import train_shard
 
     options: PretrainedConfig = context.options
     weights = read_weights(Path(options.weights), options.sha256)
 
-    def fit_fold(start: "FoldStart") -> "Fitted":
-        fresh = load_pretrained(start.net, weights, options.weights)
-        if start.resume is None:
-            start.history.add(
-                {"fold": start.task.fold, "kind": "start", "trained_on": options.trained_on, "fresh": fresh}
-            )
+    def fit_from_weights(fold: "FoldRun") -> "Fitted":
+        fresh = load_pretrained(fold.net, weights, options.weights)
+        if fold.resume is None:
+            start = {"kind": "start", "trained_on": options.trained_on, "fresh": fresh}
+            fold.history.add({"fold": fold.task.fold, **start})
+        return fit_fold(fold)
 
-        return fit_once(context, start, options)
-
-    return train_shard(context, fit_fold)
+    return train_shard(context, fit_from_weights)
 
 
 def read_weights(path: Path, sha256: str | None) -> "dict[str, Tensor]":
@@ -60,8 +58,8 @@ def read_weights(path: Path, sha256: str | None) -> "dict[str, Tensor]":
 
     if not path.is_file():
         raise ConfigError(f"recipe_options.weights: {path}: no such file")
-    if sha256 is not None and (found := sha256_file(path)) != sha256:
-        raise ConfigError(f"recipe_options.weights: {path} has sha256 {found}, expected {sha256}")
+    if sha256 is not None and (digest := sha256_file(path)) != sha256:
+        raise ConfigError(f"recipe_options.weights: {path} has sha256 {digest}, expected {sha256}")
     if path.suffix == ".safetensors":
         return load_file(path)
     try:
@@ -85,21 +83,20 @@ def load_pretrained(net: "nn.Module", weights: "dict[str, Tensor]", where: str) 
 
     inner = net.net if isinstance(getattr(net, "net", None), nn.Module) else net  # behind an enlargement
     last = [name for name, module in inner.named_modules() if isinstance(module, nn.Linear)][-1]
-    own = inner.state_dict()
     fresh: list[str] = []
-    taken: dict[str, Any] = {}
-    for name, value in own.items():
-        found = weights.get(name)
-        if found is not None and found.shape == value.shape:
-            taken[name] = found.to(value.dtype)
+    loaded: dict[str, Any] = {}
+    for name, value in inner.state_dict().items():
+        stored = weights.get(name)
+        if stored is not None and stored.shape == value.shape:
+            loaded[name] = stored.to(value.dtype)
         elif name.rpartition(".")[0] == last:
             fresh.append(name)
         elif not name.endswith("num_batches_tracked"):
-            got = "nothing" if found is None else str(tuple(found.shape))
+            got = "nothing" if stored is None else str(tuple(stored.shape))
             raise ContractError(
                 f"{where}: {name}: expected {tuple(value.shape)}, got {got}; weights of another network?"
             )
-    inner.load_state_dict(taken, strict=False)
+    inner.load_state_dict(loaded, strict=False)
     return fresh
 
 

@@ -1,27 +1,30 @@
 """Auto-FERNet's recipe: plain training until a training accuracy is reached, then training with relabelled near ties.
 
-In the second phase each batch is answered first; with q = softmax(logits), y the stored label, k = argmax q:
+In the second phase each batch is predicted first; with q = softmax(logits), y the stored label, k = argmax q:
 
     strategy 1:  q_k - q_y < margin                                            -> learn from k instead of y
     strategy 2:  0 < q_k - q_y < margin and FES(y, k) > fes_threshold          -> learn from k instead of y
 
-The replaced label serves this batch only; stored labels never change; the phase's first epoch replaces nothing.
-What was swapped, and what became of it, is written to relabel.jsonl beside training.jsonl.
+A replaced label holds for this batch only. Stored labels never change, and the phase's first epoch replaces nothing.
+All swaps, and the final predictions of the swapped samples, are written to relabel.jsonl beside training.jsonl.
 """
 
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from fernas.core.seeds import derive_seed
 from fernas.learn.config import AugmentConfig, FitConfig, Options
-from fernas.training.context import RecipePlugin, TrainContext
-from fernas.training.oracle import OracleOptions
+from fernas.training.context import OracleEvery, RecipePlugin, TrainContext
 
 if TYPE_CHECKING:
     from torch import nn
 
     from fernas.learn.fit import Fitted
-    from fernas.training._shard import FoldStart
+    from fernas.training._shard import FoldRun
+    from fernas.training.swaps import Swaps
 
 
 class RelabelPhase(Options):
@@ -37,7 +40,7 @@ class RelabelPhase(Options):
     drop_path: float = Field(default=0.2 * 215 / 600, ge=0, lt=1, description="reached at the last epoch")
 
 
-class RelabelConfig(OracleOptions):
+class RelabelConfig(FitConfig):
     """The published training on FER2013; the options of `fit` are those of the first phase."""
 
     epochs: int = Field(default=600, ge=1, description="length of the first phase's cosine")
@@ -59,6 +62,7 @@ class RelabelConfig(OracleOptions):
         default=1.0, gt=0, le=1, description="share of `epochs` that ends the first phase where that is not reached"
     )
     relabel: RelabelPhase = RelabelPhase()
+    oracle_every: OracleEvery = None
 
     @property
     def last_plain_epoch(self) -> int:
@@ -66,119 +70,121 @@ class RelabelConfig(OracleOptions):
         return max(1, round(self.start_share * self.epochs)) - 1
 
     def phase_one(self) -> FitConfig:
-        """The first phase: its last weights go on, so that no epoch is chosen."""
-        fields = {name: getattr(self, name) for name in FitConfig.model_fields}
-        return FitConfig(**{**fields, "select": "last"})
+        """The first phase: training goes on from its last weights, so no epoch is chosen."""
+        return self._fit_config({"select": "last"})
 
     def phase_two(self) -> FitConfig:
         """The second phase."""
-        fields = {name: getattr(self, name) for name in FitConfig.model_fields}
-        return FitConfig(**{**fields, **self.relabel.model_dump()})
+        return self._fit_config(self.relabel.model_dump())
+
+    def _fit_config(self, changes: dict[str, Any]) -> FitConfig:
+        return FitConfig(**{**{name: getattr(self, name) for name in FitConfig.model_fields}, **changes})
 
 
-def run(context: TrainContext) -> float:
+def run(context: TrainContext) -> dict[str, Any]:
     """Train all folds of the shard in both phases."""
     from fernas.core.io import append_jsonl, atomic_path, read_jsonl, write_text
-    from fernas.training._shard import epoch_metrics, keep_copy, train_shard
+    from fernas.training._shard import train_shard
     from fernas.training.swaps import Swaps, make_rule
 
-    options: RelabelConfig = context.options
-    rule = make_rule(options, context.classes)
-    notes = context.checkpoint.folder
-
-    def fit_fold(start: "FoldStart") -> "Fitted":
-        from fernas.core.seeds import derive_seed
-        from fernas.learn.fit import fit
-
-        task, net, seed, resume, snapshots = start.task, start.net, start.seed, start.resume, start.snapshots
-        swaps = Swaps(task.train, context.classes, rule)
-        outer: dict[str, Any] = {"phase": "plain", "plain": {}}
-
-        def ended(row: dict[str, Any]) -> bool:
-            return row["accuracy"] >= options.start_accuracy or row["epoch"] >= options.last_plain_epoch
-
-        def note(row: dict[str, Any]) -> None:
-            curves = {**epoch_metrics(task.fold, row), "phase": outer["phase"]}
-            counted = {name: float(row[name]) for name in ("swaps", "near_ties") if name in row}
-            start.history.add({"fold": task.fold, "phase": outer["phase"], **row}, **curves, **counted)
-
-        common: dict[str, Any] = {
-            "classes": len(context.classes),
-            "device": start.device,
-            "on_step": context.log.heartbeat,
-        }
-        if resume is None or resume["phase"] == "plain":
-            plain = fit(
-                net,
-                task.train,
-                task.inner,
-                config=options.phase_one(),
-                seed=seed,
-                snapshots=snapshots.nested(outer, "fit"),
-                resume=None if resume is None else resume["fit"],
-                on_epoch=lambda row, _: note(row),
-                stop=ended,
-                **common,
-            )
-            reached = plain.rows[-1]["accuracy"] >= options.start_accuracy
-            outer["plain"] = {
-                "epochs": len(plain.rows),
-                "accuracy": plain.rows[-1]["accuracy"],
-                "reached": reached,
-                "images": plain.images,
-                "evaluated": plain.evaluated,
-            }
-            running = None
-        else:
-            outer["plain"], running = resume["plain"], resume["fit"]
-            swaps.load(resume["swaps"])
-        outer["phase"], outer["swaps"] = "relabel", swaps.state  # called whenever a snapshot is taken
-
-        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
-            keep_copy(context, task.fold, row, net)
-            found = swaps.close(row["epoch"])
-            note({**row, "swaps": found["swaps"], "near_ties": found["near_ties"]})
-
-        fitted = fit(
-            net,
-            task.train,
-            task.inner,
-            config=options.phase_two(),
-            seed=derive_seed(seed, "relabel"),
-            snapshots=snapshots.nested(outer, "fit"),
-            resume=running,
-            on_epoch=on_epoch,
-            relabel=swaps.relabel,
-            **common,
-        )
-        opening = {"fold": task.fold, "kind": "start", **outer["plain"], "said": said(options, outer["plain"])}
-        rows = [opening, *({"fold": task.fold, **row} for row in swaps.report(options.phase_two().epochs))]
-        with atomic_path(notes / f"fold{task.fold}.relabel.jsonl") as temporary:
-            write_text(temporary, "")
-            for row in rows:
-                append_jsonl(temporary, row)
-        fitted.images += outer["plain"]["images"]
-        fitted.evaluated += outer["plain"]["evaluated"]
-        return fitted
-
-    spent = train_shard(context, fit_fold)
-    with atomic_path(context.history_path.parent / "relabel.jsonl") as temporary:
+    rule = make_rule(context.options, context.classes)
+    cost = train_shard(context, lambda fold: TwoPhases(fold, Swaps(fold.task.train, context.classes, rule)).train())
+    with atomic_path(context.out_dir / "relabel.jsonl") as temporary:
         write_text(temporary, "")
         for task in context.folds:
-            for row in read_jsonl(notes / f"fold{task.fold}.relabel.jsonl"):
+            for row in read_jsonl(_log_path(context, task.fold)):
                 append_jsonl(temporary, row)
-    return spent
+    return cost
 
 
-def said(options: RelabelConfig, plain: dict[str, Any]) -> str:
-    """From where the second phase started, in one sentence."""
-    wanted, got = 100 * options.start_accuracy, 100 * plain["accuracy"]
-    if plain["reached"]:
+def _log_path(context: TrainContext, fold: int) -> Path:
+    """Where the log of a finished fold waits until the shard is complete."""
+    return context.checkpoint.folder / f"fold{fold}.relabel.jsonl"
+
+
+@dataclass(frozen=True)
+class PlainPhase:
+    """How the first phase ended: its epochs, the last training accuracy, whether that was high enough, images used."""
+
+    epochs: int
+    accuracy: float
+    reached: bool
+    images: int
+    evaluated: int
+
+
+class TwoPhases:
+    """The training of one fold. A checkpoint holds the phase, what the first one reached, and the running fit."""
+
+    def __init__(self, fold: "FoldRun", swaps: "Swaps") -> None:
+        self.fold, self.swaps = fold, swaps
+        self.options: RelabelConfig = fold.context.options
+
+    def train(self) -> "Fitted":
+        """Both phases, or what is left of them after a kill."""
+        resume = self.fold.resume
+        if resume is None or resume["phase"] == "plain":
+            plain, running = self._plain(None if resume is None else resume["fit"]), None
+        else:
+            plain, running = PlainPhase(**resume["plain"]), resume["fit"]
+            self.swaps.load(resume["swaps"])
+        fitted = self._relabel(plain, running)
+        self._write_log(plain)
+        fitted.images += plain.images
+        fitted.evaluated += plain.evaluated
+        return fitted
+
+    def _plain(self, running: dict[str, Any] | None) -> PlainPhase:
+        options = self.options
+
+        def stop(row: dict[str, Any]) -> bool:
+            return row["accuracy"] >= options.start_accuracy or row["epoch"] >= options.last_plain_epoch
+
+        snapshots = self.fold.snapshots.nested({"phase": "plain", "plain": {}}, "fit")
+        fitted = replace(self.fold, snapshots=snapshots, resume=running).fit(
+            options.phase_one(), lambda row, _: self._record(row, "plain"), stop=stop
+        )
+        accuracy = fitted.rows[-1]["accuracy"]
+        reached = accuracy >= options.start_accuracy
+        return PlainPhase(len(fitted.rows), accuracy, reached, fitted.images, fitted.evaluated)
+
+    def _relabel(self, plain: PlainPhase, running: dict[str, Any] | None) -> "Fitted":
+        def on_epoch(row: dict[str, Any], net: "nn.Module") -> None:
+            self.fold.copy_weights(row, net)
+            counts = self.swaps.close(row["epoch"])
+            self._record({**row, "swaps": counts["swaps"], "near_ties": counts["near_ties"]}, "relabel")
+
+        # the account of swaps changes within an epoch, so a snapshot asks for it when it is taken
+        outer = {"phase": "relabel", "plain": asdict(plain), "swaps": self.swaps.state}
+        snapshots = self.fold.snapshots.nested(outer, "fit")
+        seed = derive_seed(self.fold.seed, "relabel")
+        second = replace(self.fold, seed=seed, snapshots=snapshots, resume=running)
+        return second.fit(self.options.phase_two(), on_epoch, relabel=self.swaps.relabel)
+
+    def _record(self, row: dict[str, Any], phase: str) -> None:
+        counts = {name: float(row[name]) for name in ("swaps", "near_ties") if name in row}
+        self.fold.record(row, {"phase": phase}, phase=phase, **counts)
+
+    def _write_log(self, plain: PlainPhase) -> None:
+        from fernas.core.io import append_jsonl, atomic_path, write_text
+
+        fold = self.fold.task.fold
+        first = {"kind": "start", **asdict(plain), "said": start_message(self.options, plain)}
+        with atomic_path(_log_path(self.fold.context, fold)) as temporary:
+            write_text(temporary, "")
+            for row in (first, *self.swaps.report(self.options.phase_two().epochs)):
+                append_jsonl(temporary, {"fold": fold, **row})
+
+
+def start_message(options: RelabelConfig, plain: PlainPhase) -> str:
+    """Why the second phase started when it did, in one sentence."""
+    wanted, got = 100 * options.start_accuracy, 100 * plain.accuracy
+    if plain.reached:
         accuracy = f"a training accuracy of {got:.1f} % (asked: {wanted:g})"
-        return f"relabelling starts after {plain['epochs']} epochs at {accuracy}"
+        return f"relabelling starts after {plain.epochs} epochs at {accuracy}"
     return (
         f"the training accuracy of {wanted:g} % was not reached (got {got:.1f} %): relabelling starts after "
-        f"{options.start_share:g} of the epochs ({plain['epochs']} of {options.epochs})"
+        f"{options.start_share:g} of the epochs ({plain.epochs} of {options.epochs})"
     )
 
 

@@ -1,195 +1,137 @@
-"""Train the folds of one shard from files to files: what the `train` rule calls."""
+"""Train the folds of one shard from files to files: what the `train` rule calls.
 
-import logging
+Test ids are in a file that nothing here reads. Weights and selection parts together are learned from, and inner
+validation may choose the epoch. How a training ends, and continues, is said in `fernas.learn.job`.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fernas.core import interrupt, plugins
+from fernas.core import plugins
 from fernas.core.architecture import Architecture, read_architecture
-from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import MethodConfig, validate_section
 from fernas.core.errors import ContractError, DataError, ScienceError
-from fernas.core.io import read_json, write_bytes, write_json, write_text
-from fernas.core.run_log import RunLog, read_status
-from fernas.training.context import FoldTask, RecipePlugin, TrainContext
+from fernas.core.io import read_json, write_json
+from fernas.core.run_log import read_status
+from fernas.learn.job import JobInputs, JobKind, JobTools, run_job
+from fernas.training.context import FoldTask, Origin, RecipePlugin, TrainContext
 
-logger = logging.getLogger(__name__)
-OUTPUTS = ("models.safetensors", "training.jsonl", "cost.json", "metrics.jsonl", "status.json")
-
-
-def parse_recipe(method: MethodConfig | dict[str, Any]) -> tuple[RecipePlugin, Any]:
-    """The method's recipe and its validated options."""
-    section = method.model_dump() if isinstance(method, MethodConfig) else method
-    name = section.get("recipe", "plain")
-    plugin: RecipePlugin = plugins.load("training", name)
-    return plugin, validate_section(plugin.Config, section.get("recipe_options", {}), f"recipe {name}: recipe_options")
+TRAINING = JobKind("training", "training.jsonl", ("models.safetensors", "cost.json"))
 
 
-def shard_folds(folds: int, shards: int, shard: int) -> list[int]:
-    """The folds k with k mod shards = shard."""
-    return [k for k in range(folds) if k % shards == shard]
+@dataclass(frozen=True)
+class Searches:
+    """The searches whose networks are trained.
 
-
-def architecture_index(entry: dict[str, Any], scope: str) -> int:
-    """Which of a run's architectures a fold uses: its group's, its own (`per_fold`), or the only one."""
-    if scope == "per_group":
-        return int(entry["group"])
-    return int(entry["fold"]) if scope == "per_fold" else 0
-
-
-def fold_architectures(
-    document: dict[str, Any], folds: list[int], paths: list[Path], scope: str
-) -> dict[int, Architecture]:
-    """The architecture of each given fold.
-
-    Raises:
-        ScienceError: the search of one of them failed (its file is empty); the reason is that of the search.
-        ContractError: there is no architecture for a fold.
+    Attributes:
+        architectures: their files, in the order of the fold groups (of the folds for scope `per_fold`).
+        scope: scope of the searches.
     """
-    entries = {int(entry["fold"]): entry for entry in document["folds"]}
-    found: dict[int, Architecture] = {}
-    for fold in folds:
-        index = architecture_index(entries[fold], scope)
-        if index >= len(paths):
-            raise ContractError(f"fold {fold} needs architecture {index}, but there are {len(paths)}")
-        path = Path(paths[index])
+
+    architectures: tuple[Path, ...]
+    scope: str
+
+    def of_folds(self, document: dict[str, Any], folds: list[int]) -> dict[int, Architecture]:
+        """The architecture of each given fold of the train splits `document`.
+
+        Raises:
+            ScienceError: the search of one of them failed (its file is empty); the reason is that of the search.
+            ContractError: there is no architecture for a fold.
+        """
+        entries = {int(entry["fold"]): entry for entry in document["folds"]}
+        return {fold: self._read(entries[fold]) for fold in folds}
+
+    def _read(self, entry: dict[str, Any]) -> Architecture:
+        index = 0 if self.scope not in ("per_group", "per_fold") else int(entry[self.scope.removeprefix("per_")])
+        if index >= len(self.architectures):
+            raise ContractError(
+                f"fold {entry['fold']} needs architecture {index}, but there are {len(self.architectures)}"
+            )
+        path = self.architectures[index]
         if path.exists() and path.stat().st_size == 0:
             status = read_status(path.parent)
             if status["status"] == "ok":
                 raise DataError(f"{path}: empty, though its search ended well; remove it and run again")
             raise ScienceError(f"search {path.parent.name} failed: {status.get('reason', '')}")
-        found[fold] = read_architecture(path)
-    return found
+        return read_architecture(path)
 
 
-def run_training(
-    *,
-    inputs_npy: Path | str,
-    inputs_table: Path | str,
-    folds_train_json: Path | str,
-    architectures: list[Path],
-    method: MethodConfig | dict[str, Any],
-    seed: int,
-    shard: int,
-    shards: int,
-    out_dir: Path | str,
-    work_dir: Path | str,
-    run_key: str,
-    scope: str = "per_group",
-    threads: int = 1,
-    device: str = "cpu",
-    every_s: float = 60.0,
-    info: dict[str, Any] | None = None,
-    source: tuple[Path, Path] | None = None,
-) -> str:
+@dataclass(frozen=True)
+class TrainSpec:
+    """What one shard trains.
+
+    Attributes:
+        method: the method's section of the configuration (recipe and recipe_options are read).
+        searches: the searches that the folds' networks come from.
+        shard: number of the shard, from 0: it holds the folds k with k mod shards = shard.
+        shards: number of shards.
+        origin: the run that the method starts from (`init_from`), or None.
+    """
+
+    method: MethodConfig
+    searches: Searches
+    shard: int = 0
+    shards: int = 1
+    origin: Origin | None = None
+
+
+def read_origin(method: MethodConfig, models: Path, folds: Path) -> Origin:
+    """The run of `init_from`: its models.safetensors, and its class names out of its folds.train.json."""
+    fold = method.init_from.fold if method.init_from else 0
+    return Origin(models, fold, tuple(read_json(folds)["classes"]))
+
+
+def load_recipe(method: MethodConfig) -> tuple[RecipePlugin, Any]:
+    """The method's recipe and its validated options."""
+    plugin: RecipePlugin = plugins.load("training", method.recipe)
+    where = f"recipe {method.recipe}: recipe_options"
+    return plugin, validate_section(plugin.Config, method.recipe_options, where)
+
+
+def run_training(job: JobInputs, spec: TrainSpec) -> str:
     """Train a shard of folds; writes models.safetensors, training.jsonl, cost.json, metrics.jsonl, status.json.
 
-    Weights and selection parts together are the training set; inner validation may choose the epoch; test ids are in
-    a file that is never read here. A failure of science writes a failed status with its reason and empty outputs, and
-    returns; so does a failed search among the architectures. SIGTERM, SIGUSR1 and Ctrl-C end a training with
-    `Interrupted` after its state is saved; a killed training continues from `work_dir`/`run_key`.
-
-    Args:
-        inputs_npy: the view's array.
-        inputs_table: its table.
-        folds_train_json: the training sides.
-        architectures: architecture files in the order of the groups (of the folds for scope `per_fold`).
-        method: the method's section of the configuration (recipe and recipe_options are read).
-        seed: the training seed's base.
-        shard: number of the shard: it holds the folds k with k mod shards = shard.
-        shards: number of shards.
-        out_dir: where the outputs go.
-        work_dir: where checkpoints go.
-        run_key: the job's own folder there.
-        scope: scope of the searches.
-        threads: torch threads.
-        device: auto, cpu or cuda.
-        every_s: longest time between two checkpoints.
-        info: further entries of the status.
-        source: models.safetensors and folds.train.json of the run that the method starts from (`init_from`).
+    A failed search among the architectures is a failed training.
 
     Returns:
         The status: ok or failed.
     """
-    plugin, options = parse_recipe(method)
-    out = Path(out_dir)
-    log = RunLog(out)
-    log.start(
-        {"run_key": run_key, "recipe": plugin.name, "seed": seed, "shard": shard, "shards": shards, **(info or {})}
-    )
-    write_text(out / "training.jsonl", "")
-    write_text(out / "metrics.jsonl", "")
-    try:
-        document = read_json(folds_train_json)
-        folds = shard_folds(len(document["folds"]), shards, shard)
-        found = fold_architectures(document, folds, [Path(path) for path in architectures], scope)
-        context = _context(inputs_npy, inputs_table, document, found, options, seed)
-        context.checkpoint = CheckpointStore(work_dir, run_key, every_s)
-        context.log, context.models_path, context.history_path = log, out / "models.safetensors", out / "training.jsonl"
-        context.threads, context.device = threads, device
-        if source is not None:
-            section = method.model_dump() if isinstance(method, MethodConfig) else method
-            context.init_from, context.init_fold = Path(source[0]), int((section.get("init_from") or {}).get("fold", 0))
-            context.init_classes = list(read_json(source[1])["classes"])
-        with interrupt.graceful():
-            plugin.run(context)
-    except interrupt.Interrupted as stop:
-        log.finish("killed", str(stop))
-        raise
-    except (ScienceError, ContractError) as error:
-        return _failed(out, log, str(error))
-    except (RuntimeError, MemoryError) as error:
-        from fernas.learn.runtime import is_out_of_memory
+    plugin, options = load_recipe(spec.method)
 
-        if not is_out_of_memory(error):
-            raise
-        return _failed(out, log, f"out of memory: {error}")
-    write_json(out / "cost.json", context.cost)
-    log.finish("ok", folds=folds)
-    context.checkpoint.clear()
-    return "ok"
+    def work(tools: JobTools) -> dict[str, Any]:
+        document = job.read_folds()
+        folds = list(range(spec.shard, len(document["folds"]), spec.shards))
+        tasks = _fold_tasks(job, document, spec.searches.of_folds(document, folds))
+        context = TrainContext(
+            folds=tasks,
+            classes=list(document["classes"]),
+            options=options,
+            seed=job.seed,
+            threads=job.threads,
+            device=job.device,
+            checkpoint=tools.checkpoint,
+            log=tools.log,
+            out_dir=job.out_dir,
+            origin=spec.origin,
+        )
+        write_json(job.out_dir / "cost.json", plugin.run(context))
+        return {"folds": folds}
+
+    return run_job(TRAINING, job, {"recipe": plugin.name, "shard": spec.shard, "shards": spec.shards}, work)
 
 
-def _context(
-    inputs_npy: Path | str,
-    inputs_table: Path | str,
-    document: dict[str, Any],
-    found: dict[int, Architecture],
-    options: Any,
-    seed: int,
-) -> TrainContext:
-    from fernas.learn.arrays import Inputs
-
-    classes = list(document["classes"])
-    inputs = Inputs.read(inputs_npy, inputs_table, classes)
-    folds = [
+def _fold_tasks(
+    job: JobInputs, document: dict[str, Any], architectures: dict[int, Architecture]
+) -> tuple[FoldTask, ...]:
+    inputs = job.read_inputs(list(document["classes"]))
+    return tuple(
         FoldTask(
             fold=int(entry["fold"]),
-            architecture=found[int(entry["fold"])],
+            architecture=architectures[int(entry["fold"])],
             train=inputs.part(list(entry["weights"]) + list(entry["selection"])),
             inner=inputs.part(list(entry["inner_validation"])),
         )
         for entry in document["folds"]
-        if int(entry["fold"]) in found
-    ]
-    nowhere = Path()
-    _, height, width, channels = inputs.images.shape
-    return TrainContext(
-        folds=folds,
-        classes=classes,
-        input_shape=(channels, height, width),
-        options=options,
-        seed=seed,
-        checkpoint=CheckpointStore(nowhere, ""),
-        log=RunLog(nowhere),
-        models_path=nowhere,
-        history_path=nowhere,
+        if int(entry["fold"]) in architectures
     )
-
-
-def _failed(out: Path, log: RunLog, reason: str) -> str:
-    logger.error("training failed: %s", reason)
-    for name in ("models.safetensors", "cost.json"):
-        write_bytes(out / name, b"")
-    log.finish("failed", reason)
-    return "failed"

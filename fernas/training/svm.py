@@ -1,4 +1,4 @@
-"""A linear support vector machine on features (LBP-TOP): standardised on the training side, C by inner validation."""
+"""A linear support vector machine on features (LBP-TOP): standardised on the train split, C by inner validation."""
 
 import logging
 import warnings
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from fernas.learn.arrays import ArrayPart
     from fernas.learn.fit import Fitted
-    from fernas.training._shard import FoldStart
+    from fernas.training._shard import FoldRun
 
 logger = logging.getLogger(__name__)
-ABSENT = -1e6  # score of a class that the training side does not show
+ABSENT = -1e6  # score of a class that the train split lacks
 
 
 class SvmConfig(Options):
@@ -38,38 +38,41 @@ class SvmConfig(Options):
         return AugmentConfig()
 
 
-def run(context: TrainContext) -> float:
+def run(context: TrainContext) -> dict[str, Any]:
     """Fit the folds of the shard one after another."""
     from fernas.training._shard import train_shard
 
-    options: SvmConfig = context.options
-
-    def fit_fold(start: "FoldStart") -> "Fitted":
-        import numpy as np
-
-        from fernas.learn.fit import Fitted
-
-        task = start.task
-        if not len(np.unique(task.train.labels)) > 1:
-            raise ContractError(f"fold {task.fold}: a support vector machine needs two classes on the training side")
-        if not len(task.inner) and len(options.c) > 1:
-            raise ContractError(f"fold {task.fold}: C is chosen by inner validation, which has no samples; give one C")
-        best: tuple[float, float] | None = None
-        rows: list[dict[str, Any]] = []
-        for number, c in enumerate(sorted(options.c)):
-            weight, bias = fit_linear(task.train, len(context.classes), c, options, start.seed)
-            row = {"epoch": number, "c": c, **_scores(weight, bias, task, len(context.classes))}
-            rows.append(row)
-            start.history.add({"fold": task.fold, **row}, fold=float(task.fold), epoch=float(number), c=c)
-            uar = row.get("inner_uar", 0.0)
-            if best is None or uar > best[0]:  # of equals the smaller C, which is the smoother machine
-                best = (uar, c)
-                load_linear(start.net, weight, bias)
-        assert best is not None
-        chosen = next(row["epoch"] for row in rows if row["c"] == best[1])
-        return Fitted(chosen, best[0], 0, len(task.inner) * len(rows), None, rows)
-
     return train_shard(context, fit_fold)
+
+
+def fit_fold(fold: "FoldRun") -> "Fitted":
+    """Fit a machine with each C; the one with the highest UAR on inner validation becomes the fold's network.
+
+    Raises:
+        ContractError: fewer than two classes in the train split, or several C without inner validation.
+    """
+    import numpy as np
+
+    from fernas.learn.fit import Fitted
+
+    task, classes = fold.task, len(fold.context.classes)
+    options: SvmConfig = fold.context.options
+    if not len(np.unique(task.train.labels)) > 1:
+        raise ContractError(f"fold {task.fold}: a support vector machine needs two classes in the train split")
+    if not len(task.inner) and len(options.c) > 1:
+        raise ContractError(f"fold {task.fold}: C is chosen by inner validation, which has no samples; give one C")
+    best, chosen = -1.0, 0
+    rows: list[dict[str, Any]] = []
+    for number, c in enumerate(sorted(options.c)):
+        weight, bias = fit_linear(task.train, classes, c, options, fold.seed)
+        row = {"epoch": number, "c": c, **_scores(weight, bias, task, classes)}
+        rows.append(row)
+        fold.history.add({"fold": task.fold, **row}, fold=float(task.fold), epoch=float(number), c=c)
+        uar = row.get("inner_uar", 0.0)
+        if uar > best:  # of equals the smaller C, which is the smoother machine
+            best, chosen = uar, number
+            load_linear(fold.net, weight, bias)
+    return Fitted(chosen, best, 0, len(task.inner) * len(rows), None, rows)
 
 
 def features(part: "ArrayPart") -> "np.ndarray":
@@ -80,7 +83,7 @@ def features(part: "ArrayPart") -> "np.ndarray":
 def fit_linear(
     train: "ArrayPart", classes: int, c: float, options: SvmConfig, seed: int
 ) -> "tuple[np.ndarray, np.ndarray]":
-    """Fit on the training side; the standardisation, learned there too, is folded into the result.
+    """Fit on the train split; the standardisation, learned there too, is folded into the result.
 
     Returns:
         weight float64 (classes, F) and bias (classes,) on features as they are; a class without samples scores -1e6.
@@ -128,13 +131,13 @@ def load_linear(net: "nn.Module", weight: "np.ndarray", bias: "np.ndarray") -> N
 def _scores(weight: "np.ndarray", bias: "np.ndarray", task: FoldTask, classes: int) -> dict[str, float]:
     from fernas.metrics import accuracy, confusion_scores
 
-    trained = (features(task.train) @ weight.T + bias).argmax(1)
-    found = {"accuracy": float(accuracy(task.train.labels, trained))}
+    predictions = (features(task.train) @ weight.T + bias).argmax(1)
+    scores = {"accuracy": float(accuracy(task.train.labels, predictions))}
     if len(task.inner):
-        answers = (features(task.inner) @ weight.T + bias).argmax(1)
-        scores = confusion_scores(task.inner.labels, answers, classes)
-        found |= {f"inner_{name}": value for name, value in scores.items()}
-    return found
+        predictions = (features(task.inner) @ weight.T + bias).argmax(1)
+        inner = confusion_scores(task.inner.labels, predictions, classes)
+        scores |= {f"inner_{name}": value for name, value in inner.items()}
+    return scores
 
 
 PLUGIN = RecipePlugin("svm", "linear support vector machine", SvmConfig, run, features=True)

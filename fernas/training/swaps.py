@@ -1,4 +1,7 @@
-"""Which labels of a batch are replaced, and the account of it."""
+"""Which labels of a batch the recipe `relabel` replaces, and the account of these swaps.
+
+The keys of the account are those of relabel.jsonl, which the report reads.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,28 +16,29 @@ if TYPE_CHECKING:
     from fernas.training.relabel import RelabelConfig
 
 NEVER = -1
+ARRAYS = ("predictions", "targets", "tied", "last", "last_predictions", "times", "first", "latest")  # of `Swaps`
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When an answer k replaces a label y. `admitted[y, k]` is bool (K, K); no label replaces itself."""
+    """When a prediction k replaces a label y. `admitted[y, k]` is bool (K, K); no label replaces itself."""
 
     strategy: int
     margin: float
     admitted: Tensor
 
     def near_ties(self, q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Probabilities (B, K), labels (B,) -> answers (B,), and where another answer leads by less than the margin."""
-        top, answers = q.max(1)
+        """Probabilities (B, K), labels (B,) -> predictions (B,), and where another class leads by < margin."""
+        top, predictions = q.max(1)
         gap = top - q.gather(1, labels[:, None])[:, 0]
-        ties = (gap < self.margin) & (answers != labels)
-        return answers, ties & (gap > 0) if self.strategy == 2 else ties
+        ties = (gap < self.margin) & (predictions != labels)
+        return predictions, ties & (gap > 0) if self.strategy == 2 else ties
 
     def __call__(self, q: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Probabilities, labels -> (new labels, answers, near ties), all (B,)."""
-        answers, ties = self.near_ties(q, labels)
-        swap = ties & self.admitted.to(labels.device)[labels, answers]
-        return torch.where(swap, answers, labels), answers, ties
+        """Probabilities (B, K), labels (B,) -> (new labels, predictions, near ties), all (B,)."""
+        predictions, ties = self.near_ties(q, labels)
+        swap = ties & self.admitted.to(labels.device)[labels, predictions]
+        return torch.where(swap, predictions, labels), predictions, ties
 
 
 def make_rule(options: "RelabelConfig", classes: list[str]) -> Rule:
@@ -56,28 +60,28 @@ class Swaps:
     def __init__(self, part: ArrayPart, classes: list[str], rule: Rule) -> None:
         self.part, self.classes, self.rule = part, classes, rule
         count = len(part)
-        self.answers = np.full(count, NEVER)  # of the running epoch
+        self.predictions = np.full(count, NEVER)  # of the running epoch
         self.targets = np.full(count, NEVER)  # replaced labels of the running epoch
         self.tied = np.zeros(count, bool)
         self.last = np.full(count, NEVER)  # replaced labels of the epoch before
-        self.last_answers = np.full(count, NEVER)
+        self.last_predictions = np.full(count, NEVER)
         self.times = np.zeros((count, len(classes)), np.int64)
         self.first, self.latest = np.full(count, NEVER), np.full(count, NEVER)
         self.rows: list[dict[str, Any]] = []
 
     def relabel(self, logits: Tensor, labels: Tensor, epoch: int, positions: np.ndarray) -> Tensor:
         """The labels to learn from; those stored in the phase's first epoch."""
-        new, answers, ties = self.rule(torch.softmax(logits.float(), 1), labels)
+        new, predictions, ties = self.rule(torch.softmax(logits.float(), 1), labels)
         if epoch == 0:
             new = labels
         changed = (new != labels).cpu().numpy()
-        self.answers[positions] = answers.cpu().numpy()
+        self.predictions[positions] = predictions.cpu().numpy()
         self.targets[positions] = np.where(changed, new.cpu().numpy(), NEVER)
         self.tied[positions] = ties.cpu().numpy()
         return new
 
     def close(self, epoch: int) -> dict[str, Any]:
-        """End an epoch: its counts, and what the network now says of the samples swapped in the epoch before."""
+        """End an epoch: its counts, and the present predictions of the samples swapped in the epoch before."""
         labels, swapped = self.part.labels, self.targets != NEVER
         pairs: dict[str, int] = {}
         for y, k in zip(labels[swapped], self.targets[swapped], strict=True):
@@ -93,20 +97,20 @@ class Swaps:
             "pairs": dict(sorted(pairs.items())),
             "swapped_before": int(before.sum()),
             "now_swapped_again": int((before & swapped & (self.targets == self.last)).sum()),
-            "now_answered_as_swapped": int((before & (self.answers == self.last)).sum()),
-            "now_answered_as_stored": int((before & (self.answers == labels)).sum()),
+            "now_answered_as_swapped": int((before & (self.predictions == self.last)).sum()),
+            "now_answered_as_stored": int((before & (self.predictions == labels)).sum()),
         }
         self.rows.append(row)
         self.times[swapped, self.targets[swapped]] += 1
         self.first[swapped & (self.first == NEVER)] = epoch
         self.latest[swapped] = epoch
-        self.last, self.last_answers = self.targets, self.answers
-        self.targets, self.answers = np.full(len(labels), NEVER), np.full(len(labels), NEVER)
+        self.last, self.last_predictions = self.targets, self.predictions
+        self.targets, self.predictions = np.full(len(labels), NEVER), np.full(len(labels), NEVER)
         self.tied = np.zeros(len(labels), bool)
         return row
 
     def report(self, epochs: int) -> list[dict[str, Any]]:
-        """All epochs' rows, then one row per sample that was ever swapped and what became of it."""
+        """All epochs' rows, then one row per sample that was ever swapped, with its final prediction."""
         return [
             *self.rows,
             *(self._sample(position, epochs) for position in np.flatnonzero(self.times.sum(1)).tolist()),
@@ -115,9 +119,9 @@ class Swaps:
     def _sample(self, position: int, epochs: int) -> dict[str, Any]:
         label = int(self.part.labels[position])
         counts = {self.classes[k]: int(n) for k, n in enumerate(self.times[position]) if n}
-        answer = int(self.last_answers[position])
-        favourite = int(self.times[position].argmax())
-        fate = "as stored" if answer == label else "as swapped" if answer == favourite else "another"
+        prediction = int(self.last_predictions[position])
+        most_swapped_to = int(self.times[position].argmax())
+        outcome = "as stored" if prediction == label else "as swapped" if prediction == most_swapped_to else "another"
         return {
             "kind": "sample",
             "sample_id": self.part.ids[position],
@@ -126,8 +130,8 @@ class Swaps:
             "first": int(self.first[position]),
             "last": int(self.latest[position]),
             "in_last_epoch": int(self.latest[position]) == epochs - 1,
-            "answer": self.classes[answer],
-            "answered": fate,
+            "answer": self.classes[prediction],
+            "answered": outcome,
         }
 
     def state(self) -> dict[str, Any]:
@@ -140,6 +144,3 @@ class Swaps:
         for name in ARRAYS:
             setattr(self, name, state[name].numpy().copy())
         self.rows = list(state["rows"])
-
-
-ARRAYS = ("answers", "targets", "tied", "last", "last_answers", "times", "first", "latest")

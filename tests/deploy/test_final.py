@@ -1,51 +1,47 @@
-"""A model on all subjects: everybody is learned from, and its accuracy is that of cross-validation."""
+"""A model on all subjects: it learns from every subject, and its accuracy is that of cross-validation."""
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from fernas.core.architecture import NamedArchitecture, Network, read_architecture, write_architecture
+from fernas.core.architecture import read_architecture
 from fernas.core.errors import ScienceError
 from fernas.core.io import read_json, write_json
-from fernas.deploy.final import train_final
+from fernas.deploy.final import Evidence, train_final
 from fernas.spaces.networks import build_network
 from fernas.training import run as training_run
+from tests.fixtures.training_jobs import method_section, write_small_cnn
 from tests.toy_task import CLASSES, write_task
 
 METHOD = {"recipe": "plain", "recipe_options": {"epochs": 1, "batch": 8}}
 
 
-def final(tmp_path, architecture=None, **changes):
+def final(tmp_path, architecture=None):
     task = write_task(tmp_path / "task")
-    path = tmp_path / "architecture.json"
-    block = Network(classes=3, input=(3, 16, 16))
-    write_architecture(path, NamedArchitecture(name="small_cnn", network=block))
+    path = write_small_cnn(tmp_path / "architecture.json")
     scores = []
     for seed, uar in enumerate((0.5, 0.7)):
         scores.append(tmp_path / f"scores{seed}.json")
         write_json(scores[-1], {"uar": uar, "accuracy": 0.6, "uf1": 0.4, "interval": {"uar": [0.4, 0.8]}})
-    values = {
-        **task.common, "architecture": architecture or path, "scores": scores, "method": METHOD,
-        "before": {"view": {"kind": "still", "size": 16}, "faces": {}}, "seed": 1,
-        "names": {"task": "toy-rendered", "protocol": "kfold", "method": "small_cnn"}, "out_dir": tmp_path / "out",
-        "work_dir": tmp_path / "work", "run_key": "k",
-    }  # fmt: skip
-    train_final(**{**values, **changes})
+    job = task.job(tmp_path / "out", "k", 1, work_dir=tmp_path / "work")
+    evidence = Evidence("toy-rendered", "kfold", "small_cnn", tuple(scores))
+    preprocessing = {"view": {"kind": "still", "size": 16}, "faces": {}}
+    train_final(job, method_section(**METHOD), architecture or path, evidence, preprocessing)
     return tmp_path / "out"
 
 
 def test_it_loads_with_nothing_else_and_quotes_cross_validation(tmp_path, monkeypatch):
-    seen = []
-    parts = training_run._context
+    sizes = []
+    fold_tasks = training_run._fold_tasks
 
-    def watched(inputs, table, document, *rest):
-        context = parts(inputs, table, document, *rest)
-        seen.extend((len(task.train), len(task.inner)) for task in context.folds)
-        return context
+    def watched(*arguments):
+        tasks = fold_tasks(*arguments)
+        sizes.extend((len(task.train), len(task.inner)) for task in tasks)
+        return tasks
 
-    monkeypatch.setattr(training_run, "_context", watched)
+    monkeypatch.setattr(training_run, "_fold_tasks", watched)
     out = final(tmp_path)
-    assert seen == [(42, 6)], "eight people with six images: all of them"
+    assert sizes == [(42, 6)], "eight subjects with six images: all of them"
     net = build_network(read_architecture(out / "architecture.json")).eval()
     net.load_state_dict(load_file(out / "model.safetensors"))
     with torch.no_grad():

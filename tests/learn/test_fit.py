@@ -8,7 +8,7 @@ from fernas.core.errors import ContractError, ScienceError
 from fernas.learn.arrays import ArrayPart
 from fernas.learn.config import FitConfig
 from fernas.learn.evaluate import evaluate, predict_probabilities
-from fernas.learn.fit import class_weights, fit
+from fernas.learn.fit import Hooks, class_weights, fit
 from fernas.learn.history import Snapshots
 from fernas.learn.passes import Passes
 from fernas.learn.runtime import pick_device
@@ -36,12 +36,11 @@ def options(**changes):
     return FitConfig(**{"epochs": 6, "batch": 8, "batch_share": 1.0, "lr": 0.05, **changes})
 
 
-def run(config, train=None, inner=None, net=None, **more):
+def run(config, train=None, inner=None, net=None, **hooks):
     net = net if net is not None else Tiny()
     inner = inner if inner is not None else part(9, seed=1)
-    fitted = fit(
-        net, train if train is not None else part(24), inner, config=config, classes=3, seed=4, device=CPU, **more
-    )
+    train = train if train is not None else part(24)
+    fitted = fit(net, train, inner, config=config, classes=3, seed=4, device=CPU, hooks=Hooks(**hooks))
     return net, fitted
 
 

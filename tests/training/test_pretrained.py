@@ -6,14 +6,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from fernas.core.architecture import NamedArchitecture, Network
+from fernas.core.architecture import NamedArchitecture
 from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import read_jsonl
 from fernas.spaces.networks import build_network
 from fernas.study.runs import extra_data
 from fernas.training.pretrained import PretrainedConfig, load_pretrained, read_weights
-from fernas.training.run import run_training
+from tests.fixtures.training_jobs import train_toy, write_small_cnn
 from tests.toy_task import write_task
 
 
@@ -71,18 +71,10 @@ def test_what_is_no_file_of_weights_is_one_message(tmp_path, weights):
 
 
 def test_the_recipe_starts_every_fold_from_them(weights, tmp_path):
-    from fernas.core.architecture import write_architecture
-
-    task = write_task(tmp_path / "task")
-    block = Network(classes=3, input=(3, 16, 16))
-    write_architecture(tmp_path / "architecture.json", NamedArchitecture(name="small_cnn", network=block))
+    architecture = write_small_cnn(tmp_path / "architecture.json")
     options = {"weights": str(weights), "trained_on": "bars of seven kinds", "epochs": 1, "batch": 8}
-    status = run_training(
-        **task.common, architectures=[tmp_path / "architecture.json"], scope="no_data", seed=1, shard=0, shards=1,
-        method={"recipe": "pretrained", "recipe_options": options}, out_dir=tmp_path / "out",
-        work_dir=tmp_path / "work", run_key="k",
-    )  # fmt: skip
-    assert status == "ok"
+    method = {"recipe": "pretrained", "recipe_options": options}
+    assert train_toy(write_task(tmp_path / "task"), tmp_path / "out", [architecture], method, seed=1) == "ok"
     starts = [row for row in read_jsonl(tmp_path / "out" / "training.jsonl") if row.get("kind") == "start"]
     assert [row["fold"] for row in starts] == [0, 1] and starts[0]["trained_on"] == "bars of seven kinds"
     assert (

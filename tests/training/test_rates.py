@@ -3,17 +3,16 @@
 import pytest
 from safetensors.torch import load_file
 
-from fernas.core.architecture import NamedArchitecture, Network, write_architecture
 from fernas.core.config import MethodConfig, validate_section
 from fernas.core.errors import ConfigError
 from fernas.core.io import read_json, read_jsonl, write_json
+from fernas.learn.history import rows_of_chosen_rates
 from fernas.training.plain import PlainConfig
-from fernas.training.rates import kept_rows
-from fernas.training.run import parse_recipe, run_training
+from fernas.training.run import load_recipe
+from tests.fixtures.training_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
 from tests.toy_task import write_task
 
-STILL = {"flip": False, "padding": 0, "rotation_deg": 0.0}
-OPTIONS = {"epochs": 3, "batch": 8, "augment": STILL}
+OPTIONS = {"epochs": 3, "batch": 8, "augment": NO_AUGMENTATION}
 RATES = [0.0001, 0.03, 0.005]
 
 
@@ -21,14 +20,9 @@ def run(tmp_path, name, options, edit=None):
     files = write_task(tmp_path)
     if edit is not None:
         edit(files)
-    architecture = tmp_path / "a.json"
-    write_architecture(architecture, NamedArchitecture(name="small_cnn", network=Network(classes=3, input=(3, 16, 16))))
-    status = run_training(
-        **files.common, architectures=[architecture], scope="no_data", seed=3, shard=0, shards=1,
-        method={"recipe": "plain", "recipe_options": {**OPTIONS, **options}},
-        out_dir=tmp_path / name, work_dir=tmp_path / "work", run_key=name,
-    )  # fmt: skip
-    return status, tmp_path / name
+    architecture = write_small_cnn(tmp_path / "a.json")
+    method = {"recipe": "plain", "recipe_options": {**OPTIONS, **options}}
+    return train_toy(files, tmp_path / name, [architecture], method), tmp_path / name
 
 
 def weights(folder):
@@ -89,20 +83,20 @@ def test_choices_that_are_none_are_refused(options):
         validate_section(PlainConfig, options, "recipe_options")
 
 
-def test_curves_are_those_of_the_rate_that_was_kept(tmp_path):
+def test_curves_are_those_of_the_chosen_rate(tmp_path):
     _, out = run(tmp_path, "three", {"lr_choices": RATES})
     rows = read_jsonl(out / "training.jsonl")
     chosen = {row["fold"]: row["lr"] for row in rows if row.get("kind") == "rates"}
-    kept = [row for row in kept_rows(rows) if "epoch" in row]
-    assert [(row["fold"], row["epoch"]) for row in kept] == [(fold, epoch) for fold in (0, 1) for epoch in range(3)]
-    assert all(row["lr_choice"] == chosen[row["fold"]] for row in kept)
+    curves = [row for row in rows_of_chosen_rates(rows) if "epoch" in row]
+    assert [(row["fold"], row["epoch"]) for row in curves] == [(fold, epoch) for fold in (0, 1) for epoch in range(3)]
+    assert all(row["lr_choice"] == chosen[row["fold"]] for row in curves)
     running = [row for row in rows if row.get("kind") != "rates"]
-    assert kept_rows(running) == running
+    assert rows_of_chosen_rates(running) == running
 
 
 def test_the_plan_counts_each_training():
     one, three = (
-        parse_recipe(MethodConfig(search="fixed", recipe_options=options))[1].trainings
+        load_recipe(MethodConfig(search="fixed", recipe_options=options))[1].trainings
         for options in ({}, {"lr_choices": RATES})
     )
     assert (one, three) == (1, 3)

@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from fernas.core.architecture import NamedArchitecture, Network, write_architecture
 from fernas.core.io import read_jsonl, write_text
 from fernas.learn import fit as fitting
 from fernas.training.fes import CLASSES
-from fernas.training.relabel import RelabelConfig, said
-from fernas.training.run import run_training
+from fernas.training.relabel import PlainPhase, RelabelConfig, start_message
 from fernas.training.swaps import Rule, Swaps, make_rule
+from tests.fixtures.training_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
 from tests.toy_task import CLASSES as TOY
-from tests.toy_task import part, write_task
+from tests.toy_task import TaskFiles, part, write_task
 
 ALL = torch.ones(3, 3, dtype=torch.bool)
-STILL = {"flip": False, "padding": 0, "rotation_deg": 0.0}
 
 
 def logits_of(rows):
@@ -26,11 +24,13 @@ ROWS = [[0.45, 0.35, 0.20], [0.70, 0.20, 0.10], [0.40, 0.40, 0.20], [0.50, 0.31,
 
 
 def test_strategy_one_swaps_near_ties_only():
-    """Gaps 0.10, 0.50, 0 (a true tie, answered as the first), 0.19; labels are 1, so that the answer 0 differs."""
+    """Gaps 0.10, 0.50, 0 (a true tie, predicted as the first), 0.19; labels are 1, so that the prediction 0 differs."""
     q, labels = torch.tensor(ROWS), torch.ones(4, dtype=torch.int64)
-    new, answers, ties = Rule(1, 0.2, ALL)(q, labels)
+    new, predictions, ties = Rule(1, 0.2, ALL)(q, labels)
     assert (
-        answers.tolist() == [0, 0, 0, 0] and new.tolist() == [0, 1, 0, 0] and ties.tolist() == [True, False, True, True]
+        predictions.tolist() == [0, 0, 0, 0]
+        and new.tolist() == [0, 1, 0, 0]
+        and ties.tolist() == [True, False, True, True]
     )
     assert Rule(1, 0.2, ALL)(q, torch.zeros(4, dtype=torch.int64))[0].tolist() == [0, 0, 0, 0]
     assert Rule(1, 0.05, ALL)(q, labels)[0].tolist() == [1, 1, 0, 1]
@@ -86,32 +86,22 @@ def test_the_account_of_swaps_and_what_became_of_them():
 
 
 def options(**changes):
-    base = {"epochs": 6, "batch": 8, "augment": STILL, "start_share": 0.5, "strategy": 1, "margin": 1.0, "lr": 0.002}
+    base = {
+        "epochs": 6,
+        "batch": 8,
+        "augment": NO_AUGMENTATION,
+        "start_share": 0.5,
+        "strategy": 1,
+        "margin": 1.0,
+        "lr": 0.002,
+    }
     return {**base, "relabel": {"epochs": 3, "batch": 8, "lr": 0.02}, **changes}
 
 
 def train(root, out, recipe_options, every_s=60.0):
-    files = write_task(root) if not (root / "inputs.npy").exists() else None
-    architecture = root / "a.json"
-    if files is not None:
-        write_architecture(
-            architecture, NamedArchitecture(name="small_cnn", network=Network(classes=3, input=(3, 16, 16)))
-        )
-    return run_training(
-        inputs_npy=root / "inputs.npy",
-        inputs_table=root / "inputs.parquet",
-        folds_train_json=root / "folds.train.json",
-        architectures=[architecture],
-        scope="whole_dataset",
-        method={"recipe": "relabel", "recipe_options": recipe_options},
-        seed=3,
-        shard=0,
-        shards=1,
-        out_dir=out,
-        work_dir=root / "work",
-        run_key=out.name,
-        every_s=every_s,
-    )
+    files = TaskFiles(root) if (root / "inputs.npy").exists() else write_task(root)
+    method = {"recipe": "relabel", "recipe_options": recipe_options}
+    return train_toy(files, out, [write_small_cnn(root / "a.json")], method, scope="whole_dataset", every_s=every_s)
 
 
 def test_both_phases_and_the_log_of_swaps(tmp_path):
@@ -136,8 +126,8 @@ def test_the_first_phase_ends_when_the_accuracy_is_reached(tmp_path):
     assert train(tmp_path, tmp_path / "out", options(epochs=40, lr=0.05, start_share=1.0, start_accuracy=0.34)) == "ok"
     starts = [row for row in read_jsonl(tmp_path / "out" / "relabel.jsonl") if row["kind"] == "start"]
     assert all(row["reached"] and row["epochs"] < 40 and "asked: 34" in row["said"] for row in starts)
-    plain = {"reached": False, "accuracy": 0.5, "epochs": 3}
-    assert "0.5 of the epochs (3 of 6)" in said(RelabelConfig(epochs=6, start_share=0.5), plain)
+    plain = PlainPhase(epochs=3, accuracy=0.5, reached=False, images=0, evaluated=0)
+    assert "0.5 of the epochs (3 of 6)" in start_message(RelabelConfig(epochs=6, start_share=0.5), plain)
 
 
 @pytest.mark.parametrize("kill_at", [2, 5])

@@ -17,8 +17,7 @@ from fernas.core.io import read_json, read_jsonl, read_parquet, write_json
 from fernas.core.run_log import read_status
 from fernas.search.run import SearchSpec, run_search, scope_parts, search_budget_for
 from fernas.training.combine import combine_predictions
-from fernas.training.predict import run_predict
-from fernas.training.run import run_training
+from tests.fixtures.training_jobs import predict_toy, train_toy
 from tests.toy_task import write_task
 
 NETWORK = {"cells": 3, "channels": 8}  # a width that the compiled kernels serve
@@ -33,28 +32,13 @@ def search(files, out, method=FIXED, group=0, limit=None, **more):
 
 
 def train(files, out, architectures, shard=0, shards=2, method=RECIPE, **more):
-    values = {"seed": 7, "work_dir": files.root / "work", "run_key": f"train-{out.name}-{shard}"}
-    return run_training(
-        **files.common,
-        architectures=architectures,
-        method=method,
-        shard=shard,
-        shards=shards,
-        out_dir=out / f"shard{shard}",
-        **{**values, **more},
-    )
+    values = {"scope": "per_group", "seed": 7, "run_key": f"train-{out.name}-{shard}", **more}
+    return train_toy(files, out / f"shard{shard}", architectures, method, shard=(shard, shards), **values)
 
 
-def predict(files, out, architectures, shards=2, **more):
-    return run_predict(
-        **files.common,
-        folds_test_json=files.test,
-        architectures=architectures,
-        shard_dirs=[out / f"shard{k}" for k in range(shards)],
-        method=RECIPE,
-        out=out / "predictions.parquet",
-        **more,
-    )
+def predict(files, out, architectures, shards=2):
+    folders = [out / f"shard{k}" for k in range(shards)]
+    return predict_toy(files, out / "predictions.parquet", architectures, folders, RECIPE, "per_group")
 
 
 def chain(files, out, method=FIXED, recipe=RECIPE):
@@ -115,8 +99,8 @@ def test_it_learns_the_bars(tmp_path):
     frame = chain(
         write_task(tmp_path), tmp_path / "run", recipe={**RECIPE, "recipe_options": {"epochs": 12, "lr": 0.05}}
     )
-    answers = frame[["p_low", "p_middle", "p_high"]].to_numpy().argmax(1)
-    assert (np.array(["low", "middle", "high"])[answers] == frame["label"]).mean() > 0.8
+    predictions = frame[["p_low", "p_middle", "p_high"]].to_numpy().argmax(1)
+    assert (np.array(["low", "middle", "high"])[predictions] == frame["label"]).mean() > 0.8
 
 
 def test_a_killed_shard_continues_at_its_fold_and_epoch(tmp_path, monkeypatch):

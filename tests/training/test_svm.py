@@ -9,9 +9,8 @@ from fernas.core.architecture import NamedArchitecture, Network, write_architect
 from fernas.core.io import read_json, read_jsonl, read_parquet, write_npy, write_parquet
 from fernas.learn.arrays import ArrayPart
 from fernas.spaces.complexity import params
-from fernas.training.predict import run_predict
-from fernas.training.run import run_training
 from fernas.training.svm import ABSENT, SvmConfig, fit_linear
+from tests.fixtures.training_jobs import predict_toy, train_toy
 from tests.toy_task import CLASSES, write_task
 
 FEATURES = 6
@@ -35,19 +34,15 @@ def task(tmp_path):
 
 def architecture(folder):
     block = Network(classes=3, input=(FEATURES, 1, 1))
-    found = NamedArchitecture(name="linear_svm", network=block)
-    write_architecture(folder / "architecture.json", found)
-    assert params(found) == 3 * FEATURES + 3
+    machine = NamedArchitecture(name="linear_svm", network=block)
+    write_architecture(folder / "architecture.json", machine)
+    assert params(machine) == 3 * FEATURES + 3
     return folder / "architecture.json"
 
 
 def train(task, folder, shard, **changes):
-    values = {
-        **task.common, "architectures": [architecture(task.root)], "method": METHOD, "scope": "no_data", "seed": 1,
-        "shard": shard, "shards": 2, "out_dir": folder / f"shard{shard}", "work_dir": folder / "work",
-        "run_key": f"k{shard}",
-    }  # fmt: skip
-    return run_training(**{**values, **changes})
+    values = {"shard": (shard, 2), "seed": 1, "work_dir": folder / "work", "method": METHOD, **changes}
+    return train_toy(task, folder / f"shard{shard}", [architecture(task.root)], **values)
 
 
 def test_it_learns_and_predicts_through_the_same_files(task, tmp_path):
@@ -55,21 +50,17 @@ def test_it_learns_and_predicts_through_the_same_files(task, tmp_path):
         assert train(task, tmp_path, shard) == "ok"
     rows = read_jsonl(tmp_path / "shard0" / "training.jsonl")
     assert [(row["fold"], row["c"]) for row in rows] == [(0, 0.01), (0, 1.0)] and "inner_uar" in rows[0]
-    done = run_predict(
-        **task.common, folds_test_json=task.test, architectures=[task.root / "architecture.json"],
-        shard_dirs=[tmp_path / "shard0", tmp_path / "shard1"], method=METHOD, out=tmp_path / "p.parquet",
-        scope="no_data",
-    )  # fmt: skip
-    assert done == "ok"
-    found = read_parquet(tmp_path / "p.parquet")
-    guesses = found[[f"p_{name}" for name in CLASSES]].to_numpy().argmax(1)
-    truth = [CLASSES.index(label) for label in found["label"]]
-    assert len(found) == 48 and (guesses == truth).mean() > 0.8
-    assert np.allclose(found[[f"p_{name}" for name in CLASSES]].sum(axis=1), 1)
+    shards = [tmp_path / "shard0", tmp_path / "shard1"]
+    assert predict_toy(task, tmp_path / "p.parquet", [task.root / "architecture.json"], shards, METHOD) == "ok"
+    frame = read_parquet(tmp_path / "p.parquet")
+    predictions = frame[[f"p_{name}" for name in CLASSES]].to_numpy().argmax(1)
+    truth = [CLASSES.index(label) for label in frame["label"]]
+    assert len(frame) == 48 and (predictions == truth).mean() > 0.8
+    assert np.allclose(frame[[f"p_{name}" for name in CLASSES]].sum(axis=1), 1)
 
 
 def test_neither_scaling_nor_machine_sees_inner_validation_or_test(task, tmp_path):
-    """Wild values on the other sides change nothing in what was fitted with one C."""
+    """Wild values in the other parts change nothing in what was fitted with one C."""
     method = {"recipe": "svm", "recipe_options": {"c": [0.1]}}
     assert train(task, tmp_path / "a", 0, method=method) == "ok"
     fold = read_json(task.root / "folds.train.json")["folds"][0]
@@ -95,7 +86,7 @@ def test_the_folded_machine_equals_scikit_learns():
     machine.fit(x, labels)
     scores = x @ weight.T + bias
     assert np.allclose(scores[:, :3], machine.decision_function(x), atol=0.02)
-    assert (scores[:, 3] == ABSENT).all(), "a class that the training side lacks is never answered"
+    assert (scores[:, 3] == ABSENT).all(), "a class that the train split lacks is never predicted"
 
 
 def test_two_classes_have_two_scores():
@@ -106,7 +97,7 @@ def test_two_classes_have_two_scores():
     assert (scores.argmax(1) == labels).mean() > 0.8
 
 
-def test_one_class_on_the_training_side_is_a_failure_with_its_reason(task, tmp_path):
+def test_one_class_in_the_train_split_is_a_failure_with_its_reason(task, tmp_path):
     table = pd.read_parquet(task.root / "inputs.parquet")
     table["class_index"], table["label"] = 0, CLASSES[0]
     write_parquet(task.root / "inputs.parquet", table)

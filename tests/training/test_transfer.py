@@ -12,9 +12,10 @@ from fernas.core.io import read_json, read_jsonl, read_parquet, write_json, writ
 from fernas.core.run_log import RunLog
 from fernas.search.run import SearchSpec, run_search, scope_parts
 from fernas.spaces.networks import build_network
-from fernas.training._transfer import Source, load_into
+from fernas.training._transfer import OriginWeights, load_into
 from fernas.training.combine import run_combine
-from fernas.training.run import run_training
+from fernas.training.run import read_origin
+from tests.fixtures.training_jobs import NO_AUGMENTATION, method_section, train_toy
 from tests.toy_task import CLASSES as TOY
 from tests.toy_task import write_task
 
@@ -23,7 +24,6 @@ CELLS = CellsArchitecture(
     space="autofernet", normal=PAIRS, normal_concat=(2, 3, 4, 5), reduce=PAIRS, reduce_concat=(2, 3, 4, 5)
 )
 KNOWN = ["anger", "sadness", "neutral"]
-STILL = {"flip": False, "padding": 0, "rotation_deg": 0.0}
 
 
 def network(classes):
@@ -32,7 +32,9 @@ def network(classes):
 
 
 def source_of(net, tmp_path, classes=tuple(KNOWN)):
-    return Source(tmp_path / "m", {name: value.clone() for name, value in net.state_dict().items()}, list(classes))
+    return OriginWeights(
+        tmp_path / "m", {name: value.clone() for name, value in net.state_dict().items()}, list(classes)
+    )
 
 
 def test_units_are_matched_by_name_and_a_new_class_starts_afresh(tmp_path):
@@ -68,20 +70,11 @@ def test_another_number_of_classes_is_fine_by_name_and_another_network_is_not(tm
         load_into(wide, source_of(network(3), tmp_path), KNOWN, "by_name")
 
 
-def train(files, out, architecture, method, **more):
-    return run_training(
-        **files.common,
-        architectures=[architecture],
-        scope="no_data",
-        method=method,
-        seed=3,
-        shard=0,
-        shards=1,
-        out_dir=out,
-        work_dir=files.root / "work",
-        run_key=out.name,
-        **more,
-    )
+def train(files, out, architecture, method, source=None):
+    """Train both folds, from the run of the task `source` where that is given."""
+    models = None if source is None else source.root / "out" / "models.safetensors"
+    origin = None if source is None else read_origin(method_section(**method), models, source.root / "folds.train.json")
+    return train_toy(files, out, [architecture], method, origin=origin)
 
 
 @pytest.fixture
@@ -91,16 +84,12 @@ def finished(tmp_path):
     block = Network(cells=3, channels=4, classes=3, input=(3, 16, 16))
     architecture = tmp_path / "source" / "architecture.json"
     write_architecture(architecture, CELLS.model_copy(update={"network": block}))
-    plain = {"recipe": "plain", "recipe_options": {"epochs": 2, "batch": 8, "augment": STILL, "drop_path": 0}}
+    plain = {"recipe": "plain", "recipe_options": {"epochs": 2, "batch": 8, "augment": NO_AUGMENTATION, "drop_path": 0}}
     assert train(files, tmp_path / "source" / "out", architecture, plain) == "ok"
     target = write_task(tmp_path / "target")
     document = read_json(tmp_path / "target" / "folds.train.json")
     write_json(tmp_path / "target" / "folds.train.json", {**document, "classes": ["middle", "low", "other"]})
     return files, target, architecture
-
-
-def source_arguments(files):
-    return {"source": (files.root / "out" / "models.safetensors", files.root / "folds.train.json")}
 
 
 def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
@@ -111,8 +100,8 @@ def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
     assert run_search(target.job(out, "k", 1), SearchSpec.of({"method": method}, "no_data", 0, architecture)) == "ok"
     found = read_architecture(out / "architecture.json")
     assert found.normal == CELLS.normal and found.network.classes == 3 and found.network.cells == 3
-    zero = {**method, "recipe_options": {"zero_shot": True, "augment": STILL}}
-    assert train(target, tmp_path / "zero", out / "architecture.json", zero, **source_arguments(files)) == "ok"
+    zero = {**method, "recipe_options": {"zero_shot": True, "augment": NO_AUGMENTATION}}
+    assert train(target, tmp_path / "zero", out / "architecture.json", zero, source=files) == "ok"
     taken, made = (
         load_file(files.root / "out" / "models.safetensors"),
         load_file(tmp_path / "zero" / "models.safetensors"),
@@ -123,9 +112,9 @@ def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
     assert [row["new_units"] for row in rows] == [["other"], ["other"]]
     tuned = {
         **method,
-        "recipe_options": {"epochs": 2, "batch": 8, "augment": STILL, "drop_path": 0, "drop_path_start": 0},
+        "recipe_options": {"epochs": 2, "batch": 8, "augment": NO_AUGMENTATION, "drop_path": 0, "drop_path_start": 0},
     }
-    assert train(target, tmp_path / "tuned", out / "architecture.json", tuned, **source_arguments(files)) == "ok"
+    assert train(target, tmp_path / "tuned", out / "architecture.json", tuned, source=files) == "ok"
     after = load_file(tmp_path / "tuned" / "models.safetensors")
     assert not torch.equal(after["fold0/stem.0.weight"], taken["fold1/stem.0.weight"])
 
@@ -143,7 +132,7 @@ def test_a_failed_source_is_a_failed_run_with_its_reason(finished, tmp_path):
     files, target, architecture = finished
     (files.root / "out" / "models.safetensors").write_bytes(b"")
     method = {"recipe": "finetune", "recipe_options": {"epochs": 1}}
-    assert train(target, tmp_path / "t", architecture, method, **source_arguments(files)) == "failed"
+    assert train(target, tmp_path / "t", architecture, method, source=files) == "failed"
     assert "that training failed" in read_json(tmp_path / "t" / "status.json")["reason"]
 
 

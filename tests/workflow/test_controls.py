@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import yaml
 
+from fernas.core.config import MethodConfig
 from fernas.core.io import read_json, read_parquet, write_json, write_parquet
 from fernas.core.seeds import rng
+from fernas.learn.job import JobInputs
 from fernas.scoring.scores import score_predictions
-from fernas.training.predict import run_predict
-from fernas.training.run import run_training
+from fernas.training.predict import PredictInputs, run_predict
+from fernas.training.run import Searches, TrainSpec, run_training
 from tests.workflow.conftest import Result, Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e
@@ -114,14 +116,13 @@ def test_shuffled_labels_leave_nothing_to_learn(copy):
     out = copy.folder / "shuffled"
     architecture = out / "g0" / "architecture.json"
     write_json(architecture, {"kind": "named", "name": "small_cnn", "network": {"classes": 3, "input": [3, 24, 24]}})
-    files = {"inputs_npy": path.with_name("inputs.npy"), "inputs_table": path, "folds_train_json": folds}
-    method = {"recipe": "plain", "recipe_options": {"epochs": 12, "batch": 8, "augment": {"scale": "standard"}}}
-    common = {**files, "architectures": [architecture], "method": method, "scope": "no_data"}
-    shard = out / "shard0"
-    done = run_training(**common, seed=1, shard=0, shards=1, out_dir=shard, work_dir=out / "work", run_key="shuffled")
-    assert done == "ok"
-    test = folds.with_name("folds.test.json")
-    assert run_predict(**common, folds_test_json=test, shard_dirs=[shard], out=out / "p.parquet") == "ok"
+    options = {"epochs": 12, "batch": 8, "augment": {"scale": "standard"}}
+    method = MethodConfig(recipe="plain", recipe_options=options)
+    searches, files = Searches((architecture,), "no_data"), (path.with_name("inputs.npy"), path, folds)
+    job = JobInputs(*files, out_dir=out / "shard0", work_dir=out / "work", run_key="shuffled", seed=1)
+    assert run_training(job, TrainSpec(method, searches)) == "ok"
+    test = PredictInputs(*files, folds.with_name("folds.test.json"), searches, (out / "shard0",))
+    assert run_predict(test, method, out / "p.parquet") == "ok"
     scores = score_predictions(read_parquet(out / "p.parquet"), read_json(folds)["classes"])
     recalls = scores["per_class"].values()
     error = sum(1 / 3 * 2 / 3 / entry["support"] for entry in recalls) ** 0.5 / 3
