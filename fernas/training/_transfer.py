@@ -22,7 +22,7 @@ class OriginWeights:
     classes: list[str]
 
 
-def read_origin(context: TrainContext) -> OriginWeights:
+def origin_weights(context: TrainContext) -> OriginWeights:
     """The weights that the method starts from.
 
     Raises:

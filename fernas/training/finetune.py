@@ -37,10 +37,10 @@ class FineTuneConfig(PlainConfig):
 def run(context: TrainContext) -> dict[str, Any]:
     """Fine-tune, or take over, the network for every fold; each fold starts again from the same weights."""
     from fernas.training._shard import train_shard
-    from fernas.training._transfer import load_into, read_origin
+    from fernas.training._transfer import load_into, origin_weights
 
     options: FineTuneConfig = context.options
-    origin = read_origin(context)
+    origin = origin_weights(context)
 
     def fit_from_origin(fold: "FoldRun") -> "Fitted":
         from fernas.learn.fit import Fitted
