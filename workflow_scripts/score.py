@@ -20,7 +20,7 @@ def main(
     """Write scores.json and the status of the repetition; a failed shard gives empty scores and its reason."""
     from fernas.core.io import read_json, read_parquet, write_json
     from fernas.core.run_log import RunLog
-    from fernas.scoring.demographics import group_scores
+    from fernas.scoring.demographics import demographic_scores
     from fernas.scoring.scores import score_predictions
 
     log = RunLog(Path(status).parent)
@@ -30,21 +30,9 @@ def main(
         write_json(scores, {})
         log.finish("failed", failures[0]["reason"])
         return
-    document = score_predictions(
-        read_parquet(predictions),
-        read_json(folds)["classes"],
-        resamples=scoring["resamples"],
-        level=scoring["level"],
-        seed=seed,
-    )
-    document["groups"] = group_scores(
-        [read_parquet(predictions)],
-        read_parquet(groups),
-        document["classes"],
-        resamples=scoring["resamples"],
-        level=scoring["level"],
-        seed=seed,
-    )
+    table, settings = read_parquet(predictions), {**scoring, "seed": seed}
+    document = score_predictions(table, read_json(folds)["classes"], **settings)
+    document["groups"] = demographic_scores([table], read_parquet(groups), document["classes"], **settings)
     write_json(scores, document)
     log.finish("ok")
 

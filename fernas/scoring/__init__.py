@@ -1,4 +1,4 @@
-"""Scores of predictions with their intervals, paired tests between runs, and the statistics of a whole study.
+"""Scores of predictions with their confidence intervals, paired tests between runs, and the statistics of a study.
 
-Layer: evaluation. Depends on: core, metrics, protocols.
+Layer: scoring. Depends on: core, metrics.
 """

@@ -1,9 +1,11 @@
 """Paired tests between runs on the same samples, at subject level.
 
-Samples of one person are not independent, so the person is what is exchanged. The main test swaps the two runs'
-predictions for whole subjects and recomputes the difference of the pooled UAR: under the hypothesis that the runs are
-exchangeable every pattern of swaps is equally likely. UAR is linear in each subject's hits (class sizes don't depend on
-predictions), so a swap changes the sign of that subject's share of the difference.
+Samples of one subject are not independent, so whole subjects are exchanged. The main test is a paired permutation test:
+it exchanges the two runs' predictions of whole subjects and recomputes the difference of the pooled UAR. Under the
+hypothesis that the runs are exchangeable, every pattern of exchanges is equally likely. UAR is linear in each subject's
+hits (class sizes do not depend on predictions): with h_uc hits of subject u among the N_c samples of C classes,
+UAR = sum_u w_u and w_u = 1/C sum_c h_uc / N_c. An exchange thus changes the sign of the share w_u(a) - w_u(b) that the
+subject has in the difference. p is the share of sign patterns whose sum is at least as far from zero as the data's.
 """
 
 import itertools
@@ -15,15 +17,15 @@ import numpy as np
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.seeds import rng
 from fernas.metrics import all_metrics
-from fernas.scoring.intervals import bootstrap_intervals, rounded
-from fernas.scoring.predictions import Answers, answers, number, same_samples
+from fernas.scoring.intervals import as_lists, bootstrap_intervals
+from fernas.scoring.predictions import Predictions, check_same_samples, number_or_none, stack_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EXACT_UP_TO = 22
+EXACT_UP_TO = 22  # units; 2^21 sign patterns take a fraction of a second
 PATTERNS = 9999
-CHUNK = 4_000_000
+CHUNK = 4_000_000  # floats of the largest temporary array
 TINY = 1e-12
 
 
@@ -46,45 +48,48 @@ def compare_runs(
         seed: of resamples and permutations.
 
     Returns:
-        `samples`, `units`, `unit`; `a`, `b`, `difference` (score -> value) and `interval` of the differences;
-        `swap`, `wilcoxon`, `mcnemar` (each with `p`, `smallest_p` = the smallest p that data of this size can give, and
-        what it rests on; mcnemar has `p` null and a `reason` where samples are not independent or there are several
-        seeds); `effect` (`d_z` = mean over standard deviation of the subjects' shares of the UAR difference,
-        `rank_biserial` of the subjects' accuracies, `better`, `equal`, `worse` = subjects by accuracy).
+        `samples`, `units`, `unit`, `seeds`.
+        `a`, `b`, `difference` (metric -> value) and `interval` (metric -> [low, high] of the difference).
+        `swap` (the paired permutation test), `wilcoxon`, `mcnemar`: each with `p`, `smallest_p` (the smallest
+        attainable p for data of this size) and its numbers. mcnemar has `p` null and a `reason` where samples are not
+        independent or there are several seeds.
+        `effect`: `d_z` (mean over standard deviation of the subjects' shares of the UAR difference), `rank_biserial` of
+        the subjects' accuracies, and `better`, `equal`, `worse`: numbers of subjects by accuracy.
 
     Raises:
         DataError, ContractError: predictions are not as they must be, or the runs differ in their samples.
     """
-    left = answers(_seeds(a), classes, "run a")
-    right = answers(_seeds(b), list(left.classes), "run b")
-    ours, theirs = (side.rows.sort_values(["sample_id", "fold"]).reset_index(drop=True) for side in (left, right))
-    same_samples(ours, theirs, "runs a and b")
-    units_a, counts_a = left.confusions()
-    units_b, counts_b = right.confusions()
+    run_a = stack_seeds(_seeds(a), classes, "run a")
+    run_b = stack_seeds(_seeds(b), list(run_a.classes), "run b")
+    rows_a, rows_b = (run.rows.sort_values(["sample_id", "fold"]).reset_index(drop=True) for run in (run_a, run_b))
+    check_same_samples(rows_a, rows_b, "runs a and b")
+    units_a, counts_a = run_a.unit_confusions()
+    units_b, counts_b = run_b.unit_confusions()
     if units_a != units_b:
         raise ContractError(
-            f"runs a and b: samples belong to {len(units_a)} units ({left.unit}) in one and to {len(units_b)} "
-            f"({right.unit}) in the other; expected the same"
+            f"runs a and b: samples belong to {len(units_a)} units ({run_a.unit}) in one and to {len(units_b)} "
+            f"({run_b.unit}) in the other; expected the same"
         )
     metrics = all_metrics()
     both = np.concatenate([counts_a, counts_b])
-    share = np.concatenate([np.full(len(counts_a), 1 / len(counts_a)), np.full(len(counts_b), -1 / len(counts_b))])
-    intervals = bootstrap_intervals(both, metrics, rng(seed, "compare"), resamples, level, share)
-    scores_a, scores_b = ({metric.name: run.pooled(metric).mean() for metric in metrics} for run in (left, right))
+    # the difference of two means over seeds is one weighted sum over the seeds of both runs
+    weights = np.concatenate([np.full(len(counts_a), 1 / len(counts_a)), np.full(len(counts_b), -1 / len(counts_b))])
+    intervals = bootstrap_intervals(both, metrics, rng(seed, "compare"), resamples, level, weights)
+    scores_a, scores_b = ({m.name: run.pooled_scores(m).mean() for m in metrics} for run in (run_a, run_b))
     shares = uar_shares(counts_a) - uar_shares(counts_b)
     accuracy_a, accuracy_b = _accuracies(counts_a), _accuracies(counts_b)
     return {
-        "samples": len(left.true),
+        "samples": len(run_a.true),
         "units": counts_a.shape[1],
-        "unit": left.unit,
+        "unit": run_a.unit,
         "seeds": [len(counts_a), len(counts_b)],
-        "a": {name: number(value) for name, value in scores_a.items()},
-        "b": {name: number(value) for name, value in scores_b.items()},
-        "difference": {name: number(scores_a[name] - scores_b[name]) for name in scores_a},
-        "interval": rounded(intervals.bounds),
-        "swap": swap_test(shares, seed),
+        "a": {name: number_or_none(value) for name, value in scores_a.items()},
+        "b": {name: number_or_none(value) for name, value in scores_b.items()},
+        "difference": {name: number_or_none(scores_a[name] - scores_b[name]) for name in scores_a},
+        "interval": as_lists(intervals.bounds),
+        "swap": permutation_test(shares, seed),
         "wilcoxon": wilcoxon_test(accuracy_a, accuracy_b),
-        "mcnemar": _mcnemar(left, right),
+        "mcnemar": _mcnemar(run_a, run_b),
         "effect": _effect(shares, accuracy_a, accuracy_b),
     }
 
@@ -106,10 +111,10 @@ def _accuracies(confusions: np.ndarray) -> np.ndarray:
     return hits / confusions[0].sum(axis=(-2, -1))
 
 
-def swap_test(shares: np.ndarray, seed: int = 0) -> dict[str, Any]:
-    """The swap test on the units' shares (U,) of a difference: how often random signs give as large a sum.
+def permutation_test(shares: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Paired permutation test on the units' shares (U,) of a difference: how often random signs give as large a sum.
 
-    Exact (all patterns) up to 22 units that differ, else with 9999 random patterns (the data's own counted in). It is
+    Exact (all patterns) up to 22 units that differ, else with 9999 random patterns and that of the data. It equals
     scipy's `permutation_test(..., permutation_type="samples")` without its loop over patterns.
 
     Returns:
@@ -136,11 +141,15 @@ def swap_test(shares: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 
 def _as_large(sums: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Whether sums (n,) are as far from zero as the sum of the values, up to rounding."""
     return np.abs(sums) >= abs(values.sum()) - TINY * max(1.0, np.abs(values).sum())
 
 
 def _all_sums(values: np.ndarray) -> np.ndarray:
-    """The sums of values (n,) under all signs, up to the sign of the whole: (2^(n-1),)."""
+    """The sums of values (n,) under all signs, up to the sign of the whole: (2^(n-1),).
+
+    The test is two-sided, so the other half has the same absolute values.
+    """
     sums = values[:1]
     for value in values[1:]:
         sums = np.concatenate([sums + value, sums - value])
@@ -174,35 +183,35 @@ def wilcoxon_test(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
     return {"p": p, "smallest_p": 2.0 ** (1 - min(count, 1000)), "differing": count}
 
 
-def _mcnemar(left: Answers, right: Answers) -> dict[str, Any]:
+def _mcnemar(run_a: Predictions, run_b: Predictions) -> dict[str, Any]:
     """McNemar's exact test, where samples are independent and each run has one seed."""
     reason = ""
-    if left.unit != "image":
-        reason = f"samples of one {left.unit} are not independent"
-    elif len(left.predicted) > 1 or len(right.predicted) > 1:
+    if run_a.unit != "image":
+        reason = f"samples of one {run_a.unit} are not independent"
+    elif len(run_a.predicted) > 1 or len(run_b.predicted) > 1:
         reason = "several seeds"
     if reason:
         return {"p": None, "smallest_p": None, "reason": reason}
     from statsmodels.stats.contingency_tables import mcnemar
 
-    order_a, order_b = (np.argsort(side.rows["sample_id"].to_numpy(str), kind="stable") for side in (left, right))
-    right_a = (left.predicted[0] == left.true)[order_a]
-    right_b = (right.predicted[0] == right.true)[order_b]
-    a_only, b_only = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum())
-    table = [[int((right_a & right_b).sum()), a_only], [b_only, int((~right_a & ~right_b).sum())]]
+    orders = (np.argsort(run.rows["sample_id"].to_numpy(str), kind="stable") for run in (run_a, run_b))
+    hit_a, hit_b = ((run.predicted[0] == run.true)[o] for run, o in zip((run_a, run_b), orders, strict=True))
+    a_only, b_only = int((hit_a & ~hit_b).sum()), int((~hit_a & hit_b).sum())
+    table = [[int((hit_a & hit_b).sum()), a_only], [b_only, int((~hit_a & ~hit_b).sum())]]
     p = float(mcnemar(table, exact=True).pvalue) if a_only + b_only else 1.0
     smallest = min(1.0, 2.0 ** (1 - min(a_only + b_only, 1000)))
     return {"p": p, "smallest_p": smallest, "a_only": a_only, "b_only": b_only}
 
 
 def _effect(shares: np.ndarray, a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
+    """Effect sizes from the units' shares of the UAR difference (U,) and their accuracies (U,) in both runs."""
     from scipy.stats import rankdata
 
     spread = float(shares.std(ddof=1)) if len(shares) > 1 else 0.0
     differences = np.round(a - b, 12)
-    moved = differences[differences != 0]
-    ranks = rankdata(np.abs(moved))
-    biserial = float((ranks * np.sign(moved)).sum() / ranks.sum()) if len(moved) else 0.0
+    nonzero = differences[differences != 0]
+    ranks = rankdata(np.abs(nonzero))
+    biserial = float((ranks * np.sign(nonzero)).sum() / ranks.sum()) if len(nonzero) else 0.0
     return {
         "d_z": float(shares.mean()) / spread if spread > 0 else None,
         "rank_biserial": biserial,
@@ -253,15 +262,15 @@ def compare_family(
         if reference is not None
         else list(itertools.combinations(names, 2))
     )
-    found = [
+    comparisons = [
         {"method_a": a, "method_b": b, **compare_runs(list(runs[a]), list(runs[b]), classes, resamples, level, seed)}
         for a, b in pairs
     ]
     for test in ("swap", "wilcoxon", "mcnemar"):
-        known = [entry for entry in found if entry[test]["p"] is not None]
-        for entry, adjusted in zip(known, holm([entry[test]["p"] for entry in known]), strict=True):
-            entry[test]["p_holm"] = adjusted
-    return found
+        tests = [comparison[test] for comparison in comparisons if comparison[test]["p"] is not None]
+        for result, adjusted in zip(tests, holm([result["p"] for result in tests]), strict=True):
+            result["p_holm"] = adjusted
+    return comparisons
 
 
 def optimism_gap(
@@ -272,10 +281,10 @@ def optimism_gap(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """How much better a method looks when its search has seen the test subjects: UAR of `whole` minus `per_group`.
+    """How much higher the UAR is when the search has seen the test subjects: that of `whole` minus `per_group`.
 
     Args:
-        whole: predictions of the scope whole_dataset, its search on a subsample of the size of the groups' pools.
+        whole: predictions of the scope whole_dataset, searched on a subsample of the size of the fold groups' pools.
         per_group: predictions of the scope per_group.
         classes: class names in their order.
         resamples: of the intervals.
@@ -283,16 +292,16 @@ def optimism_gap(
         seed: of resamples and permutations.
 
     Returns:
-        `gap`, `low`, `high` (UAR, in 0 .. 1), `p` of the swap test, `smallest_p`, `unit`, and `comparison`.
+        `gap`, `low`, `high` (UAR, in 0 .. 1), `p` of the paired permutation test, `smallest_p`, `unit`, `comparison`.
     """
-    found = compare_runs(whole, per_group, classes, resamples, level, seed)
-    low, high = found["interval"]["uar"]
+    comparison = compare_runs(whole, per_group, classes, resamples, level, seed)
+    low, high = comparison["interval"]["uar"]
     return {
-        "gap": found["difference"]["uar"],
+        "gap": comparison["difference"]["uar"],
         "low": low,
         "high": high,
-        "p": found["swap"]["p"],
-        "smallest_p": found["swap"]["smallest_p"],
-        "unit": found["unit"],
-        "comparison": found,
+        "p": comparison["swap"]["p"],
+        "smallest_p": comparison["swap"]["smallest_p"],
+        "unit": comparison["unit"],
+        "comparison": comparison,
     }

@@ -1,12 +1,12 @@
-"""Whether a search went well, from its history and what it found: entropy, skips, curvature, ranks, and warnings.
+"""Whether a search went well, from its history and its genotype: entropy, skips, curvature, ranks, and warnings.
 
-A differentiable search may collapse into skip connections (Zela et al. 2020), or hardly move its alphas at all; a score
-alone does not show it. The warnings stand in the table beside the score.
+A differentiable search may collapse into skip connections (Zela et al. 2020) or hardly move its alphas. A score alone
+does not show it, so the tables list the warnings beside the score.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ CURVATURE_RISE = 4 / 3
 """Growth of the dominant eigenvalue that Zela et al. (2020, section 5.1) take for the sign of a bad minimum."""
 
 CURVATURE_WINDOW = 5
-"""Over how many epochs that growth is looked at, on means of as many epochs."""
+"""Epochs over which that growth is measured, on means of as many epochs."""
 
 MEANS = ("entropy_start", "entropy_end", "skips_normal", "skips_reduce", "operations", "curvature")
 """What is averaged over the searches of a method."""
@@ -41,14 +41,14 @@ class Health:
 
     Attributes:
         entropy_start, entropy_end: mean entropy of softmax(alpha) over edges and both cells, in nats.
-        skips_normal, skips_reduce: skip connections among the operations of the found cells.
-        operations: operations of one found cell (two per node).
+        skips_normal, skips_reduce: skip connections among the operations of the searched cells.
+        operations: operations of one searched cell (two per node).
         curvature: the last dominant eigenvalue of the selection loss in the alphas, where the search computed it.
         kendall, spearman: how well scores with inherited weights rank cells that were trained from scratch.
         kendall_low, kendall_high: 95 % interval of Kendall's tau by bootstrap over the cells.
-        agreement_cells: over how many cells, where the search scored some both ways.
-        agreement: the cells' rows of the history, by what the cells are.
-        warnings: what is wrong, in words.
+        agreement_cells: the number of these cells, where the search scored some both ways.
+        agreement: genotype (as json) -> the row of the history that scores it both ways.
+        warnings: one sentence per problem.
     """
 
     entropy_start: float | None = None
@@ -71,13 +71,13 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
 
     Args:
         history: rows of search.jsonl in order.
-        architecture: the found architecture's json object; one that holds no cells has no skips.
+        architecture: json object of the searched architecture; one without cells has no skips.
     """
     entropies = [value for row in history if (value := _entropy(row)) is not None]
     curvatures = [float(row["eig_max"]) for row in history if is_number(row.get("eig_max"))]
     normal, reduce = _names(architecture, "normal"), _names(architecture, "reduce")
     agreement = {json.dumps([row["normal"], row["reduce"]]): row for row in history if "inherited_uar" in row}
-    found = Health(
+    health = Health(
         entropy_start=entropies[0] if entropies else None,
         entropy_end=entropies[-1] if entropies else None,
         skips_normal=normal.count(SKIP) if normal else None,
@@ -87,9 +87,10 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
         agreement=agreement,
         **_ranks([agreement]),
     )
+    # a greedy search fixes its edges one by one, so that the entropy of the others says nothing
     greedy = any("undecided_normal" in row for row in history)
-    warnings = [*_cell_warnings(normal), *([] if greedy else _entropy_warnings(found)), *_curvature_warning(curvatures)]
-    return Health(**{**found.__dict__, "warnings": tuple(warnings)})
+    undecided = [] if greedy else _entropy_warnings(health)
+    return replace(health, warnings=(*_cell_warnings(normal), *undecided, *_curvature_warning(curvatures)))
 
 
 def _names(architecture: Mapping[str, Any], cell: str) -> list[str]:
@@ -104,18 +105,18 @@ def _ranks(searches: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any
         return {}
     inherited, trained = (
         [
-            places([{name: cells[cell][f"{side}_{name}"] for name in ("uar", "loss")} for cell in shared])
+            places([{name: cells[cell][f"{weights}_{name}"] for name in ("uar", "loss")} for cell in shared])
             for cells in scored
         ]
-        for side in ("inherited", "trained")
+        for weights in ("inherited", "trained")
     )
-    found = rank_agreement(inherited, trained)
+    agreement = rank_agreement(inherited, trained)
     return {
-        "kendall": found["kendall"],
-        "kendall_low": found["low"],
-        "kendall_high": found["high"],
-        "spearman": found["spearman"],
-        "agreement_cells": found["count"],
+        "kendall": agreement["kendall"],
+        "kendall_low": agreement["low"],
+        "kendall_high": agreement["high"],
+        "spearman": agreement["spearman"],
+        "agreement_cells": agreement["count"],
     }
 
 
@@ -135,8 +136,8 @@ def _cell_warnings(normal: Sequence[str]) -> list[str]:
     return []
 
 
-def _entropy_warnings(found: Health) -> list[str]:
-    start, end = found.entropy_start, found.entropy_end
+def _entropy_warnings(health: Health) -> list[str]:
+    start, end = health.entropy_start, health.entropy_end
     if start is None or end is None or start <= 0 or (start - end) / start >= UNMOVED:
         return []
     return [f"alphas hardly decided: entropy {end:.3f} of {start:.3f} nats"]
@@ -153,25 +154,25 @@ def _curvature_warning(values: Sequence[float]) -> list[str]:
     return [f"curvature rises: dominant eigenvalue {last:.3g} after {before:.3g}"]
 
 
-def mean_health(found: Sequence[Health]) -> Health:
-    """The mean over the searches of a method; warnings once each, with how many searches they are about.
+def mean_health(searches: Sequence[Health]) -> Health:
+    """The mean over the searches of a method; each kind of warning once, with the number of searches that give it.
 
     The agreement of ranks is the mean over the searches, its interval a bootstrap over the cells that all have scored.
     """
 
     def mean(name: str) -> Any:
-        values = [getattr(health, name) for health in found if getattr(health, name) is not None]
+        values = [getattr(health, name) for health in searches if getattr(health, name) is not None]
         return sum(values) / len(values) if values else None
 
     kinds: dict[str, list[str]] = {}
-    for health in found:
+    for health in searches:
         for warning in health.warnings:
             kinds.setdefault(warning.split(":")[0], []).append(warning)
     texts = []
     for kind, warnings in kinds.items():
-        if len(found) == 1:
+        if len(searches) == 1:
             texts.append(warnings[0])
         else:
-            texts.append(f"{kind} in {len(warnings)} of {len(found)} searches")
-    ranks = _ranks([health.agreement for health in found])
+            texts.append(f"{kind} in {len(warnings)} of {len(searches)} searches")
+    ranks = _ranks([health.agreement for health in searches])
     return Health(**{name: mean(name) for name in MEANS}, **ranks, warnings=tuple(texts))

@@ -1,8 +1,8 @@
-"""Read predictions (parquet or csv) and check them before anything is computed."""
+"""Read predictions (parquet or csv) and check them before any score is computed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fernas.core.errors import DataError, did_you_mean
 from fernas.core.io import read_parquet
@@ -24,30 +24,33 @@ def read_predictions(path: Path | str, classes: Sequence[str] | None = None) -> 
     where the file has them. A csv without `dataset` whose ids read `<dataset>/<subject>/...` gets it from the ids.
 
     Raises:
-        DataError: the file, a column or a row is not as it must be; the text names it.
+        DataError: the file, a column or a row is not as it must be; the message names it.
     """
-    import pandas as pd
-
     where = str(path)
     if Path(path).suffix.lower() in (".csv", ".txt"):
-        try:
-            texts = dict.fromkeys(TEXTS, "str")
-            table = pd.read_csv(path, dtype=texts, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
-        except FileNotFoundError as error:
-            raise DataError(f"{where}: no such file") from error
-        except (ValueError, OSError) as error:
-            raise DataError(f"{where}: not a readable csv ({error})") from error
-        if "dataset" not in table.columns and "sample_id" in table.columns and len(table):
-            heads = [sample.split("/") for sample in table["sample_id"].astype(str)]
-            if min(len(head) for head in heads) >= 3:
-                table["dataset"] = [head[0] for head in heads]
-    else:
-        if Path(path).exists() and not Path(path).stat().st_size:
-            raise DataError(
-                f"{where}: empty file, expected predictions (the run it belongs to failed: see its status.json)"
-            )
-        table = read_parquet(path)
-    return check_predictions(table, where, classes)
+        return check_predictions(_read_csv(path), where, classes)
+    if Path(path).exists() and not Path(path).stat().st_size:
+        raise DataError(
+            f"{where}: empty file, expected predictions (the run it belongs to failed: see its status.json)"
+        )
+    return check_predictions(read_parquet(path), where, classes)
+
+
+def _read_csv(path: Path | str) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        texts = dict.fromkeys(TEXTS, "str")  # ids and labels such as 001 or NA stay as they are
+        table = pd.read_csv(path, dtype=texts, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: not a readable csv ({error})") from error
+    if "dataset" not in table.columns and "sample_id" in table.columns and len(table):
+        ids = [sample.split("/") for sample in table["sample_id"].astype(str)]
+        if min(len(parts) for parts in ids) >= 3:
+            table["dataset"] = [parts[0] for parts in ids]
+    return table
 
 
 def check_predictions(table: "pd.DataFrame", where: str, classes: Sequence[str] | None = None) -> "pd.DataFrame":
@@ -58,17 +61,17 @@ def check_predictions(table: "pd.DataFrame", where: str, classes: Sequence[str] 
         raise DataError(
             f"{where}: no column {missing[0]!r}{near}; expected sample_id, subject, fold, label, p_<class>..."
         )
-    found = class_names(table)
-    if len(found) < 2:
-        raise DataError(f"{where}: {len(found)} columns p_<class>, expected one per class, at least two")
-    wanted = list(classes) if classes is not None else found
-    if set(wanted) != set(found):
-        raise DataError(f"{where}: probabilities of {', '.join(found)}; expected those of {', '.join(wanted)}")
+    names = class_names(table)
+    if len(names) < 2:
+        raise DataError(f"{where}: {len(names)} columns p_<class>, expected one per class, at least two")
+    wanted = list(classes) if classes is not None else names
+    if set(wanted) != set(names):
+        raise DataError(f"{where}: probabilities of {', '.join(names)}; expected those of {', '.join(wanted)}")
     if not len(table):
         raise DataError(f"{where}: no rows, expected one per tested sample")
     _check_rows(table, wanted, where)
-    kept = [name for name in (*TEXTS, "fold") if name in table.columns]
-    return table[kept + [PREFIX + name for name in wanted]].reset_index(drop=True)
+    others = [name for name in (*TEXTS, "fold") if name in table.columns]
+    return table[others + [PREFIX + name for name in wanted]].reset_index(drop=True)
 
 
 def class_names(table: "pd.DataFrame") -> list[str]:
@@ -77,40 +80,42 @@ def class_names(table: "pd.DataFrame") -> list[str]:
 
 
 def _check_rows(table: "pd.DataFrame", classes: Sequence[str], where: str) -> None:
+    """Refuse the first row with an empty field, an unknown label, a repeated sample or bad probabilities."""
     import numpy as np
     import pandas as pd
 
-    def row(place: int) -> str:
-        return f"{where}: row {place + 1} (sample {table['sample_id'].iloc[place]!r})"
+    def refuse(mask: Any, message: Callable[[int], str]) -> None:
+        """Raise a DataError about the first row of a mask (N,)."""
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            row = int(rows[0])
+            raise DataError(f"{where}: row {row + 1} (sample {table['sample_id'].iloc[row]!r}): {message(row)}")
+
+    def label_message(row: int) -> str:
+        label = str(table["label"].iloc[row])
+        return f"unknown label {label!r}{did_you_mean(label, classes)}; expected {', '.join(classes)}"
 
     for name in NEEDED:
-        empty = np.flatnonzero(table[name].isna())
-        if len(empty):
-            raise DataError(f"{row(int(empty[0]))}: {name} is empty")
-    strange = np.flatnonzero(~table["label"].isin(list(classes)))
-    if len(strange):
-        label = str(table["label"].iloc[strange[0]])
-        near = did_you_mean(label, classes)
-        raise DataError(f"{row(int(strange[0]))}: unknown label {label!r}{near}; expected {', '.join(classes)}")
-    twice = np.flatnonzero(table.duplicated(["sample_id", "fold"]))
-    if len(twice):
-        raise DataError(f"{row(int(twice[0]))}: the sample stands twice in fold {table['fold'].iloc[twice[0]]}")
-    values = np.empty((len(table), len(classes)))
-    for position, name in enumerate(classes):
-        column = pd.to_numeric(table[PREFIX + name], errors="coerce").to_numpy(np.float64)
-        bad = np.flatnonzero(~np.isfinite(column))
-        if len(bad):
-            got = table[PREFIX + name].iloc[bad[0]]
-            raise DataError(f"{row(int(bad[0]))}: p_{name} is {got!r}, expected a probability")
-        values[:, position] = column
-    outside = np.argwhere((values < -RANGE_TOLERANCE) | (values > 1 + RANGE_TOLERANCE))
-    if len(outside):
-        place, position = outside[0]
-        got = f"p_{classes[position]} is {values[place, position]:g}"
-        raise DataError(f"{row(int(place))}: {got}, expected a probability between 0 and 1")
-    off = np.flatnonzero(np.abs(values.sum(axis=1) - 1) > SUM_TOLERANCE + RANGE_TOLERANCE)
-    if len(off):
-        total = values[off[0]].sum()
-        raise DataError(
-            f"{row(int(off[0]))}: the probabilities sum to {total:g}, expected 1 (within {SUM_TOLERANCE:g})"
-        )
+        empty = f"{name} is empty"
+        refuse(table[name].isna(), lambda _: empty)  # noqa: B023  called at once
+    refuse(~table["label"].isin(list(classes)), label_message)
+    twice = table.duplicated(["sample_id", "fold"])
+    refuse(twice, lambda row: f"the sample occurs twice in fold {table['fold'].iloc[row]}")
+    columns = [PREFIX + name for name in classes]
+    values = np.stack([pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in columns], axis=1)
+    infinite = ~np.isfinite(values)
+    outside = (values < -RANGE_TOLERANCE) | (values > 1 + RANGE_TOLERANCE)
+
+    def text_message(row: int) -> str:
+        name = columns[int(infinite[row].argmax())]
+        return f"{name} is {table[name].iloc[row]!r}, expected a probability"
+
+    def range_message(row: int) -> str:
+        column = int(outside[row].argmax())
+        return f"{columns[column]} is {values[row, column]:g}, expected a probability between 0 and 1"
+
+    refuse(infinite.any(axis=1), text_message)
+    refuse(np.asarray(outside).any(axis=1), range_message)
+    sums = values.sum(axis=1)
+    off = np.abs(sums - 1) > SUM_TOLERANCE + RANGE_TOLERANCE
+    refuse(off, lambda row: f"the probabilities sum to {sums[row]:g}, expected 1 (within {SUM_TOLERANCE:g})")

@@ -13,33 +13,32 @@ def find_run(run: str, results: Path | str = "results") -> Path:
     """The folder of the one run that `run` names.
 
     Args:
-        run: a folder with predictions.parquet; or the beginning of `<task>/<protocol>/<method>/<scope>/s0/t0`; or of
-            the run key in its status.json.
-        results: where runs are looked up.
+        run: a folder with predictions.parquet, or the beginning of `<task>/<protocol>/<method>/<scope>/s0/t0` or of the
+            run key in its status.json.
+        results: results folder in which runs are looked up.
 
     Raises:
-        DataError: there is none, or more than one; the text lists what there is.
+        DataError: there is none, or more than one; the message lists the runs.
     """
     folder = Path(run)
     if (folder / PREDICTIONS).is_file():
         return folder
     root = Path(results) / "runs"
-    known = {path.parent.relative_to(root).as_posix(): path.parent for path in sorted(root.glob(f"**/{PREDICTIONS}"))}
+    runs = {path.parent.relative_to(root).as_posix(): path.parent for path in sorted(root.glob(f"**/{PREDICTIONS}"))}
     wanted = run.strip("/").removeprefix(f"{root.as_posix()}/")
-    found = [wanted] if wanted in known else [name for name in known if name.startswith(wanted)]
-    if not found:
-        found = [name for name, path in known.items() if str(read_status(path).get("run_key", "")).startswith(wanted)]
-    if len(found) == 1:
-        return known[found[0]]
-    if found:
-        names = ", ".join(found[:LISTED]) + (f" and {len(found) - LISTED} more" if len(found) > LISTED else "")
-        raise DataError(f"{run}: {len(found)} runs begin so ({names}); expected one")
-    if not known:
+    matches = [wanted] if wanted in runs else [name for name in runs if name.startswith(wanted)]
+    if not matches:
+        matches = [name for name, path in runs.items() if str(read_status(path).get("run_key", "")).startswith(wanted)]
+    if len(matches) == 1:
+        return runs[matches[0]]
+    if matches:
+        more = f" and {len(matches) - LISTED} more" if len(matches) > LISTED else ""
+        names = ", ".join(matches[:LISTED]) + more
+        raise DataError(f"{run}: {len(matches)} runs start with this ({names}); expected one")
+    if not runs:
         raise DataError(f"{run}: no {PREDICTIONS} in this folder, and none below {root}")
-    names = ", ".join(list(known)[:LISTED])
-    raise DataError(
-        f"{run}: no such run below {root}{did_you_mean(wanted, known)}; there are {len(known)}: {names} ..."
-    )
+    names = ", ".join(list(runs)[:LISTED])
+    raise DataError(f"{run}: no such run below {root}{did_you_mean(wanted, runs)}; there are {len(runs)}: {names} ...")
 
 
 def find_predictions(run: str, results: Path | str = "results") -> Path:

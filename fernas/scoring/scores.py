@@ -1,4 +1,18 @@
-"""Scores of a run: pooled over all test samples per seed, averaged over seeds; intervals over subjects."""
+"""Scores of a run: its predictions pooled over all folds per seed, averaged over seeds, intervals over subjects.
+
+`score_seeds` gives the object that scores.json holds:
+
+- every metric by its name: over all samples together, then averaged over seeds; null where it is undefined
+- `interval` (metric -> [low, high]; nulls where a single unit leaves nothing to resample, and for a metric that needs
+  probabilities, since counts are resampled), `interval_unit`, `interval_method`, `level`, `resamples`, `redrawn`
+- `mean_of_folds`: metric -> mean over the folds in which it is defined, each over the classes that the fold tests
+- `per_class`: recall, precision, f1, support, predicted; counts of all seeds together
+- `per_subject`, `per_dataset` (of a composite dataset), `confusion` (rows are true classes, summed over seeds)
+- `without_no_face`: the metrics without samples in which no face was detected, null where that is not known
+- `constant_predictor` (nearly all predictions are one class), `top_prediction`, `constant_folds` (folds of ten or more
+  samples and several classes for which a seed predicts one class only)
+- `seeds`, `per_seed`, `sd` (standard deviation over seeds), `samples`, `units`, `subjects`, `folds`, `classes`
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,8 +23,8 @@ from fernas.core import plugins
 from fernas.core.errors import DataError
 from fernas.core.seeds import rng
 from fernas.metrics import Metric, all_metrics, confusion
-from fernas.scoring.intervals import METHOD, bootstrap_intervals, rounded
-from fernas.scoring.predictions import Answers, answers, number
+from fernas.scoring.intervals import METHOD, as_lists, bootstrap_intervals
+from fernas.scoring.predictions import Predictions, number_or_none, stack_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,19 +43,22 @@ def score_predictions(
 ) -> dict[str, Any]:
     """The scores of the predictions of one seed; see `score_seeds`.
 
-    Predictions with a column `oracle` (answers of the epochs that the test side likes best) give an entry of that name
-    too: `accuracy`, `uf1`, `uar` of those answers, and `epochs` by fold, -1 for the model that counts.
+    Predictions with a column `oracle` (classes predicted by the epoch that scores best on the test split) give an entry
+    of that name too: the metrics of these predictions, and `epochs` by fold, -1 for the model that counts.
     """
     document = score_seeds([table], classes, resamples, level, seed)
     return document | ({ORACLE: oracle_scores(table, document["classes"])} if ORACLE in table.columns else {})
 
 
 def oracle_scores(table: "pd.DataFrame", classes: Sequence[str]) -> dict[str, Any]:
-    """The scores of the column `oracle`, pooled over all test samples; optimistic by construction, so no interval."""
-    index = {name: place for place, name in enumerate(classes)}
+    """The metrics of the column `oracle`, pooled over all test samples, null where one needs probabilities.
+
+    They are optimistic by construction, so there is no interval.
+    """
+    index = {name: number for number, name in enumerate(classes)}
     matrix = confusion(table["label"].map(index), table[ORACLE].map(index), len(classes)).astype(np.float64)
+    scores = {m.name: number_or_none(float(m.of_confusion(matrix))) if m.of_confusion else None for m in all_metrics()}
     epochs = table.groupby("fold")["oracle_epoch"].first()
-    scores = {m.name: number(float(m.of_confusion(matrix))) if m.of_confusion else None for m in all_metrics()}
     return {**scores, "epochs": {str(fold): int(epoch) for fold, epoch in epochs.items()}}
 
 
@@ -52,68 +69,51 @@ def score_seeds(
     level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The scores of the predictions of several seeds on the same samples.
+    """The scores of the predictions of several seeds on the same samples, as the head of this module lists them.
 
     Args:
-        tables: predictions, see `read.read_predictions`.
+        tables: predictions, one per seed, see `read.read_predictions`.
         classes: class names in their order; by default that of the columns.
         resamples: resamples of the intervals.
         level: coverage of the intervals.
         seed: of the resamples.
 
-    Returns:
-        Every score by name (`accuracy`, `uf1`, `uar`): pooled over all samples, then averaged over seeds; `interval`
-        (score -> [low, high], nulls where one unit alone leaves nothing to resample), `interval_unit`,
-        `interval_method`, `level`, `resamples`, `redrawn`; `mean_of_folds` (score -> mean over folds, each over the
-        classes it tests); `per_class` (recall, precision, f1, support, predicted; counts of all seeds together),
-        `per_subject`, `per_dataset` (of a composite), `confusion` (rows true classes, summed over seeds);
-        `without_no_face` (the scores without samples in which no face was found, or null where that is not known);
-        `constant_predictor` (nearly all predictions are one class), `top_prediction`, `constant_folds` (of ten or
-        more samples and several classes, but answered with one by a seed); `seeds`, `per_seed`, `sd`
-        (standard deviation over seeds); `samples`, `subjects`, `folds`, `classes`.
-
     Raises:
         DataError, ContractError: the predictions are not as they must be, or seeds differ in their samples.
     """
-    found = answers(tables, classes)
-    metrics = all_metrics()
-    units, confusions = found.confusions()
-    pooled = confusions.sum(axis=1)
+    metrics, predictions = all_metrics(), stack_seeds(tables, classes)
+    units, confusions = predictions.unit_confusions()
     intervals = bootstrap_intervals(confusions, metrics, rng(seed, "intervals"), resamples, level)
-    values = {metric.name: found.pooled(metric) for metric in metrics}
-    per_seed = [{name: number(value[seed]) for name, value in values.items()} for seed in range(len(tables))]
-    top, share = _top_prediction(found)
-    document: dict[str, Any] = {
-        **{name: number(value.mean()) for name, value in values.items()},
-        "interval": rounded(intervals.bounds),
-        "interval_unit": found.unit,
+    values = {metric.name: predictions.pooled_scores(metric) for metric in metrics}
+    matrix = confusions.sum(axis=(0, 1))
+    return {
+        **{name: number_or_none(seeds.mean()) for name, seeds in values.items()},
+        "interval": as_lists(intervals.bounds),
+        "interval_unit": predictions.unit,
         "interval_method": METHOD,
         "level": level,
         "resamples": intervals.resamples,
         "redrawn": intervals.redrawn,
-        "mean_of_folds": _mean_of_folds(found, metrics),
-        "per_class": _per_class(found.classes, pooled.sum(axis=0)),
-        "per_subject": _per_subject(found),
-        "per_dataset": _per_dataset(found, metrics),
-        "confusion": pooled.sum(axis=0).tolist(),
-        "without_no_face": _without_no_face(found, metrics),
-        "constant_predictor": bool(share >= CONSTANT_SHARE),
-        "top_prediction": {"class": top, "share": share},
-        "constant_folds": _constant_folds(found),
+        "mean_of_folds": _mean_of_folds(predictions, metrics),
+        "per_class": _per_class(predictions.classes, matrix),
+        "per_subject": _per_subject(predictions),
+        "per_dataset": _per_dataset(predictions, metrics),
+        "confusion": matrix.tolist(),
+        "without_no_face": _without_no_face(predictions, metrics),
+        **_constant(predictions),
         "seeds": len(tables),
-        "per_seed": per_seed,
-        "sd": {m.name: _sd([scores[m.name] for scores in per_seed]) for m in metrics},
-        "samples": len(found.true),
+        "per_seed": [{name: number_or_none(value[k]) for name, value in values.items()} for k in range(len(tables))],
+        "sd": {name: _sd(seeds) for name, seeds in values.items()},
+        "samples": len(predictions.true),
         "units": len(units),
-        "subjects": _count(found, "subject"),
-        "folds": int(found.rows["fold"].nunique()),
-        "classes": list(found.classes),
+        "subjects": int(predictions.rows["subject"].nunique()) if "subject" in predictions.rows.columns else 0,
+        "folds": int(predictions.rows["fold"].nunique()),
+        "classes": list(predictions.classes),
     }
-    return document
 
 
 def score_file(table: "pd.DataFrame", protocol: str, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """The scores of predictions from outside, judged by what a protocol of `fernas/protocols` asks for.
+    """The scores of predictions from outside, checked against what a protocol of `fernas/protocols` asks for.
 
     Raises:
         ConfigError: there is no such protocol.
@@ -126,9 +126,8 @@ def score_file(table: "pd.DataFrame", protocol: str, resamples: int = 2000, seed
         if len(twice):
             raise DataError(f"predictions: sample {twice.iloc[0]!r} is tested twice; {protocol} tests each sample once")
     if plugin.needs_subjects:
-        without = (
-            table["sample_id"] if "subject" not in table.columns else table.loc[table["subject"].isna(), "sample_id"]
-        )
+        has_none = table["subject"].isna() if "subject" in table.columns else np.ones(len(table), bool)
+        without = table.loc[has_none, "sample_id"]
         if len(without):
             raise DataError(f"predictions: sample {without.iloc[0]!r} has no subject; {protocol} goes by subjects")
     document = score_predictions(table, resamples=resamples, seed=seed)
@@ -136,93 +135,87 @@ def score_file(table: "pd.DataFrame", protocol: str, resamples: int = 2000, seed
     return document | {"protocol": protocol, "note": note}
 
 
-def _scores(found: Answers, metrics: Sequence[Metric]) -> dict[str, float | None]:
-    """Name -> mean over seeds of the score of all samples together."""
-    return {metric.name: number(found.pooled(metric).mean()) for metric in metrics}
+def _sd(values: np.ndarray) -> float | None:
+    """Standard deviation over the seeds in which a metric is defined; None for fewer than two."""
+    defined = values[~np.isnan(values)]
+    return float(np.std(defined, ddof=1)) if len(defined) > 1 else None
 
 
-def _sd(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.std(known, ddof=1)) if len(known) > 1 else None
-
-
-def _count(found: Answers, column: str) -> int:
-    return int(found.rows[column].nunique()) if column in found.rows.columns else 0
-
-
-def _mean_of_folds(found: Answers, metrics: Sequence[Metric]) -> dict[str, float | int | None]:
-    folds, place = np.unique(found.rows["fold"].to_numpy(), return_inverse=True)
+def _mean_of_folds(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, float | int | None]:
+    folds, index = np.unique(predictions.rows["fold"].to_numpy(), return_inverse=True)
     means: dict[str, float | int | None] = {}
     for metric in metrics:
-        scores = found.scores(metric, place, len(folds))
+        scores = predictions.scores(metric, index, len(folds))
         defined = scores[~np.isnan(scores)]
         means[metric.name] = float(defined.mean()) if len(defined) else None
     return means | {"folds": len(folds)}
 
 
 def _per_class(classes: Sequence[str], matrix: np.ndarray) -> dict[str, dict[str, Any]]:
-    hits, support, predicted = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    found = {}
-    for place, name in enumerate(classes):
-        hit, true, said = int(hits[place]), int(support[place]), int(predicted[place])
-        found[name] = {
-            "recall": hit / true if true else None,
-            "precision": hit / said if said else None,
-            "f1": 2 * hit / (true + said) if true else None,
-            "support": true,
-            "predicted": said,
+    per_class = {}
+    for index, name in enumerate(classes):
+        hits, support, predicted = int(matrix[index, index]), int(matrix[index].sum()), int(matrix[:, index].sum())
+        per_class[name] = {
+            "recall": hits / support if support else None,
+            "precision": hits / predicted if predicted else None,
+            "f1": 2 * hits / (support + predicted) if support else None,
+            "support": support,
+            "predicted": predicted,
         }
-    return found
+    return per_class
 
 
-def _per_subject(found: Answers) -> dict[str, dict[str, Any]]:
+def _per_subject(predictions: Predictions) -> dict[str, dict[str, Any]]:
     """Subject -> samples, and the accuracy averaged over seeds."""
-    if "subject" not in found.rows.columns:
+    if "subject" not in predictions.rows.columns:
         return {}
-    right = (found.predicted == found.true).mean(axis=0)
-    known = found.rows["subject"].notna().to_numpy()
-    names, place = np.unique(found.rows["subject"].to_numpy()[known].astype(str), return_inverse=True)
-    samples = np.bincount(place, minlength=len(names))
-    correct = np.bincount(place, weights=right[known], minlength=len(names))
+    hit_share = (predictions.predicted == predictions.true).mean(axis=0)
+    known = predictions.rows["subject"].notna().to_numpy()
+    names, index = np.unique(predictions.rows["subject"].to_numpy()[known].astype(str), return_inverse=True)
+    samples = np.bincount(index, minlength=len(names))
+    hits = np.bincount(index, weights=hit_share[known], minlength=len(names))
     return {
-        str(name): {"samples": int(n), "accuracy": float(c / n)}
-        for name, n, c in zip(names, samples, correct, strict=True)
+        str(name): {"samples": int(count), "accuracy": float(hit / count)}
+        for name, count, hit in zip(names, samples, hits, strict=True)
     }
 
 
-def _per_dataset(found: Answers, metrics: Sequence[Metric]) -> dict[str, dict[str, Any]]:
-    """Dataset of a composite -> its scores from the same pooled predictions; empty for a single dataset."""
-    if "dataset" not in found.rows.columns or found.rows["dataset"].nunique() < 2:
+def _per_dataset(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, dict[str, Any]]:
+    """Part of a composite dataset -> its scores from the same predictions; empty for a single dataset."""
+    if "dataset" not in predictions.rows.columns or predictions.rows["dataset"].nunique() < 2:
         return {}
-    datasets = found.rows["dataset"].astype(str).to_numpy()
-    return {str(name): _subset(found, metrics, datasets == name) for name in np.unique(datasets)}
+    datasets = predictions.rows["dataset"].astype(str).to_numpy()
+    return {str(name): _pooled(predictions.subset(datasets == name), metrics) for name in np.unique(datasets)}
 
 
-def _subset(found: Answers, metrics: Sequence[Metric], keep: np.ndarray) -> dict[str, Any]:
-    subset = found.subset(keep)
-    return {**_scores(subset, metrics), "samples": int(keep.sum()), "units": len(np.unique(subset.units))}
+def _pooled(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, Any]:
+    scores = {metric.name: number_or_none(predictions.pooled_scores(metric).mean()) for metric in metrics}
+    return {**scores, "samples": len(predictions.true), "units": len(np.unique(predictions.units))}
 
 
-def _without_no_face(found: Answers, metrics: Sequence[Metric]) -> dict[str, Any] | None:
-    if "face_status" not in found.rows.columns or found.rows["face_status"].isna().all():
+def _without_no_face(predictions: Predictions, metrics: Sequence[Metric]) -> dict[str, Any] | None:
+    rows = predictions.rows
+    if "face_status" not in rows.columns or rows["face_status"].isna().all():
         return None
-    keep = (found.rows["face_status"] != "no_face").to_numpy()
-    if not keep.any():
-        return {**{metric.name: None for metric in metrics}, "samples": 0, "units": 0, "left_out": len(keep)}
-    return _subset(found, metrics, keep) | {"left_out": int((~keep).sum())}
+    has_face = (rows["face_status"] != "no_face").to_numpy()
+    if not has_face.any():
+        return {**{metric.name: None for metric in metrics}, "samples": 0, "units": 0, "left_out": len(has_face)}
+    return _pooled(predictions.subset(has_face), metrics) | {"left_out": int((~has_face).sum())}
 
 
-def _top_prediction(found: Answers) -> tuple[str, float]:
-    counts = np.bincount(found.predicted.ravel(), minlength=len(found.classes))
-    return found.classes[int(counts.argmax())], float(counts.max() / counts.sum())
-
-
-def _constant_folds(found: Answers) -> list[str]:
-    folds = found.rows["fold"].to_numpy()
-    constant = []
+def _constant(predictions: Predictions) -> dict[str, Any]:
+    """Signs of a network that has learned nothing: one class for nearly all samples, or for a whole fold."""
+    counts = np.bincount(predictions.predicted.ravel(), minlength=len(predictions.classes))
+    top, share = predictions.classes[int(counts.argmax())], float(counts.max() / counts.sum())
+    folds = predictions.rows["fold"].to_numpy()
+    constant_folds = []
     for fold in np.unique(folds):
         inside = folds == fold
-        several = inside.sum() >= FOLD_SAMPLES and len(np.unique(found.true[inside])) > 1
-        if several and any(len(np.unique(answers[inside])) == 1 for answers in found.predicted):
-            constant.append(str(fold))
-    return constant
+        several = inside.sum() >= FOLD_SAMPLES and len(np.unique(predictions.true[inside])) > 1
+        if several and any(len(np.unique(predicted[inside])) == 1 for predicted in predictions.predicted):
+            constant_folds.append(str(fold))
+    return {
+        "constant_predictor": bool(share >= CONSTANT_SHARE),
+        "top_prediction": {"class": top, "share": share},
+        "constant_folds": constant_folds,
+    }

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fernas.reporting.demographics import group_gaps
-from fernas.scoring.demographics import group_scores
+from fernas.scoring.demographics import demographic_scores
 
 
 def predictions(answers):
@@ -32,7 +32,7 @@ def two_groups():
 
 def test_gap_of_a_known_table():
     table, groups = two_groups()
-    found = group_scores([table], groups)
+    found = demographic_scores([table], groups)
     assert list(found) == ["skin_tone"]  # age is known of four samples of one group only
     tone = found["skin_tone"]
     assert tone["groups"]["light"] == {"samples": 20, "units": 20, "recall": pytest.approx(0.9), "accuracy": 0.9}
@@ -40,7 +40,7 @@ def test_gap_of_a_known_table():
     low, high = tone["interval"]
     assert low < 0.3 < high and low > -0.1
     assert tone["classes"] == ["a", "b"] and tone["unknown"] == 0 and tone["left_out"] == {}
-    assert found == group_scores([table.sample(frac=1, random_state=1)], groups)
+    assert found == demographic_scores([table.sample(frac=1, random_state=1)], groups)
 
 
 def test_the_interval_covers_no_difference_where_there_is_none():
@@ -53,7 +53,7 @@ def test_the_interval_covers_no_difference_where_there_is_none():
         groups = pd.DataFrame(
             {"sample_id": [a[0] for a in answers], "sex": [("m", "f")[n // 2 % 2] for n in range(200)]}
         )
-        low, high = group_scores([predictions(answers)], groups, resamples=400, seed=trial)["sex"]["interval"]
+        low, high = demographic_scores([predictions(answers)], groups, resamples=400, seed=trial)["sex"]["interval"]
         covered += low <= 0 <= high
     assert covered >= 34
 
@@ -62,21 +62,21 @@ def test_only_classes_that_all_groups_have_are_compared_and_small_groups_are_nam
     table, groups = two_groups()
     table.loc[table["sample_id"].str.startswith("d/darkb"), ["label", "p_a", "p_b"]] = ["a", 1.0, 0.0]
     groups.loc[:4, "skin_tone"] = "medium"
-    tone = group_scores([table], groups)["skin_tone"]
+    tone = demographic_scores([table], groups)["skin_tone"]
     assert tone["classes"] == ["a"] and tone["left_out"] == {"medium": 5}
     assert tone["groups"]["dark"]["recall"] == pytest.approx((6 + 10) / 20)
 
 
 def test_one_group_alone_or_no_attribute_is_nothing():
     table, groups = two_groups()
-    assert group_scores([table], groups[["sample_id"]]) == {}
-    assert group_scores([table], groups.assign(skin_tone="light")) == {}
+    assert demographic_scores([table], groups[["sample_id"]]) == {}
+    assert demographic_scores([table], groups.assign(skin_tone="light")) == {}
 
 
 def test_gaps_of_several_seeds_are_averaged_for_the_report():
     table, groups = two_groups()
     other = table.assign(p_a=table["p_b"], p_b=table["p_a"])
-    first, second = ({"groups": group_scores([t], groups)} for t in (table, other))
+    first, second = ({"groups": demographic_scores([t], groups)} for t in (table, other))
     (alone,) = group_gaps([first])
     assert alone.recalls[0][0] == "light" and alone.interval is not None and alone.gap == pytest.approx(0.3)
     (both,) = group_gaps([first, second])

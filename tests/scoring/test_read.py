@@ -47,7 +47,7 @@ def changed(column, value, row=4):
         (changed("p_negative", "x"), "row 5 .*p_negative is 'x', expected a probability"),
         (changed("p_negative", np.nan), "row 5 .*expected a probability"),
         (changed("p_negative", 0.001), "row 5 .*the probabilities sum to"),
-        (pd.concat([megc2019(), megc2019().iloc[:1]]), "row 443 .*the sample stands twice in fold samm-0"),
+        (pd.concat([megc2019(), megc2019().iloc[:1]]), "row 443 .*the sample occurs twice in fold samm-0"),
         (megc2019().rename(columns={"label": "lable"}), r"no column 'label' \(did you mean 'lable'\?\)"),
         (megc2019().drop(columns=["p_negative", "p_positive"]), "1 columns p_<class>"),
         (megc2019().iloc[:0], "no rows"),

@@ -83,7 +83,7 @@ def test_seeds_of_the_same_answers_are_no_new_evidence():
 
 def test_seeds_on_other_samples_are_refused_by_name():
     table = megc2019()
-    with pytest.raises(ContractError, match="sample 'samm/006/clip00' stands in one and not in the other"):
+    with pytest.raises(ContractError, match="sample 'samm/006/clip00' is in one and not in the other"):
         score_seeds([table, table.iloc[1:]])
     with pytest.raises(ContractError, match="sample 'samm/006/clip00' has the label 'negative' in one and 'surprise'"):
         other = table.copy()
@@ -113,7 +113,7 @@ def test_without_subjects_the_unit_is_the_image_or_the_duplicate_group():
     table = predictions(anonymous=True)
     assert score_predictions(table)["interval_unit"] == "image" and score_predictions(table)["per_subject"] == {}
     grouped = table.assign(group=[f"g{row // 2}" for row in range(len(table))])
-    assert score_predictions(grouped)["interval_unit"] == "duplicate group"
+    assert score_predictions(grouped)["interval_unit"] == "duplicate set"
     assert score_predictions(grouped)["units"] == 30
     assert score_predictions(table.assign(group=table["sample_id"]))["interval_unit"] == "image"
 
