@@ -78,7 +78,7 @@ def pair_noise(labels: np.ndarray, rate: float, partner: np.ndarray, generator: 
 
 
 def partners(confusion: np.ndarray) -> np.ndarray:
-    """Each class's most frequent wrong answer, int (K,), from a confusion matrix (rows true); ties: the first class."""
+    """Each class's most frequent wrong prediction, int (K,), from a confusion matrix (rows true); ties: the first class."""
     wrong = np.asarray(confusion, float).copy()
     np.fill_diagonal(wrong, -1)
     return wrong.argmax(1)
@@ -203,14 +203,14 @@ def relabel_phase(
         hooks=Hooks(relabel=swaps.relabel, on_epoch=close_epoch),
     )
     scores = evaluate(own, splits.test, options.augment, count, cpu)
-    answers = predict_logits(own, splits.inner, options.augment, cpu).argmax(1).numpy()
+    predictions = predict_logits(own, splits.inner, options.augment, cpu).argmax(1).numpy()
     wrong = noisy != true
     return {
         "accuracy": scores["accuracy"],
         "uar": scores["uar"],
         **swap_scores(swaps.times, swaps.last, true, noisy),
         "admitted": _share(rule.admitted.numpy()[noisy[wrong], true[wrong]].sum(), wrong.sum()),
-        "confusion": confusion(splits.inner.labels, answers, count),
+        "confusion": confusion(splits.inner.labels, predictions, count),
     }
 
 

@@ -291,7 +291,7 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="onnx file to write")],
     json: Json = False,
 ) -> None:
-    """Write a model on all subjects as one ONNX file, after comparing its answers with torch's."""
+    """Write a model on all subjects as one ONNX file, after comparing its probabilities with torch's."""
     from fernas.deploy.export import export_onnx
 
     emit(export_onnx(run, out), json, str(out))
@@ -303,11 +303,11 @@ def predict(
     inputs: Annotated[list[Path] | None, typer.Argument(help="images, folders, videos")] = None,
     camera: Annotated[int | None, typer.Option(help="number of a camera, for example 0")] = None,
     frames: Annotated[int | None, typer.Option(help="stop after so many camera images")] = None,
-    annotate: Annotated[Path | None, typer.Option(help="folder for images with face and answer drawn in")] = None,
+    annotate: Annotated[Path | None, typer.Option(help="folder for images with face and prediction drawn in")] = None,
     json: Json = False,
 ) -> None:
     """What a model says of new images, folders or videos: label, probabilities, annotated images."""
-    from fernas.cli.predicting import answer_files, watch_camera
+    from fernas.cli.predicting import predict_files, watch_camera
     from fernas.core.errors import ConfigError
 
     if camera is not None:
@@ -315,7 +315,7 @@ def predict(
             raise ConfigError(f"predict: got --camera {camera} and {inputs[0]}, expected one of them")
         watch_camera(model, camera, frames, annotate, json)
         return
-    rows = answer_files(model, inputs or [], annotate)
+    rows = predict_files(model, inputs or [], annotate)
     if json:
         emit(rows, True)
         return

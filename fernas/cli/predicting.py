@@ -7,7 +7,7 @@ from fernas.cli.output import emit
 from fernas.core.errors import ConfigError
 
 
-def answer_files(model: Path, inputs: list[Path], annotated: Path | None) -> list[dict[str, Any]]:
+def predict_files(model: Path, inputs: list[Path], annotated: Path | None) -> list[dict[str, Any]]:
     """One row per image, frame or clip of the inputs; annotated images into a folder where one is named.
 
     Raises:
@@ -20,7 +20,7 @@ def answer_files(model: Path, inputs: list[Path], annotated: Path | None) -> lis
         raise ConfigError("predict: no input; expected images, folders, videos, or --camera 0")
     opened = Model(model)
     samples = [sample for path in inputs for sample in samples_of(path, opened.takes_clips)]
-    rows = opened.answer(samples)
+    rows = opened.predict(samples)
     for number, (sample, row) in enumerate(zip(samples, rows, strict=True)):
         if annotated is not None:
             annotate(sample, row, annotated / f"{number:04d}-{Path(sample.name.replace('#', '-')).stem}.png")
@@ -44,7 +44,7 @@ def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path |
         raise ConfigError(f"{model}: looks at clips; record one and give the folder of frames or the video")
     for number, image in enumerate(camera_frames(camera, frames)):
         sample = Sample(f"camera {camera} image {number}", (lambda shown=image: shown,))  # type: ignore[misc]
-        row = opened.answer([sample])[0]
+        row = opened.predict([sample])[0]
         if as_json:
             emit(row, True)
         else:

@@ -20,13 +20,13 @@ def camera_frames(number: int, frames: int | None = None) -> Iterator[np.ndarray
         raise ConfigError(f"camera: got {number}, expected a number from 0")
     if frames is not None and frames < 1:
         raise ConfigError(f"frames: got {frames}, expected at least 1")
-    cv2.utils.logging.setLogLevel(0)  # what it says of an absent camera is said below in one line
+    cv2.utils.logging.setLogLevel(0)  # OpenCV warns in ten lines of an absent camera; ours is one error
     reader = cv2.VideoCapture(number)
     try:
         count = 0
         while frames is None or count < frames:
-            good, image = reader.read() if reader.isOpened() else (False, None)
-            if not good or image is None:
+            is_read, image = reader.read() if reader.isOpened() else (False, None)
+            if not is_read or image is None:
                 if count:
                     return
                 raise DataError(f"camera {number}: gives no image, expected a camera that is plugged in and free")

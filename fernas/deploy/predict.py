@@ -1,6 +1,6 @@
-"""An exported model on new images, folders, videos: the same face, view and scaling as in training, then the answer.
+"""Inference of an exported model on new images, folders and videos: face, view and scaling are those of training.
 
-What is written says what the model finds most like its training classes; an expression is not an emotion.
+The label says which training class an image resembles most. An expression is not an emotion.
 """
 
 import json
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,19 +19,36 @@ from fernas.core.images import encode_image, is_image, list_images, read_image
 from fernas.core.io import read_npy, read_parquet, write_bytes
 from fernas.learn.arrays import known_noses
 
-VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
-MAX_FRAMES = 50
-"""Frames of a video that a model of still images looks at, spread evenly."""
+if TYPE_CHECKING:
+    import pandas as pd
 
-Reader = Callable[[], np.ndarray]
+VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv")
+MAX_FRAMES = 50  # of a video, spread evenly, for a model of still images
+
+Reader = Callable[[], np.ndarray]  # one frame, uint8 RGB (H, W, 3)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One thing to answer: its name, and a reader per frame in the order of time."""
+    """One thing to predict: its name, and a reader per frame in the order of time."""
 
     name: str
     frames: tuple[Reader, ...]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Samples as the network takes them.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        inputs: the table of the inputs: `excluded`, nose tips.
+        faces: the table of the faces: `status`, `detector`, `box`.
+    """
+
+    images: np.ndarray
+    inputs: "pd.DataFrame"
+    faces: "pd.DataFrame"
 
 
 class Model:
@@ -46,85 +63,95 @@ class Model:
         from fernas.deploy.export import open_onnx
 
         self.session = open_onnx(path)
-        notes = self.session.get_modelmeta().custom_metadata_map
-        if "fernas.preprocessing" not in notes:
-            raise DataError(f"{path}: says nothing of its classes and images, expected a model of `fernas export`")
-        before = json.loads(notes["fernas.preprocessing"])
-        self.classes: list[str] = list(before["classes"])
-        self.view: dict[str, Any] = before["view"]
-        self.faces = FacesConfig.model_validate(before["faces"])
-        self.card: dict[str, Any] = json.loads(notes.get("fernas.card", "{}"))
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        if "fernas.preprocessing" not in metadata:
+            raise DataError(f"{path}: no classes and view in its metadata, expected a model of `fernas export`")
+        preprocessing = json.loads(metadata["fernas.preprocessing"])
+        self.classes: list[str] = list(preprocessing["classes"])
+        self.view: dict[str, Any] = preprocessing["view"]
+        self.faces = FacesConfig.model_validate(preprocessing["faces"])
+        self.card: dict[str, Any] = json.loads(metadata.get("fernas.card", "{}"))
 
     @property
     def needs_noses(self) -> bool:
         """Whether it looks at patches around the nose tip."""
-        return "noses" in {given.name for given in self.session.get_inputs()}
+        return "noses" in {entry.name for entry in self.session.get_inputs()}
 
     @property
     def takes_clips(self) -> bool:
         """Whether it looks at clips rather than single images."""
         return bool(plugins.load("views", self.view["kind"]).needs_clips)
 
-    def answer(self, samples: Sequence[Sample]) -> list[dict[str, Any]]:
-        """One row per sample: input, label, probability, face, box, `p_<class>`; in their order.
+    def predict(self, samples: Sequence[Sample]) -> list[dict[str, Any]]:
+        """One row per sample, in their order: input, label, probability, face, box, `p_<class>`.
 
-        A sample without a face is answered from the centre of its image, and its row says so.
+        The prediction of a sample without a face is that of the centre of its image, and its row says so.
+
+        Raises:
+            DataError: a sample from which the view can make no image.
         """
         import pandas as pd
 
+        if not samples:
+            return []
+        prepared = self._prepare(samples)
+        for sample, reason in zip(samples, prepared.inputs["excluded"], strict=True):
+            if reason is not None and not pd.isna(reason):
+                raise DataError(f"{sample.name}: {reason}")
+        batch: dict[str, Any] = {"images": prepared.images}
+        if self.needs_noses:
+            batch["noses"] = known_noses(prepared.inputs)
+        probabilities = self.session.run(None, batch)[0]
+        faces = prepared.faces.to_dict("records")
+        return [self._row(s, p, dict(face)) for s, p, face in zip(samples, probabilities, faces, strict=True)]
+
+    def _prepare(self, samples: Sequence[Sample]) -> _Prepared:
+        """Faces and images of samples by the code that made the training's inputs."""
         from fernas.faces.align import align_manifest
         from fernas.views.inputs import InputSources, make_inputs
 
-        if not samples:
-            return []
-        readers = {f"{k}/{j}": read for k, s in enumerate(samples) for j, read in enumerate(s.frames)}
-        frames = [[f"{k}/{j}" for j in range(len(s.frames))] for k, s in enumerate(samples)]
-        ids = [f"given/{k}" for k in range(len(samples))]
-        last = [len(refs) - 1 for refs in frames]
-        whole = (
-            {"onset": 0, "apex": last, "offset": last}
-            if self.takes_clips
-            else dict.fromkeys(("onset", "apex", "offset"))
-        )
-        manifest = pd.DataFrame({"sample_id": ids, "dataset": "given", "frames": frames, "box": None, **whole})
-        positions = [[0, n, n] if self.takes_clips else [0] for n in last]
-        table = pd.DataFrame(
-            {
-                "sample_id": ids, "source_id": ids, "dataset": "given", "subject": None, "label": "", "class_index": 0,
-                "positions": positions,
-            }
-        )  # fmt: skip
+        readers = {f"{k}/{j}": reader for k, s in enumerate(samples) for j, reader in enumerate(s.frames)}
 
         def read(_: str, reference: str) -> np.ndarray:
             return readers[reference]()
 
-        found, _ = align_manifest(manifest, read, None, {"given": False}, self.faces, progress=_quiet)
+        manifest, table = _tables(samples, self.takes_clips)
+        faces, _ = align_manifest(manifest, read, None, {"given": False}, self.faces, progress=_quiet)
         with tempfile.TemporaryDirectory() as folder:
             files = Path(folder) / "inputs.npy", Path(folder) / "inputs.parquet"
-            make_inputs(InputSources(table, manifest, found, read), self.view, *files, progress=_quiet)
-            images, made = np.asarray(read_npy(files[0])), read_parquet(files[1])
-        given: dict[str, Any] = {"images": images}
-        if self.needs_noses:
-            given["noses"] = known_noses(made)
-        values = self.session.run(None, given)[0]
-        rows = []
-        for k, sample in enumerate(samples):
-            excluded = made["excluded"].iloc[k]
-            if excluded is not None and not pd.isna(excluded):
-                raise DataError(f"{sample.name}: {excluded}")
-            best = int(values[k].argmax())
-            box = found["box"].iloc[k]
-            rows.append(
-                {
-                    "input": sample.name,
-                    "label": self.classes[best],
-                    "probability": float(values[k][best]),
-                    "face": str(found["detector"].iloc[k]) if found["status"].iloc[k] == "ok" else "not found",
-                    "box": None if box is None else [round(float(v), 1) for v in box],
-                    **{f"p_{name}": float(v) for name, v in zip(self.classes, values[k], strict=True)},
-                }
-            )
-        return rows
+            make_inputs(InputSources(table, manifest, faces, read), self.view, *files, progress=_quiet)
+            return _Prepared(np.asarray(read_npy(files[0])), read_parquet(files[1]), faces)
+
+    def _row(self, sample: Sample, probabilities: np.ndarray, face: dict[Any, Any]) -> dict[str, Any]:
+        best = int(probabilities.argmax())
+        return {
+            "input": sample.name,
+            "label": self.classes[best],
+            "probability": float(probabilities[best]),
+            "face": str(face["detector"]) if face["status"] == "ok" else "not found",
+            "box": None if face["box"] is None else [round(float(v), 1) for v in face["box"]],
+            **{f"p_{name}": float(v) for name, v in zip(self.classes, probabilities, strict=True)},
+        }
+
+
+def _tables(samples: Sequence[Sample], clips: bool) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """A manifest and a table of samples, as a dataset without labels would have them.
+
+    A clip runs from its first frame (onset) to its last, which counts as its apex too: nobody has annotated one.
+    """
+    import pandas as pd
+
+    ids = [f"given/{k}" for k in range(len(samples))]
+    last = [len(sample.frames) - 1 for sample in samples]
+    frames = [[f"{k}/{j}" for j in range(len(sample.frames))] for k, sample in enumerate(samples)]
+    phases: dict[str, Any] = {"onset": 0, "apex": last, "offset": last} if clips else {}
+    manifest = {"sample_id": ids, "dataset": "given", "frames": frames, "box": None}
+    table = {"sample_id": ids, "source_id": ids, "dataset": "given", "subject": None, "label": "", "class_index": 0}
+    positions = [[0, n, n] if clips else [0] for n in last]
+    return (
+        pd.DataFrame({**manifest, **dict.fromkeys(("onset", "apex", "offset")), **phases}),
+        pd.DataFrame({**table, "positions": positions}),
+    )
 
 
 def _quiet(items: Any, total: int | None = None, desc: str = "") -> Any:
@@ -132,11 +159,12 @@ def _quiet(items: Any, total: int | None = None, desc: str = "") -> Any:
 
 
 def samples_of(path: Path, clips: bool) -> list[Sample]:
-    """What a file or a folder holds: images and frames of a video one by one, or clips as wholes.
+    """The samples in a file or a folder.
 
     Args:
         path: an image, a folder of images, or a video.
-        clips: for a model of clips: a folder is one clip, and so is a video; an image is none.
+        clips: whether the model looks at clips: then a folder is one clip, and so is a video. Otherwise each image and
+            each frame is a sample.
 
     Raises:
         DataError: there is no such file, or it holds nothing that the model can look at.
@@ -178,7 +206,7 @@ def _of_video(path: Path, clips: bool) -> list[Sample]:
 
 
 def annotate(sample: Sample, row: dict[str, Any], out: Path) -> None:
-    """Write the sample's last frame with its face and its answer drawn in."""
+    """Write the sample's last frame with its face box and its prediction drawn in."""
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.fromarray(sample.frames[-1]())
