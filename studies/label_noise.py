@@ -78,7 +78,7 @@ def pair_noise(labels: np.ndarray, rate: float, partner: np.ndarray, generator: 
 
 
 def partners(confusion: np.ndarray) -> np.ndarray:
-    """Each class's most frequent wrong prediction, int (K,), from a confusion matrix (rows true); ties: the first class."""
+    """Each class's most frequent wrong prediction, int (K,), from a confusion matrix (rows true); ties: the first."""
     wrong = np.asarray(confusion, float).copy()
     np.fill_diagonal(wrong, -1)
     return wrong.argmax(1)
