@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from fernas.cli.app import app
 from fernas.core.io import write_parquet
-from tests.scoring.made_up import predictions
+from tests.fixtures.predictions import predictions
 
 
 @pytest.fixture

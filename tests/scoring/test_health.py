@@ -17,18 +17,18 @@ def rows(start=1.9, end=0.9, **more):
 
 
 def test_a_normal_cell_of_skips_is_a_collapse():
-    found = search_health(rows(), cells(*["skip_connect"] * 5, *["sep_conv_3x3"] * 3))
-    assert found.warnings == ("collapse: 5 of 8 operations of the normal cell are skip connections",)
-    assert (found.skips_normal, found.skips_reduce, found.operations) == (5, 0, 8)
+    result = search_health(rows(), cells(*["skip_connect"] * 5, *["sep_conv_3x3"] * 3))
+    assert result.warnings == ("collapse: 5 of 8 operations of the normal cell are skip connections",)
+    assert (result.skips_normal, result.skips_reduce, result.operations) == (5, 0, 8)
     assert search_health(rows(), cells(*["skip_connect"] * 4, *["sep_conv_3x3"] * 4)).warnings == ()
     pools = search_health(rows(), cells(*["skip_connect"] * 4, *["max_pool_3x3"] * 4))
     assert pools.warnings == ("collapse: no operation of the normal cell has weights",)
 
 
 def test_alphas_that_hardly_moved_are_said_and_greedy_searches_are_judged_otherwise():
-    found = search_health(rows(math.log(7), 0.995 * math.log(7)), cells(*["sep_conv_3x3"] * 8))
-    assert len(found.warnings) == 1 and found.warnings[0].startswith("alphas hardly decided")
-    assert found.entropy_start == pytest.approx(math.log(7))
+    result = search_health(rows(math.log(7), 0.995 * math.log(7)), cells(*["sep_conv_3x3"] * 8))
+    assert len(result.warnings) == 1 and result.warnings[0].startswith("alphas hardly decided")
+    assert result.entropy_start == pytest.approx(math.log(7))
     greedy = rows(math.log(11), math.log(11), undecided_normal=0)
     assert search_health(greedy, cells(*["sep_conv_3x3"] * 8)).warnings == ()
 
@@ -43,14 +43,14 @@ def test_curvature_warns_when_it_grows_by_a_third_over_five_epochs():
 
 
 def test_other_architectures_and_histories_have_no_health():
-    found = search_health([{"fitness": 1.0}], {"kind": "patches", "patches": []})
-    assert found.entropy_end is None and found.skips_normal is None and found.warnings == ()
+    result = search_health([{"fitness": 1.0}], {"kind": "patches", "patches": []})
+    assert result.entropy_end is None and result.skips_normal is None and result.warnings == ()
 
 
 def test_the_mean_counts_the_searches_that_warn():
     bad, good = (search_health(rows(), cells(*["skip_connect"] * n, *["sep_conv_3x3"] * (8 - n))) for n in (6, 1))
-    found = mean_health([bad, good])
-    assert found.skips_normal == 3.5 and found.warnings == ("collapse in 1 of 2 searches",)
+    result = mean_health([bad, good])
+    assert result.skips_normal == 3.5 and result.warnings == ("collapse in 1 of 2 searches",)
 
 
 def ranked(*scores):

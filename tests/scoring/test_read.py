@@ -5,7 +5,7 @@ import pytest
 from fernas.core.errors import DataError
 from fernas.core.io import write_parquet
 from fernas.scoring.read import read_predictions
-from tests.scoring.made_up import megc2019, predictions
+from tests.fixtures.predictions import megc2019, predictions
 
 
 def test_csv_and_parquet_give_the_same_table(tmp_path):
