@@ -6,7 +6,7 @@ import fernas
 
 
 def features(images: np.ndarray, size: int) -> np.ndarray:
-    """Pictures uint8 (N, H, W, C) -> grey means over a grid of size x size cells, float (N, size * size)."""
+    """Images uint8 (N, H, W, C) -> grey means over a grid of size x size cells, float (N, size * size)."""
     grey = images.mean(-1)
     rows = np.array_split(np.arange(grey.shape[1]), size)
     columns = np.array_split(np.arange(grey.shape[2]), size)
@@ -18,22 +18,22 @@ def probabilities(train: fernas.api.ArrayPart, images: np.ndarray, size: int, cl
     x, mean = features(train.images, size), features(images, size)
     centres = np.stack([x[train.labels == k].mean(0) for k in range(classes)])
     distance = np.linalg.norm(mean[:, None] - centres[None], axis=-1)
-    answers = np.exp(-(distance - distance.min(1, keepdims=True)) / 5)
-    return answers / answers.sum(1, keepdims=True)
+    weights = np.exp(-(distance - distance.min(1, keepdims=True)) / 5)
+    return weights / weights.sum(1, keepdims=True)
 
 
 task = fernas.load_task("ckplus-7n")
 chosen = {}
-for group in task.groups:  # the search: no subject that a fold of this group tests is in its parts
+for group in task.fold_groups:  # the search: its parts hold no test subject of the group's folds
     meter = task.budget(1e9)
-    scores = {}
+    accuracy = {}
     for size in (2, 3, 4, 6, 8, 12, 16):
         if meter.exhausted:
             break
         guess = probabilities(group.weights, group.selection.images, size, len(task.classes)).argmax(1)
-        scores[size] = (guess == group.selection.labels).mean()
+        accuracy[size] = (guess == group.selection.labels).mean()
         meter.spend(size * size * len(task.classes), len(group.selection), backward=False)
-    chosen[group.group] = max(scores, key=scores.get)
-answers = [probabilities(f.train, f.test, chosen[f.group], len(task.classes)) for f in task.folds]
-found = task.score(answers)
-task.predictions(answers).to_csv("nearest_mean.csv", index=False)  # fernas compare reads it
+    chosen[group.number] = max(accuracy, key=accuracy.get)
+predictions = [probabilities(f.train, f.test, chosen[f.fold_group], len(task.classes)) for f in task.folds]
+scores = task.score(predictions)
+task.predictions(predictions).to_csv("nearest_mean.csv", index=False)  # fernas compare reads it

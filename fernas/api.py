@@ -1,44 +1,48 @@
-"""fernas from Python: a task as arrays, folds without their test labels, a budget meter, and the same scores.
+"""fernas from Python: a task as arrays, folds without their test labels, a budget meter, and the tables' scores.
 
     task = fernas.load_task("ckplus-7n")
 
-reads what the workflow made (`snakemake --cores all ckplus`, or only the task's `audit.json`); docs/python.md has an
+reads what the workflow made (`snakemake --cores all ckplus`, or only the task's `audit.json`). docs/python.md has an
 example method of forty lines.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fernas.core.budget import BudgetMeter
-from fernas.core.errors import ConfigError, ContractError, DataError, unknown
+from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import read_json
 from fernas.learn.arrays import ArrayPart, Inputs
 from fernas.study import Study
+from fernas.study.layout import FoldsFolder, InputsFolder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+Probabilities = Mapping[int, np.ndarray] | Sequence[np.ndarray]  # one array (N, classes) per fold
 
 
 @dataclass(frozen=True)
 class TaskFold:
-    """One fold: the parts of its training side, and the images that it is tested on, without their labels.
+    """One fold: the parts of its train split, and the images that it is tested on, without their labels.
 
     Attributes:
         fold: its number.
         name: what it tests, for example a subject.
-        group: the group of folds that share one search.
+        fold_group: the fold group whose search serves it.
         weights, selection, inner_validation: `ArrayPart`s (`.images` uint8 (N, H, W, C), `.labels` int64 (N,), `.ids`,
-            `.subjects`): for gradients, for choices of an architecture, for choices of an epoch.
+            `.subjects`): for gradients, for the choice of an architecture, for the choice of an epoch.
         test: images uint8 (N, H, W, C).
     """
 
     fold: int
     name: str
-    group: int
+    fold_group: int
     weights: ArrayPart
     selection: ArrayPart
     inner_validation: ArrayPart
@@ -51,26 +55,26 @@ class TaskFold:
 
 
 @dataclass(frozen=True)
-class TaskGroup:
-    """A group of folds: the parts that a search for all of them may use; none of its folds tests a subject of them."""
+class FoldGroup:
+    """Folds that share one search, and the parts that it may use; they hold no test subject of any of these folds."""
 
-    group: int
+    number: int
     folds: tuple[int, ...]
     weights: ArrayPart
     selection: ArrayPart
     inner_validation: ArrayPart
 
 
-@dataclass
-class Task:
+@dataclass(frozen=True)
+class PreparedTask:
     """A task of a study under a protocol.
 
     Attributes:
         name, protocol: names in the config.
         classes: class names in the order of the labels.
         input_shape: (C, H, W) of one image.
-        folds, groups: see `TaskFold` and `TaskGroup`.
-        rendered: whether the faces are rendered, and so no evidence about people.
+        folds, fold_groups: see `TaskFold` and `FoldGroup`.
+        rendered: whether the faces are synthetic.
     """
 
     name: str
@@ -78,33 +82,32 @@ class Task:
     classes: list[str]
     input_shape: tuple[int, int, int]
     folds: list[TaskFold]
-    groups: list[TaskGroup]
+    fold_groups: list[FoldGroup]
     rendered: bool
     _inputs: Inputs = field(repr=False)
-    _tests: dict[int, list[str]] = field(repr=False)
-    _unit_groups: dict[str, str] = field(repr=False)
+    _test_ids: dict[int, list[str]] = field(repr=False)  # fold -> sample ids
+    _duplicate_sets: dict[str, str] = field(repr=False)  # sample id -> unit of resampling, without subjects
     _study: Study = field(repr=False)
-    _files: dict[str, Path] = field(repr=False)
+    _files: tuple[InputsFolder, FoldsFolder] = field(repr=False)
 
-    def budget(self, limit: float | str | None = None, group: int = 0) -> BudgetMeter:
+    def budget(self, limit: float | str | None = None, fold_group: int = 0) -> BudgetMeter:
         """A meter of multiply-accumulates: `meter.spend(macs_per_image, images, backward=True)`, `meter.exhausted`.
 
         Args:
-            limit: what may be spent; or the name of a method of the study, whose search budget on this group is taken;
-                or None for a meter that only measures.
-            group: the group of folds that is searched for.
+            limit: what may be spent; or the name of a method of the study, whose search budget on this fold group is
+                taken; or None for a meter that only measures.
+            fold_group: the fold group that is searched for.
         """
         if not isinstance(limit, str):
             return BudgetMeter(limit)
         from fernas.search.run import SearchSpec, search_budget_for
 
-        if limit not in self._study.methods:
-            raise unknown("budget: method", limit, self._study.methods)
-        spec = SearchSpec(self._study.methods[limit], "per_group", group)
-        return BudgetMeter(search_budget_for(spec, self._files["inputs"], self._files["train"]))
+        inputs, folds = self._files
+        spec = SearchSpec(self._study.methods[limit], "per_group", fold_group)
+        return BudgetMeter(search_budget_for(spec, inputs.inputs, folds.train))
 
-    def predictions(self, probabilities: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> "pd.DataFrame":
-        """Answers of all folds as predictions, which `score`, `fernas score` and `fernas compare` read.
+    def predictions(self, probabilities: Probabilities) -> "pd.DataFrame":
+        """The predictions of all folds as a table, which `score`, `fernas score` and `fernas compare` read.
 
         Args:
             probabilities: fold -> (N, classes), rows that sum to one, in the order of the fold's `test`.
@@ -114,29 +117,30 @@ class Task:
         """
         import pandas as pd
 
-        answers = dict(probabilities if isinstance(probabilities, Mapping) else enumerate(probabilities))
+        by_fold = dict(probabilities if isinstance(probabilities, Mapping) else enumerate(probabilities))
+        rows = self._inputs.table.set_index("sample_id", drop=False)
         frames = []
-        for fold, ids in sorted(self._tests.items()):
-            values = np.asarray(answers.get(fold, np.empty((0, 0))), np.float64)
-            if values.shape != (len(ids), len(self.classes)):
+        for fold, ids in sorted(self._test_ids.items()):
+            values = np.asarray(by_fold.get(fold, np.empty((0, 0))), np.float64)
+            expected = (len(ids), len(self.classes))
+            if values.shape != expected:
                 raise ContractError(
-                    f"predictions: fold {fold}: got an array of shape {values.shape}, expected "
-                    f"{(len(ids), len(self.classes))} (its test images, the classes)"
+                    f"predictions: fold {fold}: got an array of shape {values.shape}, expected {expected} "
+                    "(its test images, the classes)"
                 )
-            lines = self._inputs.table.set_index("sample_id").loc[ids].reset_index()
-            kept = {name: lines[name] for name in ("sample_id", "subject", "dataset") if name in lines}
-            more = {
-                "group": [self._unit_groups.get(name) for name in ids],
-                "fold": fold,
-                "label": [self.classes[index] for index in lines["class_index"]],
-                "face_status": lines["face_status"] if "face_status" in lines else None,
-            }
-            columns = {f"p_{name}": values[:, k] for k, name in enumerate(self.classes)}
-            frames.append(pd.DataFrame({**kept, **more, **columns}))
+            tested = rows.loc[ids].reset_index(drop=True)
+            frame = tested[[name for name in ("sample_id", "subject", "dataset") if name in tested]].copy()
+            frame["group"] = [self._duplicate_sets.get(name) for name in ids]
+            frame["fold"] = fold
+            frame["label"] = [self.classes[index] for index in tested["class_index"]]
+            frame["face_status"] = tested["face_status"] if "face_status" in tested else None
+            for index, name in enumerate(self.classes):
+                frame[f"p_{name}"] = values[:, index]
+            frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
-    def score(self, probabilities: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> dict[str, Any]:
-        """Accuracy, UF1 and UAR pooled over all folds, with intervals over subjects, as in every table of fernas."""
+    def score(self, probabilities: Probabilities) -> dict[str, Any]:
+        """All metrics pooled over all folds, with confidence intervals over subjects, as in the tables."""
         from fernas.scoring.scores import score_predictions
 
         options = self._study.config.scoring.model_dump()
@@ -146,69 +150,55 @@ class Task:
 def load_task(
     name: str,
     protocol: str | None = None,
-    config: Path | str | Study = "config.yaml",
+    config: "Path | str | Study" = "config.yaml",
     view: str | None = None,
-    results: Path | str | None = None,
-) -> Task:
+    results: "Path | str | None" = None,
+) -> PreparedTask:
     """A task that the workflow has prepared.
 
     Args:
         name: its name in the config, for example `ckplus-7n`.
         protocol: its name in the config; by default that of the task's first entry in the study.
-        config: the study, or the file that it stands in.
+        config: the study, or the path of its config file.
         view: what networks see; the task's own by default.
         results: the results folder; the config's by default.
 
     Raises:
-        ConfigError: the config knows no such task, protocol or view.
-        DataError: the task is not prepared yet; the text says which command does it.
+        ConfigError: the config has no such task, protocol or view.
+        DataError: the task is not prepared yet; the message names the command that prepares it.
     """
     study = config if isinstance(config, Study) else Study.load(config)
     if results is not None:
         study = study.at(results)
-    if name not in study.tasks:
-        raise unknown("task", name, study.tasks)
+    task = study.tasks[name]
     chosen = protocol or next((entry.protocol for entry in study.config.study if entry.task == name), None)
     if chosen is None:
         raise ConfigError(
-            f"task {name}: no study entry names it, so say which protocol; known: {', '.join(study.protocols)}"
+            f"task {name}: in no study entry, so a protocol is needed; known: {', '.join(study.protocols)}"
         )
-    if chosen not in study.protocols:
-        raise unknown("protocol", chosen, study.protocols)
-    task = study.tasks[name]
-    chosen_view = view or task.section.view
-    if chosen_view not in study.views:
-        raise unknown("view", chosen_view, study.views)
-    inputs_folder, folds = task.files.inputs(chosen_view), task.folds(chosen)
-    files = {
-        "inputs": inputs_folder.inputs,
-        "table": inputs_folder.table,
-        "train": folds.train,
-        "test": folds.test,
-        "audit": folds.audit,
-    }
-    missing = [path for path in files.values() if not path.is_file()]
-    if missing:
-        wanted = " ".join(str(files[key]) for key in ("inputs", "audit"))
-        raise DataError(f"{missing[0]}: no such file; expected a prepared task: snakemake --cores all {wanted}")
-    train, test = read_json(files["train"]), read_json(files["test"])
-    inputs = Inputs.read(files["inputs"], files["table"], list(train["classes"]))
-    tests = {int(entry["fold"]): list(entry["test"]) for entry in test["folds"]}
-    return Task(
+    for section, key in ((study.protocols, chosen), (study.views, view or task.section.view)):
+        section[key]  # raises for an unknown name, before any file is looked for
+    inputs, folds = task.files.inputs(view or task.section.view), task.folds(chosen)
+    for path in (inputs.inputs, inputs.table, folds.train, folds.test, folds.audit):
+        if not path.is_file():
+            command = f"snakemake --cores all {inputs.inputs} {folds.audit}"
+            raise DataError(f"{path}: no such file; expected a prepared task: {command}")
+    train, test = read_json(folds.train), read_json(folds.test)
+    arrays = Inputs.read(inputs.inputs, inputs.table, list(train["classes"]))
+    test_ids = {int(entry["fold"]): list(entry["test"]) for entry in test["folds"]}
+    return PreparedTask(
         name=name,
         protocol=chosen,
         classes=list(train["classes"]),
-        input_shape=inputs.part([]).input_shape,
-        folds=[_fold(entry, inputs, tests) for entry in train["folds"]],
-        groups=[
-            TaskGroup(int(entry["group"]), tuple(entry["folds"]), *_parts(entry, inputs)) for entry in train["groups"]
-        ],
+        input_shape=arrays.part([]).input_shape,
+        folds=[_fold(entry, arrays, test_ids) for entry in train["folds"]],
+        fold_groups=[_fold_group(entry, arrays) for entry in train["groups"]],
         rendered=task.is_rendered,
-        _inputs=inputs,
-        _tests=tests,
-        _unit_groups=dict(train.get("unit_groups") or {}),
+        _inputs=arrays,
+        _test_ids=test_ids,
+        _duplicate_sets=dict(train.get("unit_groups") or {}),
         _study=study,
-        _files=files,
+        _files=(inputs, folds),
     )
 
 
@@ -217,8 +207,10 @@ def _parts(entry: Mapping[str, Any], inputs: Inputs) -> tuple[ArrayPart, ArrayPa
     return weights, selection, inner
 
 
-def _fold(entry: Mapping[str, Any], inputs: Inputs, tests: Mapping[int, list[str]]) -> TaskFold:
-    fold = int(entry["fold"])
-    return TaskFold(
-        fold, str(entry["name"]), int(entry["group"]), *_parts(entry, inputs), inputs.part(tests[fold]).images
-    )
+def _fold_group(entry: Mapping[str, Any], inputs: Inputs) -> FoldGroup:
+    return FoldGroup(int(entry["group"]), tuple(entry["folds"]), *_parts(entry, inputs))
+
+
+def _fold(entry: Mapping[str, Any], inputs: Inputs, test_ids: Mapping[int, list[str]]) -> TaskFold:
+    fold, fold_group = int(entry["fold"]), int(entry["group"])
+    return TaskFold(fold, str(entry["name"]), fold_group, *_parts(entry, inputs), inputs.part(test_ids[fold]).images)

@@ -32,14 +32,14 @@ STUDY = {
 
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a config and a task of 12 people whose classes differ in where the image is bright."""
+    """A folder with a config and a task of 12 subjects whose classes differ in where the image is bright."""
     rng = np.random.default_rng(0)
-    people, each = 12, 14
-    labels = np.tile(np.arange(7), people * each // 7)
+    subjects, each = 12, 14
+    labels = np.tile(np.arange(7), subjects * each // 7)
     images = rng.integers(0, 60, (len(labels), 32, 32, 3), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[4 * label : 4 * label + 8] += 150
-    who = np.repeat([f"ckplus/S{p:03d}" for p in range(people)], each)
+    who = np.repeat([f"ckplus/S{p:03d}" for p in range(subjects)], each)
     table = pd.DataFrame({"sample_id": [f"{s}/{k:03d}" for k, s in enumerate(who)], "subject": who})
     table = table.assign(
         row=np.arange(len(labels)), dataset="ckplus", label=[CLASSES[k] for k in labels], class_index=labels,
@@ -60,17 +60,17 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_task_is_arrays_and_folds_without_test_labels(prepared: Path) -> None:
     task = fernas.load_task("ckplus-7n")
     assert task.classes == CLASSES and task.input_shape == (3, 32, 32) and task.rendered
-    assert len(task.folds) == 4 and len(task.groups) == 2 and sum(len(f.test) for f in task.folds) == 168
+    assert len(task.folds) == 4 and len(task.fold_groups) == 2 and sum(len(f.test) for f in task.folds) == 168
     for fold in task.folds:
-        people = set(fold.train.subjects) | set(fold.inner_validation.subjects)
-        assert len(people) == 9 and fold.test.dtype == np.uint8 and fold.test.shape[1:] == (32, 32, 3)
+        subjects = set(fold.train.subjects) | set(fold.inner_validation.subjects)
+        assert len(subjects) == 9 and fold.test.dtype == np.uint8 and fold.test.shape[1:] == (32, 32, 3)
         assert not set(fold.weights.subjects) & set(fold.selection.subjects)
         assert not hasattr(fold.test, "labels")
-    for group in task.groups:
-        assert {task.folds[k].group for k in group.folds} == {group.group}
+    for group in task.fold_groups:
+        assert {task.folds[k].fold_group for k in group.folds} == {group.number}
         searched = set(group.weights.subjects + group.selection.subjects)
         for k in group.folds:
-            tested = {name.rpartition("/")[0] for name in task._tests[k]}
+            tested = {name.rpartition("/")[0] for name in task._test_ids[k]}
             assert not searched & tested
 
 
@@ -85,7 +85,7 @@ def test_the_budget_is_that_of_a_method_of_the_study(prepared: Path) -> None:
         task.budget("emonass")
 
 
-def test_answers_of_another_shape_are_refused_by_fold(prepared: Path) -> None:
+def test_predictions_of_another_shape_are_refused_by_fold(prepared: Path) -> None:
     task = fernas.load_task("ckplus-7n")
     good = {f.fold: np.full((len(f.test), 7), 1 / 7) for f in task.folds}
     assert task.score(good)["uar"] == pytest.approx(1 / 7)
@@ -95,7 +95,7 @@ def test_answers_of_another_shape_are_refused_by_fold(prepared: Path) -> None:
         task.predictions({k: v for k, v in good.items() if k != 3})
 
 
-def test_what_is_not_there_is_said(prepared: Path) -> None:
+def test_an_unknown_name_or_a_missing_file_is_named(prepared: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'ckplus-7n'"):
         fernas.load_task("ckplus-7m")
     with pytest.raises(ConfigError, match="view"):
@@ -109,6 +109,6 @@ def test_the_example_method_of_the_documentation(prepared: Path) -> None:
     example = ROOT / "docs/example_method.py"
     assert len(example.read_text(encoding="utf-8").splitlines()) <= 40
     names = runpy.run_path(str(example))
-    assert names["found"]["uar"] > 0.6 and names["meter"].spent > 0
+    assert names["scores"]["uar"] > 0.6 and names["meter"].spent > 0
     table = read_predictions(prepared / "nearest_mean.csv")
-    assert score_file(table, "subject_kfold")["uar"] == pytest.approx(names["found"]["uar"])
+    assert score_file(table, "subject_kfold")["uar"] == pytest.approx(names["scores"]["uar"])
