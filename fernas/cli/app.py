@@ -1,4 +1,4 @@
-"""The commands of fernas (DESIGN: stable names and options); each imports what it needs when it runs."""
+"""The commands of fernas, with stable names and options. Each imports what it needs when it runs."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ ConfigFile = Annotated[Path, typer.Argument(help="the study's config file")]
 
 
 @app.callback()
-def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="say more on stderr")] = False) -> None:
+def _setup(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="more messages on stderr")] = False) -> None:
     log.to_stderr(verbose)
 
 
@@ -36,7 +36,9 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
     study = Study.load(config)
     for name, dataset in study.config.datasets.items():
         if dataset.source == "real" and dataset.root is not None and not Path(dataset.root).exists():
-            raise ConfigError(f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected your copy")
+            raise ConfigError(
+                f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected the dataset root"
+            )
     jobs = count_jobs(study)
     document = {
         "config": str(config),
@@ -50,7 +52,7 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
 @app.command()
 def plan(
     config: ConfigFile = Path("config.yaml"),
-    nodes: Annotated[int | None, typer.Option(min=1, help="simulate the schedule on so many nodes")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="simulate the schedule on this many nodes")] = None,
     cores: Annotated[int, typer.Option(min=1, help="cores per node of the simulation")] = 1,
     json: Json = False,
 ) -> None:
@@ -66,8 +68,8 @@ def plan(
     if json:
         emit(document, True)
         return
-    print_table(document["stages"], "what the study will do")
-    emit({key: value for key, value in document.items() if key not in ("stages", "schedule")}, False, "in all")
+    print_table(document["stages"], "jobs of the study")
+    emit({key: value for key, value in document.items() if key not in ("stages", "schedule")}, False, "total")
     if nodes is not None:
         schedule = document["schedule"]
         print_table(schedule["chain"], "the longest chain of jobs")
@@ -78,20 +80,20 @@ def plan(
 @app.command("check-data")
 def check_data(
     dataset: Annotated[str, typer.Argument(help="name of the dataset, for example casme2")],
-    root: Annotated[Path, typer.Argument(help="folder (or file) of your copy")],
+    root: Annotated[Path, typer.Argument(help="root folder (or file) of the dataset")],
     option: Annotated[list[str] | None, typer.Option(help="adapter option as key=value, repeatable")] = None,
-    per_subject: Annotated[bool, typer.Option("--per-subject", help="also a table of each subject's samples")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="not usable with any sample that has to be left out")
+    per_subject: Annotated[
+        bool, typer.Option("--per-subject", help="also the samples per class of each subject")
     ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="exit status 2 if any sample has to be excluded")] = False,
     json: Json = False,
 ) -> None:
-    """Read a real copy of a dataset: counts beside the published ones, first missing or odd file named."""
+    """Read a real dataset: counts beside the published ones, the first missing or unexpected file by name."""
     from fernas.core.errors import DataError
-    from fernas.datasets.check import check_data as read_copy
+    from fernas.datasets.check import check_data as read_dataset
     from fernas.datasets.check import found_and_expected
 
-    findings = read_copy(dataset, root, _options(option))
+    findings = read_dataset(dataset, root, _options(option))
     keys = ("dataset", "samples", "subjects", "classes", "splits", "problems")
     if json:
         emit({key: findings[key] for key in keys}, True)
@@ -118,13 +120,13 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
 
     from fernas.core.errors import ConfigError
 
-    found = {}
+    options = {}
     for pair in pairs or []:
         key, sign, value = pair.partition("=")
         if not sign:
             raise ConfigError(f"--option {pair!r}: expected key=value")
-        found[key] = yaml.safe_load(value)
-    return found
+        options[key] = yaml.safe_load(value)
+    return options
 
 
 @app.command()
@@ -135,7 +137,7 @@ def synth(
     seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
     option: Annotated[list[str] | None, typer.Option(help="layout option as key=value, repeatable")] = None,
 ) -> None:
-    """Render a demo dataset in a dataset's real on-disk layout (rendered faces are not evidence about people)."""
+    """Render synthetic faces in the real on-disk layout of a dataset."""
     from fernas.core.errors import ConfigError
     from fernas.core.io import write_json
     from fernas.synth import write_dataset
@@ -147,7 +149,7 @@ def synth(
         options["subjects"] = subjects
     truth = write_dataset(dataset, out, options)
     write_json(out.with_name(out.name + ".truth.json"), truth)
-    typer.echo(f"{truth['samples']} samples of {truth['subjects']} rendered subjects in {out}")
+    typer.echo(f"{truth['samples']} samples of {truth['subjects']} synthetic subjects in {out}")
 
 
 @app.command("dynamic-image")
@@ -193,7 +195,7 @@ def _latency(model: Any, size: dict[str, Any]) -> dict[str, float]:
 
     shape = size["input"] or (model.network.input if model.network else None)
     if shape is None:
-        raise ConfigError("--input: missing, expected CxHxW (the file has no network block that says it)")
+        raise ConfigError("--input: missing, expected CxHxW (the file has no network block)")
     others = {"cells": size["cells"], "channels": size["channels"], "classes": size["classes"]}
     net = build_network(model, input_shape=shape, **{key: value for key, value in others.items() if value is not None})
     return latency(net, shape, threads=1)
@@ -227,7 +229,7 @@ def draw(
 @app.command()
 def score(
     predictions: Annotated[Path, typer.Argument(help="predictions as parquet or csv")],
-    protocol: Annotated[str, typer.Option(help="protocol of the predictions; decides the interval's unit")] = "loso",
+    protocol: Annotated[str, typer.Option(help="their protocol; it decides the unit of the CI")] = "loso",
     json: Json = False,
 ) -> None:
     """All metrics of a predictions file, with confidence intervals."""
@@ -249,7 +251,7 @@ def score(
 @app.command()
 def compare(
     run_a: Annotated[str, typer.Argument(help="folder with predictions.parquet, beginning of a key, or a file")],
-    run_b: Annotated[str, typer.Argument(help="another one")],
+    run_b: Annotated[str, typer.Argument(help="the other run")],
     results: Annotated[Path, typer.Option(help="where keys are looked up")] = Path("results"),
     json: Json = False,
 ) -> None:
@@ -291,7 +293,7 @@ def export(
     out: Annotated[Path, typer.Option("-o", "--out", help="onnx file to write")],
     json: Json = False,
 ) -> None:
-    """Write a model on all subjects as one ONNX file, after comparing its probabilities with torch's."""
+    """Write a model on all subjects as one ONNX file, after comparing its predictions with those of torch."""
     from fernas.deploy.export import export_onnx
 
     emit(export_onnx(run, out), json, str(out))
@@ -302,25 +304,25 @@ def predict(
     model: Annotated[Path, typer.Argument(help="model that `fernas export` wrote")],
     inputs: Annotated[list[Path] | None, typer.Argument(help="images, folders, videos")] = None,
     camera: Annotated[int | None, typer.Option(help="number of a camera, for example 0")] = None,
-    frames: Annotated[int | None, typer.Option(help="stop after so many camera images")] = None,
+    frames: Annotated[int | None, typer.Option(help="stop after this many camera images")] = None,
     annotate: Annotated[Path | None, typer.Option(help="folder for images with face and prediction drawn in")] = None,
     json: Json = False,
 ) -> None:
-    """What a model says of new images, folders or videos: label, probabilities, annotated images."""
-    from fernas.cli.predicting import predict_files, watch_camera
+    """Predict new images, folders or videos: label, probabilities, annotated images."""
+    from fernas.cli.predicting import predict_camera, predict_files
     from fernas.core.errors import ConfigError
 
     if camera is not None:
         if inputs:
             raise ConfigError(f"predict: got --camera {camera} and {inputs[0]}, expected one of them")
-        watch_camera(model, camera, frames, annotate, json)
+        predict_camera(model, camera, frames, annotate, json)
         return
     rows = predict_files(model, inputs or [], annotate)
     if json:
         emit(rows, True)
         return
     short = [{key: row[key] for key in ("input", "label", "probability", "face")} for row in rows]
-    print_table(short, f"{model}: what the images look most like (an expression is not an emotion)")
+    print_table(short, f"{model}: the most similar training class (an expression is not an emotion)")
 
 
 @app.command()
@@ -340,17 +342,17 @@ def report(
 
 @app.command("retry-failed")
 def retry_failed(config: ConfigFile = Path("config.yaml")) -> None:
-    """Forget failed searches and trainings, so that the next run tries them again."""
-    from fernas.cli.retry import forget_failed
+    """Remove the results of failed searches and trainings, so that the next run repeats them."""
+    from fernas.cli.retry import remove_failed
     from fernas.study import Study
 
-    for folder in forget_failed(Study.load(config)):
-        typer.echo(f"forgot {folder}")
+    for folder in remove_failed(Study.load(config)):
+        typer.echo(f"removed {folder}")
 
 
 @app.command()
 def kernels() -> None:
-    """Compile the supernet's kernels for this processor (optional, cached); exit status 1 when it cannot be done."""
+    """Compile the supernet's kernels for this processor (optional, cached); exit status 1 if that fails."""
     from fernas.spaces.kernels import library
 
     try:
@@ -364,10 +366,10 @@ def kernels() -> None:
 def follow(
     results: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
     uri: Annotated[str | None, typer.Option(help="MLflow store; default sqlite in the results folder")] = None,
-    every: Annotated[float, typer.Option(help="seconds between two looks")] = 5.0,
+    every: Annotated[float, typer.Option(help="seconds between two passes")] = 5.0,
     parent: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
 ) -> None:
-    """Mirror what is new until the workflow ends (the workflow starts this by itself)."""
+    """Mirror new results until the workflow ends (the workflow starts this command)."""
     from fernas.tracking.mirror import follow as mirror
 
     mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=results / ".work" / "track.stop")

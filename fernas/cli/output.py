@@ -1,4 +1,4 @@
-"""How commands print: a table for people, JSON for programs."""
+"""Output of the commands: a table for readers, JSON for programs."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ def emit(document: Any, as_json: bool, title: str = "") -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
-    """Print rows as a table; nothing to print is said."""
+    """Print rows as a table; an empty list prints one line."""
     from rich.console import Console
     from rich.table import Table
 

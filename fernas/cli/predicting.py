@@ -1,4 +1,4 @@
-"""The command `predict`: files one after the other, or a camera until it is stopped."""
+"""The command `predict`: files one after another, or a camera until it is stopped."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from fernas.core.errors import ConfigError
 
 
 def predict_files(model: Path, inputs: list[Path], annotated: Path | None) -> list[dict[str, Any]]:
-    """One row per image, frame or clip of the inputs; annotated images into a folder where one is named.
+    """One row per image, frame or clip of the inputs; annotated images into a folder if one is given.
 
     Raises:
         ConfigError: no input.
@@ -27,12 +27,12 @@ def predict_files(model: Path, inputs: list[Path], annotated: Path | None) -> li
     return rows
 
 
-def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path | None, as_json: bool) -> None:
+def predict_camera(model: Path, camera: int, frames: int | None, annotated: Path | None, as_json: bool) -> None:
     """A line per image of a camera, until `frames` of them or Ctrl-C.
 
     Raises:
-        ConfigError: the model looks at clips, or there is no such number of a camera or of frames.
-        DataError: the camera gives nothing.
+        ConfigError: the model expects clips, or the number of the camera or of frames is invalid.
+        DataError: the camera yields no image.
     """
     import typer
 
@@ -41,9 +41,9 @@ def watch_camera(model: Path, camera: int, frames: int | None, annotated: Path |
 
     opened = Model(model)
     if opened.takes_clips:
-        raise ConfigError(f"{model}: looks at clips; record one and give the folder of frames or the video")
+        raise ConfigError(f"{model}: expects clips; record one and give the folder of frames or the video")
     for number, image in enumerate(camera_frames(camera, frames)):
-        sample = Sample(f"camera {camera} image {number}", (lambda shown=image: shown,))  # type: ignore[misc]
+        sample = Sample(f"camera {camera} image {number}", (lambda pixels=image: pixels,))  # type: ignore[misc]
         row = opened.predict([sample])[0]
         if as_json:
             emit(row, True)

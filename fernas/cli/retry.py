@@ -1,4 +1,4 @@
-"""Forgetting failed jobs."""
+"""The command `retry-failed`: removes what failed jobs left."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ from fernas.core.run_log import read_status
 from fernas.study import Study
 
 
-def forget_failed(study: Study) -> list[Path]:
+def remove_failed(study: Study) -> list[Path]:
     """Remove the folders of failed searches, trainings and scores of a study; returns the removed folders."""
     removed = []
     for run in study.runs():
