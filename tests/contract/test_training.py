@@ -27,7 +27,7 @@ def test_none_imports_torch_to_be_configured():
     code = (
         "import sys; from fernas.core import plugins\n"
         "for name in plugins.available('training'): plugins.load('training', name)\n"
-        "print(sorted({'torch', 'sklearn', 'skimage', 'mlflow'} & set(sys.modules)))"
+        "print(sorted({'torch', 'pandas', 'sklearn', 'skimage', 'mlflow'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

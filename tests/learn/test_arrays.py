@@ -3,6 +3,7 @@ import pytest
 
 from fernas.core.errors import ContractError, DataError
 from fernas.learn.arrays import ArrayPart, Inputs
+from tests.fixtures.nose_inputs import inputs_with_noses
 from tests.toy_task import CLASSES, part, write_task
 
 
@@ -50,3 +51,10 @@ def test_parts_of_one_array_join_and_others_do_not():
     assert (joined.images == first.images[:9]).all() and joined.ids == first.ids[:9]
     with pytest.raises(ContractError):
         a.join(part())
+
+
+def test_a_mean_over_the_dataset_counts_as_unknown():
+    part = inputs_with_noses(["landmarks", "estimated", "mean"]).part(["s0", "s1", "s2"])
+    assert np.isfinite(part.noses).all(1).tolist() == [True, True, False]
+    filled = part.with_noses(np.array([1.0, 2.0]))
+    assert filled.noses.tolist() == [[5, 7], [6, 7], [1, 2]]

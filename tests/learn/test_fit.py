@@ -6,30 +6,17 @@ from torch import nn
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.errors import ContractError, ScienceError
 from fernas.learn.arrays import ArrayPart
-from fernas.learn.config import FitConfig
+from fernas.learn.config import AugmentConfig, FitConfig
 from fernas.learn.evaluate import evaluate, predict_probabilities
 from fernas.learn.fit import Hooks, class_weights, fit
 from fernas.learn.history import Snapshots
-from fernas.learn.passes import Passes
-from fernas.learn.runtime import pick_device
+from fernas.spaces.patch_networks import PatchNetwork
+from tests.fixtures.networks import TinyNetwork
+from tests.fixtures.nose_inputs import inputs_with_noses
+from tests.fixtures.toy_jobs import NO_AUGMENTATION
 from tests.toy_task import part
 
 CPU = torch.device("cpu")
-
-
-class Tiny(nn.Module):
-    """Two convolutions with BatchNorm and dropout: every kind of state and randomness that a resume must carry."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.net = nn.Sequential(
-            nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.2), nn.Conv2d(8, 8, 3, 2, 1), nn.ReLU()
-        )
-        self.head = nn.Linear(8 * 16, 3)
-
-    def forward(self, x):
-        return self.head(self.net(x).flatten(1))
 
 
 def options(**changes):
@@ -37,7 +24,7 @@ def options(**changes):
 
 
 def run(config, train=None, inner=None, net=None, **hooks):
-    net = net if net is not None else Tiny()
+    net = net if net is not None else TinyNetwork()
     inner = inner if inner is not None else part(9, seed=1)
     train = train if train is not None else part(24)
     fitted = fit(net, train, inner, config=config, classes=3, seed=4, device=CPU, hooks=Hooks(**hooks))
@@ -58,7 +45,7 @@ def test_it_learns_what_can_be_seen():
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     one, _ = run(options())
     two, _ = run(options())
-    other = Tiny()
+    other = TinyNetwork()
     fit(other, part(24), part(9, seed=1), config=options(), classes=3, seed=5, device=CPU)
     assert same(one, two) and not same(one, other)
 
@@ -119,7 +106,7 @@ def test_balanced_class_weights_known_answer():
     assert class_weights(np.array([0, 1]), 2, "none") is None
 
 
-class Hungry(Tiny):
+class Hungry(TinyNetwork):
     """Runs out of memory on more than four samples, as a GPU would."""
 
     def forward(self, x):
@@ -150,22 +137,6 @@ def test_passes_accumulate_to_the_gradient_of_the_whole_batch(weighting):
     assert torch.allclose(whole[1].weight, cut[1].weight, atol=1e-6)
 
 
-def test_memory_that_never_suffices_is_a_failure_of_science():
-    def compute(slices):
-        raise torch.OutOfMemoryError("CUDA out of memory (pretended)")
-
-    with pytest.raises(ScienceError, match="out of memory"):
-        Passes(None, CPU).run(16, compute)
-
-
-def test_other_runtime_errors_are_not_swallowed():
-    def compute(slices):
-        raise RuntimeError("shapes do not match")
-
-    with pytest.raises(RuntimeError, match="shapes"):
-        Passes(None, CPU).run(16, compute)
-
-
 def test_relabel_sees_the_batch_and_its_labels_are_learned():
     """Labels moved on by one class: the network learns the moved ones."""
     calls = []
@@ -177,22 +148,15 @@ def test_relabel_sees_the_batch_and_its_labels_are_learned():
 
     net, _ = run(options(epochs=15, select="last"), relabel=relabel)
     check = part(30, seed=7)
-    answers = predict_probabilities(net, check, options().augment, CPU).argmax(1)
-    assert ((check.labels + 1) % 3 == answers).mean() > 0.9
+    predictions = predict_probabilities(net, check, options().augment, CPU).argmax(1)
+    assert ((check.labels + 1) % 3 == predictions).mean() > 0.9
     assert sum(n for e, n in calls if e == 0) == 24
 
 
-def test_probabilities_sum_to_one_and_do_not_depend_on_the_batch():
-    net, check = Tiny(), part(11, seed=3)
-    whole = predict_probabilities(net, check, options().augment, CPU, batch=64)
-    cut = predict_probabilities(net, check, options().augment, CPU, batch=4)
-    assert whole.shape == (11, 3) and np.allclose(whole.sum(1), 1) and np.allclose(whole, cut, atol=1e-6)
-
-
-def test_cuda_is_refused_where_there_is_none(monkeypatch):
-    from fernas.core.errors import ConfigError
-
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert pick_device("auto") == CPU
-    with pytest.raises(ConfigError, match="cuda"):
-        pick_device("cuda")
+def test_the_model_carries_the_mean_nose_of_its_train_split():
+    task = inputs_with_noses(["landmarks"] * 8 + ["mean"] * 4)
+    train, inner = task.part([f"s{i}" for i in (0, 1, 2, 8)]), task.part(["s6", "s7", "s9"])
+    net = PatchNetwork(((0, 0, 4, 4),), 1, 2, 16, 16)
+    config = FitConfig(epochs=1, batch=4, augment=AugmentConfig(**NO_AUGMENTATION))
+    fit(net, train, inner, config=config, classes=2, seed=1, device=CPU)
+    assert net.state_dict()["mean_nose"].tolist() == pytest.approx([6.0, 7.0])

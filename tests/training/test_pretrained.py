@@ -13,7 +13,7 @@ from fernas.core.io import read_jsonl
 from fernas.spaces.networks import build_network
 from fernas.study.runs import extra_data
 from fernas.training.pretrained import PretrainedConfig, load_pretrained, read_weights
-from tests.fixtures.training_jobs import train_toy, write_small_cnn
+from tests.fixtures.toy_jobs import train_toy, write_small_cnn
 from tests.toy_task import write_task
 
 

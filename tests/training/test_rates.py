@@ -9,7 +9,7 @@ from fernas.core.io import read_json, read_jsonl, write_json
 from fernas.learn.history import rows_of_chosen_rates
 from fernas.training.plain import PlainConfig
 from fernas.training.run import load_recipe
-from tests.fixtures.training_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
+from tests.fixtures.toy_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
 from tests.toy_task import write_task
 
 OPTIONS = {"epochs": 3, "batch": 8, "augment": NO_AUGMENTATION}

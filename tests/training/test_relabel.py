@@ -9,7 +9,7 @@ from fernas.learn import fit as fitting
 from fernas.training.fes import CLASSES
 from fernas.training.relabel import PlainPhase, RelabelConfig, start_message
 from fernas.training.swaps import Rule, Swaps, make_rule
-from tests.fixtures.training_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
+from tests.fixtures.toy_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
 from tests.toy_task import CLASSES as TOY
 from tests.toy_task import TaskFiles, part, write_task
 

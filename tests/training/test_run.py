@@ -1,39 +1,24 @@
 """Search, training and prediction from files to files, and what happens when something fails or is killed."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from fernas.core.checkpoint import CheckpointStore
-from fernas.core.errors import ConfigError, ContractError, DataError
-from fernas.core.io import read_json, read_jsonl, read_parquet, write_json
+from fernas.core.io import read_json, read_jsonl, read_parquet
 from fernas.core.run_log import read_status
-from fernas.search.run import SearchSpec, run_search, scope_parts, search_budget_for
-from fernas.training.combine import combine_predictions
-from tests.fixtures.training_jobs import predict_toy, train_toy
+from tests.fixtures.toy_jobs import NETWORK, SMALL_CNN, predict_toy, search_toy, train_toy_shard
 from tests.toy_task import write_task
 
-NETWORK = {"cells": 3, "channels": 8}  # a width that the compiled kernels serve
-FIXED = {"search": "fixed", "search_options": {"name": "small_cnn"}}
 RECIPE = {"recipe": "plain", "recipe_options": {"epochs": 3, "batch": 8, "lr": 0.05}}
 MEAN = {"search": "random_mean", "space": "emonas", "network": NETWORK}
 
 
-def search(files, out, method=FIXED, group=0, limit=None, **more):
-    spec = SearchSpec.of({"method": method, "limit": limit}, "per_group", group)
-    return run_search(files.job(out / f"g{group}", f"search-{out.name}-{group}", 5, **more), spec)
+def search(files, out, method=SMALL_CNN, group=0):
+    return search_toy(files, out, method, group)
 
 
-def train(files, out, architectures, shard=0, shards=2, method=RECIPE, **more):
-    values = {"scope": "per_group", "seed": 7, "run_key": f"train-{out.name}-{shard}", **more}
-    return train_toy(files, out / f"shard{shard}", architectures, method, shard=(shard, shards), **values)
+def train(files, out, architectures, shard=0, shards=2, method=RECIPE, **job):
+    return train_toy_shard(files, out, architectures, shard, shards, method, **job)
 
 
 def predict(files, out, architectures, shards=2):
@@ -41,7 +26,7 @@ def predict(files, out, architectures, shards=2):
     return predict_toy(files, out / "predictions.parquet", architectures, folders, RECIPE, "per_group")
 
 
-def chain(files, out, method=FIXED, recipe=RECIPE):
+def chain(files, out, method=SMALL_CNN, recipe=RECIPE):
     for group in (0, 1):
         assert search(files, out, method, group) == "ok"
     architectures = [out / f"g{group}" / "architecture.json" for group in (0, 1)]
@@ -51,7 +36,7 @@ def chain(files, out, method=FIXED, recipe=RECIPE):
     return read_parquet(out / "predictions.parquet")
 
 
-@pytest.mark.parametrize("method", [FIXED, MEAN], ids=["small_cnn", "random_mean"])
+@pytest.mark.parametrize("method", [SMALL_CNN, MEAN], ids=["small_cnn", "random_mean"])
 def test_the_whole_chain_predicts_every_test_sample_once_and_repeats_bit_for_bit(tmp_path, method):
     files = write_task(tmp_path)
     frame = chain(files, tmp_path / "one", method)
@@ -134,43 +119,6 @@ def test_a_killed_shard_continues_at_its_fold_and_epoch(tmp_path, monkeypatch):
     assert strip[0] == strip[1]
 
 
-@pytest.mark.slow
-def test_a_search_survives_kill_9(tmp_path):
-    """A real SIGKILL after three epochs, then the same call: same genotype, no finished epoch repeated."""
-    files = write_task(tmp_path, each=12)
-    method = {
-        "search": "darts_first",
-        "space": "emonas",
-        "network": NETWORK,
-        "search_options": {"epochs": 8, "batch": 8},
-    }
-    assert search(files, tmp_path / "whole", method) == "ok"
-    code = (
-        "import sys, json; from pathlib import Path; sys.path.insert(0, '.');"
-        "from tests.training.test_run import search; from tests.toy_task import TaskFiles;"
-        f"search(TaskFiles(Path({str(tmp_path)!r})), Path({str(tmp_path / 'killed')!r}), {method!r}, every_s=0.0)"
-    )
-    job = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2], env={**os.environ})
-    history = tmp_path / "killed" / "g0" / "search.jsonl"
-    end = time.monotonic() + 300
-    while len(read_jsonl(history)) < 3 and time.monotonic() < end and job.poll() is None:
-        time.sleep(0.05)
-    job.send_signal(signal.SIGKILL)
-    job.wait()
-    done = len(read_jsonl(history))
-    assert 3 <= done < 8
-    state = CheckpointStore(tmp_path / "work", "search-killed-0").load()
-    assert state is not None and state["engine"]["epoch"] >= done - 1
-    assert search(files, tmp_path / "killed", method) == "ok"
-    one, two = (tmp_path / name / "g0" / "architecture.json" for name in ("whole", "killed"))
-    assert one.read_bytes() == two.read_bytes()
-    alphas = [
-        [row["alpha_normal"] for row in read_jsonl(tmp_path / name / "g0" / "search.jsonl")]
-        for name in ("whole", "killed")
-    ]
-    assert alphas[0] == alphas[1]
-
-
 def test_a_failure_of_science_is_a_status_and_travels_down_the_chain(tmp_path):
     files, out = write_task(tmp_path), tmp_path / "run"
     method = {"search": "darts_first", "space": "emonas", "network": NETWORK}
@@ -179,7 +127,7 @@ def test_a_failure_of_science_is_a_status_and_travels_down_the_chain(tmp_path):
     status = read_status(out / "g0")
     assert status["status"] == "failed" and "finite" in status["reason"]
     assert (out / "g0" / "architecture.json").stat().st_size == 0
-    search(files, out, FIXED, 1)
+    search(files, out, SMALL_CNN, 1)
     architectures = [out / f"g{g}" / "architecture.json" for g in (0, 1)]
     assert train(files, out, architectures, 0) == "failed"
     assert "finite" in read_status(out / "shard0")["reason"]
@@ -190,74 +138,10 @@ def test_a_failure_of_science_is_a_status_and_travels_down_the_chain(tmp_path):
 
 def test_a_diverging_training_is_a_failed_shard(tmp_path):
     files, out = write_task(tmp_path), tmp_path / "run"
-    search(files, out, FIXED, 0)
+    search(files, out, SMALL_CNN, 0)
     method = {"recipe": "plain", "recipe_options": {"epochs": 2, "lr": 1e30, "clip": 0}}
     assert train(files, out, [out / "g0" / "architecture.json"], method=method) == "failed"
     assert "loss became" in read_status(out / "shard0")["reason"]
-
-
-def test_an_empty_part_is_a_broken_contract_and_a_failed_search(tmp_path):
-    files, out = write_task(tmp_path), tmp_path / "run"
-    document = read_json(tmp_path / "folds.train.json")
-    document["groups"][0]["selection"] = []
-    write_json(tmp_path / "folds.train.json", document)
-    method = {"search": "darts_first", "space": "emonas", "network": NETWORK, "search_options": {"epochs": 1}}
-    assert search(files, out, method) == "failed"
-    assert "selection" in read_status(out / "g0")["reason"]
-
-
-def test_absent_files_are_raised_not_recorded_as_science(tmp_path):
-    files, out = write_task(tmp_path), tmp_path / "run"
-    (tmp_path / "inputs.npy").unlink()
-    with pytest.raises(DataError, match=r"inputs\.npy"):
-        search(files, out)
-
-
-@pytest.mark.parametrize(
-    ("method", "match"),
-    [
-        ({"search": "darts_frist", "space": "emonas"}, "did you mean 'darts_first'"),
-        ({"search": "darts_first", "space": "emonas", "search_options": {"epoch": 3}}, "did you mean 'epochs'"),
-        ({"search": "darts_first"}, "space"),
-        ({"search": "fixed", "space": "emonas", "search_options": {"name": "small_cnn"}}, "no search space"),
-    ],
-)
-def test_errors_in_the_method_are_config_errors(tmp_path, method, match):
-    files = write_task(tmp_path)
-    with pytest.raises(ConfigError, match=match):
-        search(files, tmp_path / "run", method)
-
-
-def test_scopes_take_their_own_training_side(tmp_path):
-    document = read_json(write_task(tmp_path).common["folds_train_json"])
-    assert scope_parts(document, "per_group", 1)["weights"] == document["groups"][1]["weights"]
-    assert scope_parts(document, "per_fold", 0)["selection"] == document["folds"][0]["selection"]
-    assert scope_parts(document, "whole_dataset", 0)["weights"] == document["whole"]["weights"]
-    with pytest.raises(ContractError, match="no group 5"):
-        scope_parts(document, "per_group", 5)
-
-
-def test_random_is_limited_to_the_other_methods_budget(tmp_path):
-    files, out = write_task(tmp_path), tmp_path / "run"
-    first = {
-        "search": "darts_first",
-        "space": "emonas",
-        "network": NETWORK,
-        "search_options": {"epochs": 2, "batch": 8},
-    }
-    spec = SearchSpec.of({"method": first}, "per_group", 0)
-    limit = search_budget_for(spec, files.common["inputs_npy"], files.common["folds_train_json"])
-    short = {"train": {"epochs": 2, "batch": 8}}
-    method = {
-        "search": "random",
-        "space": "emonas",
-        "network": NETWORK,
-        "search_options": short,
-    }
-    assert search(files, out, method, limit=first) == "ok"
-    spent = read_json(out / "g0" / "cost.json")["macs"]
-    assert 0.5 * limit < spent <= limit
-    assert len(read_jsonl(out / "g0" / "search.jsonl")) > 2
 
 
 def test_search_and_training_never_open_the_test_ids(tmp_path):
@@ -265,42 +149,9 @@ def test_search_and_training_never_open_the_test_ids(tmp_path):
     files, out = write_task(tmp_path), tmp_path / "run"
     held = files.test.read_text()
     files.test.unlink()
-    search(files, out, FIXED, 0)
-    search(files, out, FIXED, 1)
+    search(files, out, SMALL_CNN, 0)
+    search(files, out, SMALL_CNN, 1)
     architectures = [out / f"g{g}" / "architecture.json" for g in (0, 1)]
     assert all(train(files, out, architectures, k) == "ok" for k in (0, 1))
     files.test.write_text(held)
     assert predict(files, out, architectures) == "ok"
-
-
-def test_combining_predictions_equals_the_mean_of_the_logits(tmp_path):
-    import pandas as pd
-
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 3, (3, 10, 4))
-    names = ["p_a", "p_b", "p_c", "p_d"]
-    frames = []
-    for z in logits:
-        p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
-        frame = pd.DataFrame(p, columns=names)
-        frame.insert(0, "sample_id", [f"s{i}" for i in range(10)])
-        frame.insert(1, "fold", 0)
-        frame.insert(2, "label", "a")
-        frames.append(frame)
-    mean = logits.mean(0)
-    expected = np.exp(mean) / np.exp(mean).sum(1, keepdims=True)
-    shuffled = frames[1].sample(frac=1, random_state=1)
-    combined = combine_predictions([frames[0], shuffled, frames[2]])
-    assert np.allclose(combined[names].to_numpy(), expected)
-    with pytest.raises(ContractError, match="sample_id"):
-        combine_predictions([frames[0], frames[1].assign(sample_id="other")])
-    assert json.dumps(list(combined.columns))
-
-
-def test_plug_in_configs_need_no_torch():
-    code = (
-        "import sys; from fernas.core import plugins;"
-        "[plugins.load(k, n).Config for k in ('search', 'training') for n in plugins.available(k)];"
-        "assert 'torch' not in sys.modules and 'pandas' not in sys.modules, 'heavy import'"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])

@@ -15,8 +15,8 @@ from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import read_jsonl
 from fernas.core.run_log import RunLog, read_status
 from fernas.search._darts import FirstOrder
+from tests.fixtures.toy_jobs import NETWORK, search_toy, train_toy_shard
 from tests.toy_task import write_task
-from tests.training.test_run import NETWORK, search, train
 
 DARTS = {
     "search": "darts_first",
@@ -83,11 +83,11 @@ def interrupted(monkeypatch, job, number: int, step: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_search_that_is_told_to_end_continues_bit_for_bit(tmp_path, monkeypatch, method, step, number):
     files = write_task(tmp_path)
-    assert search(files, tmp_path / "whole", method) == "ok"
-    interrupted(monkeypatch, lambda: search(files, tmp_path / "told", method), number, step)
+    assert search_toy(files, tmp_path / "whole", method) == "ok"
+    interrupted(monkeypatch, lambda: search_toy(files, tmp_path / "told", method), number, step)
     assert read_status(tmp_path / "told" / "g0")["status"] == "killed"
     assert (tmp_path / "work" / "search-told-0" / "checkpoint.pt").exists()
-    assert search(files, tmp_path / "told", method) == "ok"
+    assert search_toy(files, tmp_path / "told", method) == "ok"
     one, two = tmp_path / "whole" / "g0", tmp_path / "told" / "g0"
     assert (one / "architecture.json").read_bytes() == (two / "architecture.json").read_bytes()
     for name in ("search.jsonl", "metrics.jsonl"):
@@ -99,12 +99,12 @@ def test_a_search_that_is_told_to_end_continues_bit_for_bit(tmp_path, monkeypatc
 @pytest.mark.parametrize("step", [2, 6, 14])
 def test_a_training_that_is_told_to_end_continues_bit_for_bit(tmp_path, monkeypatch, recipe, step):
     files = write_task(tmp_path)
-    search(files, tmp_path / "whole", {**DARTS, "search": "random_mean", "search_options": {}})
-    search(files, tmp_path / "whole", {**DARTS, "search": "random_mean", "search_options": {}}, group=1)
+    search_toy(files, tmp_path / "whole", {**DARTS, "search": "random_mean", "search_options": {}})
+    search_toy(files, tmp_path / "whole", {**DARTS, "search": "random_mean", "search_options": {}}, group=1)
     architectures = [tmp_path / "whole" / f"g{g}" / "architecture.json" for g in (0, 1)]
 
     def job(out: str) -> str:
-        return train(files, tmp_path / out, architectures, shard=0, shards=1, method=recipe)
+        return train_toy_shard(files, tmp_path / out, architectures, 0, 1, recipe)
 
     assert job("whole") == "ok"
     interrupted(monkeypatch, lambda: job("told"), signal.SIGTERM, step)
@@ -119,7 +119,7 @@ def test_a_training_that_is_told_to_end_continues_bit_for_bit(tmp_path, monkeypa
 def test_a_snapshot_within_an_epoch_repeats_no_step(tmp_path, monkeypatch):
     """Told to end at its first step, a search starts again at the second."""
     files = write_task(tmp_path)
-    interrupted(monkeypatch, lambda: search(files, tmp_path / "told", DARTS), signal.SIGTERM, 1)
+    interrupted(monkeypatch, lambda: search_toy(files, tmp_path / "told", DARTS), signal.SIGTERM, 1)
     state = CheckpointStore(tmp_path / "work", "search-told-0").load()
     assert state is not None and len(state["engine"]["state"]["within"]["weight_loss"]) == 1
 
@@ -177,7 +177,7 @@ def test_a_second_ctrl_c_ends_at_once():
 def test_a_search_out_of_gpu_memory_goes_on_with_smaller_passes_and_says_so(tmp_path, monkeypatch):
     """The batch stays what it was: as many steps and images as with memory enough, recorded per epoch."""
     files = write_task(tmp_path)
-    assert search(files, tmp_path / "whole", DARTS) == "ok"
+    assert search_toy(files, tmp_path / "whole", DARTS) == "ok"
     loss = FirstOrder.loss
 
     def hungry(self, images, labels):
@@ -186,7 +186,7 @@ def test_a_search_out_of_gpu_memory_goes_on_with_smaller_passes_and_says_so(tmp_
         return loss(self, images, labels)
 
     monkeypatch.setattr(FirstOrder, "loss", hungry)
-    assert search(files, tmp_path / "small", DARTS) == "ok"
+    assert search_toy(files, tmp_path / "small", DARTS) == "ok"
     whole, small = (read_jsonl(tmp_path / name / "g0" / "search.jsonl") for name in ("whole", "small"))
     assert [row["images"] for row in whole] == [row["images"] for row in small]
     assert {row["micro_batch"] for row in whole} == {None} and {row["micro_batch"] for row in small} == {3}

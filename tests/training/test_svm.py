@@ -10,7 +10,7 @@ from fernas.core.io import read_json, read_jsonl, read_parquet, write_npy, write
 from fernas.learn.arrays import ArrayPart
 from fernas.spaces.complexity import params
 from fernas.training.svm import ABSENT, SvmConfig, fit_linear
-from tests.fixtures.training_jobs import predict_toy, train_toy
+from tests.fixtures.toy_jobs import predict_toy, train_toy
 from tests.toy_task import CLASSES, write_task
 
 FEATURES = 6

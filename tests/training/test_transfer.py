@@ -1,21 +1,17 @@
 import copy
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from fernas.core.architecture import CellsArchitecture, Network, read_architecture, write_architecture
-from fernas.core.errors import ContractError, ScienceError
-from fernas.core.io import read_json, read_jsonl, read_parquet, write_json, write_parquet
-from fernas.core.run_log import RunLog
-from fernas.search.run import SearchSpec, run_search, scope_parts
+from fernas.core.errors import ScienceError
+from fernas.core.io import read_json, read_jsonl, write_json
+from fernas.search.run import SearchSpec, run_search
 from fernas.spaces.networks import build_network
 from fernas.training._transfer import OriginWeights, load_into
-from fernas.training.combine import run_combine
 from fernas.training.run import read_origin
-from tests.fixtures.training_jobs import NO_AUGMENTATION, method_section, train_toy
+from tests.fixtures.toy_jobs import NO_AUGMENTATION, method_section, train_toy
 from tests.toy_task import CLASSES as TOY
 from tests.toy_task import write_task
 
@@ -134,37 +130,3 @@ def test_a_failed_source_is_a_failed_run_with_its_reason(finished, tmp_path):
     method = {"recipe": "finetune", "recipe_options": {"epochs": 1}}
     assert train(target, tmp_path / "t", architecture, method, source=files) == "failed"
     assert "that training failed" in read_json(tmp_path / "t" / "status.json")["reason"]
-
-
-def frame(logits):
-    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    columns = {f"p_{name}": p[:, k] for k, name in enumerate(TOY)}
-    count = len(p)
-    return pd.DataFrame({"sample_id": [f"s{i}" for i in range(count)], "fold": 0, "label": TOY[0], **columns})
-
-
-def test_an_ensemble_is_the_softmax_of_the_mean_logits(tmp_path):
-    rng = np.random.default_rng(0)
-    logits = [rng.normal(size=(5, 3)) * 3 for _ in range(3)]
-    files, folders = [], []
-    for k, z in enumerate(logits):
-        folder = tmp_path / f"m{k}"
-        write_parquet(folder / "predictions.parquet", frame(z))
-        log = RunLog(folder)
-        log.start({})
-        log.finish("ok")
-        files.append(folder / "predictions.parquet"), folders.append(folder)
-    assert run_combine(files, folders, tmp_path / "e.parquet") == "ok"
-    found = read_parquet(tmp_path / "e.parquet")[[f"p_{name}" for name in TOY]].to_numpy()
-    mean = np.exp(np.mean(logits, 0))
-    assert np.allclose(found, mean / mean.sum(1, keepdims=True), atol=1e-12)
-    RunLog(folders[1]).finish("failed", "nan")
-    assert run_combine(files, folders, tmp_path / "e.parquet") == "failed"
-    assert (tmp_path / "e.parquet").stat().st_size == 0
-
-
-def test_the_published_scope_takes_the_pools_by_position():
-    parts = {"weights": ["a", "b"], "selection": ["c"], "inner_validation": []}
-    assert scope_parts({"published": parts}, "published", 0) == parts
-    with pytest.raises(ContractError, match="only the official split has it"):
-        scope_parts({"groups": []}, "published", 0)
