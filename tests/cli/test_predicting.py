@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from fernas.cli.app import app
 from fernas.core.images import read_image, write_image
 from fernas.deploy.export import export_onnx
-from tests.datasets.more_trees import video
+from tests.fixtures.dataset_trees.files import write_video
 from tests.fixtures.final_models import CLASSES, write_final_model
 
 
@@ -43,7 +43,7 @@ def test_an_image_and_a_folder_are_predicted_and_annotated(tmp_path: Path, image
 
 
 def test_the_frames_of_a_video_are_predicted_one_by_one_or_as_a_clip(tmp_path: Path) -> None:
-    video(tmp_path / "clip.avi", 60)
+    write_video(tmp_path / "clip.avi", 60)
     export_onnx(write_final_model(tmp_path / "final"), tmp_path / "m.onnx")
     result = CliRunner().invoke(app, ["predict", str(tmp_path / "m.onnx"), str(tmp_path / "clip.avi"), "--json"])
     names = [row["input"].rsplit("#")[-1] for row in json.loads(result.output)]

@@ -18,9 +18,10 @@ from fernas.datasets.check import check_data
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest, merge_manifests, validate_manifest
 from fernas.datasets.tasks import task_samples
-from tests.datasets.all_trees import CASES
+from tests.fixtures.dataset_trees import trees
 
 NAMES = plugins.available("datasets")
+TREES = trees()
 datasets = pytest.mark.parametrize("name", NAMES)
 with_copy = pytest.mark.parametrize("name", [n for n in NAMES if n != "megc2019"])
 
@@ -29,11 +30,11 @@ def manifest_of(name, root, **options):
     spec = plugins.load("datasets", name).spec
     if spec.parts:
         return merge_manifests(name, {part: build_manifest(part, root / part) for part in spec.parts}, options)
-    return build_manifest(name, root, {**CASES[name].options, **options})
+    return build_manifest(name, root, {**TREES[name].options, **options})
 
 
 def test_every_adapter_has_a_tree_typed_by_hand():
-    assert sorted(CASES) == sorted(NAMES)
+    assert sorted(TREES) == sorted(NAMES)
 
 
 @datasets
@@ -65,11 +66,11 @@ def test_its_tasks_are_valid_and_reach_only_known_classes(name):
 
 @datasets
 def test_manifest_of_the_small_tree(name, tmp_path):
-    case = CASES[name]
-    case.write(tmp_path)
+    tree = TREES[name]
+    tree.write(tmp_path)
     table = validate_manifest(manifest_of(name, tmp_path))
     spec = plugins.load("datasets", name).spec
-    assert len(table) == case.samples
+    assert len(table) == tree.samples
     sources = set(spec.parts) or {name}
     assert set(table["dataset"]) == sources
     for row in table.to_dict("records"):
@@ -85,7 +86,7 @@ def test_manifest_of_the_small_tree(name, tmp_path):
 
 @datasets
 def test_frames_can_be_read_by_their_references(name, tmp_path):
-    CASES[name].write(tmp_path)
+    TREES[name].write(tmp_path)
     table = manifest_of(name, tmp_path)
     parts = plugins.load("datasets", name).spec.parts
     reader = FrameReader({part: tmp_path / part for part in parts} or {name: tmp_path})
@@ -99,7 +100,7 @@ def test_frames_can_be_read_by_their_references(name, tmp_path):
 
 @datasets
 def test_the_same_copy_gives_the_same_manifest_wherever_it_lies(name, tmp_path, monkeypatch):
-    CASES[name].write(tmp_path / "one")
+    TREES[name].write(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "zwei Kopien/Größe 2")
     first = manifest_of(name, tmp_path / "one")
     again = manifest_of(name, tmp_path / "zwei Kopien/Größe 2")
@@ -110,35 +111,35 @@ def test_the_same_copy_gives_the_same_manifest_wherever_it_lies(name, tmp_path, 
 
 @with_copy
 def test_wrapper_folders_and_left_overs_of_file_managers_change_nothing(name, tmp_path):
-    CASES[name].write(tmp_path / "a")
-    first = build_manifest(name, tmp_path / "a", CASES[name].options)
+    TREES[name].write(tmp_path / "a")
+    first = build_manifest(name, tmp_path / "a", TREES[name].options)
     for folder in [p for p in (tmp_path / "a").rglob("*") if p.is_dir()][:40]:
         for junk in ("Thumbs.db", ".DS_Store", "desktop.ini", "._img1.jpg", "._S005_001_00000001.png"):
             (folder / junk).write_bytes(b"\x00\x01")
     (tmp_path / "b/__MACOSX").mkdir(parents=True)
     if name != "custom":  # whose paths are relative to the root
         (tmp_path / "a").rename(tmp_path / "b/copy")
-        again = build_manifest(name, tmp_path / "b", CASES[name].options)
+        again = build_manifest(name, tmp_path / "b", TREES[name].options)
     else:
-        again = build_manifest(name, tmp_path / "a", CASES[name].options)
+        again = build_manifest(name, tmp_path / "a", TREES[name].options)
     for column in ("sample_id", "label", "excluded", "sha256", "onset", "apex", "offset"):
         assert again[column].astype(str).tolist() == first[column].astype(str).tolist(), column
 
 
 @with_copy
 def test_upper_case_extensions_change_nothing(name, tmp_path):
-    CASES[name].write(tmp_path)
-    first = build_manifest(name, tmp_path, CASES[name].options)
+    TREES[name].write(tmp_path)
+    first = build_manifest(name, tmp_path, TREES[name].options)
     for path in sorted(tmp_path.rglob("*.*")):
         if path.is_file() and path.suffix.lower() in {".jpg", ".jpeg", ".png", ".bmp", ".tiff", ".txt", ".avi"}:
             path.rename(path.with_suffix(path.suffix.upper()))
-    again = build_manifest(name, tmp_path, CASES[name].options)
+    again = build_manifest(name, tmp_path, TREES[name].options)
     assert list(again["sample_id"]) == list(first["sample_id"]) and list(again["sha256"]) == list(first["sha256"])
 
 
 @datasets
 def test_its_own_tasks_give_samples(name, tmp_path):
-    CASES[name].write(tmp_path)
+    TREES[name].write(tmp_path)
     table = manifest_of(name, tmp_path)
     for task in plugins.load("datasets", name).spec.tasks.values():
         parsed = TaskConfig(dataset=name, view="v", rare="keep", **task)
@@ -149,8 +150,8 @@ def test_its_own_tasks_give_samples(name, tmp_path):
 
 @datasets
 def test_check_data_is_json_with_the_promised_keys(name, tmp_path):
-    CASES[name].write(tmp_path)
-    found = json.loads(to_json(check_data(name, tmp_path, CASES[name].options)))
+    TREES[name].write(tmp_path)
+    found = json.loads(to_json(check_data(name, tmp_path, TREES[name].options)))
     assert {"dataset", "samples", "subjects", "classes", "splits", "problems", "fatal", "duplicates"} <= set(found)
     assert found["samples"] == sum(found["classes"].values()) > 0 and not found["fatal"]
 

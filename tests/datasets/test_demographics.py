@@ -3,11 +3,12 @@
 from fernas.datasets.demographics import sample_groups
 from fernas.datasets.manifest import build_manifest
 from fernas.synth import write_dataset
-from tests.datasets import more_trees, trees
+from tests.fixtures.dataset_trees.files import write_image, write_text
+from tests.fixtures.dataset_trees.rafdb import write_rafdb
 
 
 def test_attributes_of_raf_db_become_columns(tmp_path):
-    more_trees.rafdb(tmp_path, "original")
+    write_rafdb(tmp_path, "original")
     table = build_manifest("rafdb", tmp_path)
     groups = sample_groups(table)
     assert list(groups["sample_id"]) == list(table["sample_id"])
@@ -27,10 +28,10 @@ def test_the_skin_tone_of_rendered_faces_comes_from_the_renderer(tmp_path):
 
 def test_columns_of_an_own_table_are_attributes(tmp_path):
     for n in range(4):
-        trees.image(tmp_path / f"{n}.png", (20, 20), n)
+        write_image(tmp_path / f"{n}.png", (20, 20), n)
     rows = ["path,label,subject,Gender,skin tone,hat"]
     rows += [f"{n}.png,{'ab'[n % 2]},p{n},{'mf'[n % 2]},{'' if n else 'dark'},yes" for n in range(4)]
-    trees.text(tmp_path / "list.csv", "\n".join(rows) + "\n")
+    write_text(tmp_path / "list.csv", "\n".join(rows) + "\n")
     groups = sample_groups(build_manifest("custom", tmp_path))
     assert groups["sex"].tolist() == ["m", "f", "m", "f"] and groups["skin_tone"].tolist() == ["dark", None, None, None]
     assert set(groups.columns) == {"sample_id", "sex", "skin_tone"}

@@ -10,17 +10,9 @@ from fernas.datasets.check import check_data
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest, merge_manifests
 from fernas.synth import write_dataset
+from tests.fixtures.rendered_datasets import all_classes_options
 
-SMALL = {
-    "fer2013": {"images": 40},
-    "rafdb": {"images": 40},
-}
 LAYOUTS = plugins.available("synth/layouts")
-
-
-def small(name):
-    config = plugins.load("synth/layouts", name).Config
-    return {key: value for key, value in SMALL.get(name, {"subjects": 2}).items() if key in config.model_fields}
 
 
 def test_every_dataset_of_the_papers_can_be_rendered():
@@ -29,7 +21,8 @@ def test_every_dataset_of_the_papers_can_be_rendered():
 
 
 def check_rendered(name, root):
-    truth = write_dataset(name, root, small(name))
+    """Render a dataset, read it, and compare manifest, audit and card with the renderer's sidecar."""
+    truth = write_dataset(name, root, all_classes_options(name))
     table = build_manifest(name, root)
     found = audit_dataset(plugins.load("datasets", name).spec, table, FrameReader({name: root}), truth)
     assert not found["fatal"], found["problems"]
@@ -59,7 +52,7 @@ def test_rendered_composite_says_that_it_is_rendered(tmp_path):
     roots, parts = {}, {}
     for name in plugins.load("datasets", "megc2019").spec.parts:
         roots[name] = tmp_path / name / "dataset"
-        write_json(tmp_path / name / "truth.json", write_dataset(name, roots[name], small(name)))
+        write_json(tmp_path / name / "truth.json", write_dataset(name, roots[name], all_classes_options(name)))
         parts[name] = build_manifest(name, roots[name])
     found = audit_dataset(
         plugins.load("datasets", "megc2019").spec, merge_manifests("megc2019", parts), FrameReader(roots)

@@ -10,7 +10,10 @@ from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import write_parquet
 from fernas.datasets.manifest import build_manifest
 from fernas.datasets.tasks import peak_positions, read_samples, task_samples, write_samples
-from tests.datasets import trees
+from tests.fixtures.dataset_trees.casme2 import write_casme2
+from tests.fixtures.dataset_trees.ckplus import write_ckplus
+from tests.fixtures.dataset_trees.fer2013 import write_fer2013_csv
+from tests.fixtures.dataset_trees.samm import write_samm
 
 SEVEN = ("anger", "disgust", "happiness", "sadness", "surprise", "contempt", "neutral")
 
@@ -22,7 +25,7 @@ def task(dataset="ckplus", classes=SEVEN, **more):
 
 @pytest.fixture
 def ckplus(tmp_path):
-    trees.ckplus(tmp_path)
+    write_ckplus(tmp_path)
     return build_manifest("ckplus", tmp_path)
 
 
@@ -102,7 +105,7 @@ def test_a_file_that_holds_no_samples_is_refused(ckplus, tmp_path):
 
 
 def test_clips_keep_onset_apex_and_offset(tmp_path):
-    trees.casme2(tmp_path)
+    write_casme2(tmp_path)
     table = task_samples(
         build_manifest("casme2", tmp_path),
         task("casme2", ("disgust", "happiness", "surprise"), frames=FrameRule(kind="clip")),
@@ -114,14 +117,14 @@ def test_clips_keep_onset_apex_and_offset(tmp_path):
 
 
 def test_excluded_rows_stay_out(tmp_path):
-    trees.samm(tmp_path)
+    write_samm(tmp_path)
     manifest = build_manifest("samm", tmp_path)
     table = task_samples(manifest, task("samm", ("anger", "others", "surprise"), frames=FrameRule(kind="clip")))
     assert "samm/032/032_3_3" not in set(table["source_id"]) and table.attrs["excluded"] == 1
 
 
 def test_stills(tmp_path):
-    trees.fer2013_csv(tmp_path)
+    write_fer2013_csv(tmp_path)
     manifest = build_manifest("fer2013", tmp_path)
     table = task_samples(manifest, task("fer2013", SEVEN[:5] + ("neutral",), frames=FrameRule(kind="still")))
     assert set(table["split"]) == {"Training", "PublicTest", "PrivateTest"} and (table["positions"].map(len) == 1).all()

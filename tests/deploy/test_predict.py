@@ -8,7 +8,7 @@ from fernas.core.images import write_image
 from fernas.deploy import predict
 from fernas.deploy.export import export_onnx
 from fernas.deploy.predict import Model, samples_of
-from tests.datasets.more_trees import video
+from tests.fixtures.dataset_trees.files import write_video
 from tests.fixtures.final_models import two_patches, write_final_model
 
 
@@ -55,7 +55,7 @@ def test_no_samples_have_no_rows(tmp_path):
 
 
 def test_a_torn_video_and_a_file_of_another_kind_are_named(tmp_path):
-    video(tmp_path / "clip.avi", 60)
+    write_video(tmp_path / "clip.avi", 60)
     (tmp_path / "torn.avi").write_bytes((tmp_path / "clip.avi").read_bytes()[:200])
     with pytest.raises(DataError, match=r"torn\.avi"):
         samples_of(tmp_path / "torn.avi", False)

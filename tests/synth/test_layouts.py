@@ -18,30 +18,18 @@ from fernas.core.images import list_images, read_image
 from fernas.core.io import to_json
 from fernas.synth import write_dataset
 from fernas.synth.dataset import RENDERED_NAME, write_xlsx
+from tests.fixtures.rendered_datasets import small_options
 
-SMALL = {
-    "ckplus": {"subjects": 3, "emotions": ["anger", "contempt", "happiness"], "frames": 6, "size_px": 128},
-    "ck48": {"subjects": 2, "emotions": ["happiness", "surprise"], "frames": 5, "size_px": 128},
-    "fer2013": {"training": 14, "public": 6, "private": 6, "people": 6, "duplicates": 2},
-    "rafdb": {"train": 8, "test": 4, "people": 4, "size_px": 128},
-    "jaffe": {"subjects": 3, "stills": 2, "size_px": 128},
-    "mug": {"subjects": 4, "emotions": ["anger", "neutral"], "frames": 8, "size_px": 128},
-    "oulu": {"subjects": 2, "emotions": ["Anger", "Happiness"], "frames": 6, "size_px": 128, "crops": True},
-    "ised": {"subjects": 2, "clips": {"happiness": 1, "disgust": 1}, "frames": 6, "size_px": 128},
-    "disfa": {"subjects": 1, "emotions": ["happiness", "fear"], "frames": 10, "rest": 4, "size_px": 128},
-    "casme": {"subjects": 2, "clips": {"tense": 1, "disgust": 1}, "frames": 6, "size_px": 128},
-    "casme2": {"subjects": 2, "clips": {"disgust": 2, "happiness": 1, "others": 1}, "frames": 6, "size_px": 128},
-    "casme_sq": {"subjects": 2, "macro": {"positive": 1}, "micro": {"negative": 1}, "frames": 6, "size_px": 128},
-    "samm": {"subjects": 2, "clips": {"Anger": 1, "Happiness": 2, "Other": 1}, "frames": 6, "size_px": 128},
-    "smic": {"subjects": 2, "clips": {"negative": 1, "surprise": 2}, "frames": 6, "size_px": 128},
-}
+LAYOUTS = plugins.available("synth/layouts")
 
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory):
     """Each dataset once: name -> (folder, truth)."""
     base = tmp_path_factory.mktemp("datasets")
-    return {name: (base / name, write_dataset(name, base / name, {"seed": 7, **SMALL[name]})) for name in SMALL}
+    return {
+        name: (base / name, write_dataset(name, base / name, {"seed": 7, **small_options(name)})) for name in LAYOUTS
+    }
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -49,15 +37,11 @@ def digest(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def own(truth, **wanted):
+def clips_of(truth, **wanted):
     return [clip for clip in truth["clips"] if all(clip.get(k) == v for k, v in wanted.items())]
 
 
-def test_there_is_a_small_case_for_every_layout():
-    assert set(SMALL) == set(plugins.available("synth/layouts"))
-
-
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_truth_counts_itself_and_is_json(datasets, name):
     _, truth = datasets[name]
     clips = truth["clips"]
@@ -73,19 +57,19 @@ def test_truth_counts_itself_and_is_json(datasets, name):
             assert 0 <= clip["onset"] < clip["apex"] <= clip["offset"] < clip["frames"]
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_the_dataset_says_that_it_is_rendered(datasets, name):
     text = (datasets[name][0] / RENDERED_NAME).read_text()
     assert "RENDERED" in text and name in text and "seed: 7" in text
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_the_same_seed_writes_the_same_bytes_another_seed_others(datasets, name, tmp_path):
     folder, truth = datasets[name]
-    again = write_dataset(name, tmp_path / "again", {"seed": 7, **SMALL[name]})
+    again = write_dataset(name, tmp_path / "again", {"seed": 7, **small_options(name)})
     assert to_json(again) == to_json(truth)
     assert digest(tmp_path / "again") == digest(folder)
-    write_dataset(name, tmp_path / "other", {"seed": 8, **SMALL[name]})
+    write_dataset(name, tmp_path / "other", {"seed": 8, **small_options(name)})
     here, there = digest(folder), digest(tmp_path / "other")
     same = [
         p
@@ -99,7 +83,7 @@ def test_another_process_writes_the_same_bytes(datasets, tmp_path):
     call = "write_dataset(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]))"
     script = f"import json, sys; from fernas.synth import write_dataset; {call}"
     for name in ("casme2", "ised"):
-        config = json.dumps({"seed": 7, **SMALL[name]})
+        config = json.dumps({"seed": 7, **small_options(name)})
         subprocess.run([sys.executable, "-c", script, name, str(tmp_path / name), config], check=True)
         assert digest(tmp_path / name) == digest(datasets[name][0])
 
@@ -131,21 +115,21 @@ def test_a_folder_of_other_files_is_never_replaced(tmp_path):
     real.mkdir()
     (real / "mine.png").write_bytes(b"1")
     with pytest.raises(DataError, match="were not rendered"):
-        write_dataset("smic", real, SMALL["smic"])
+        write_dataset("smic", real, small_options("smic"))
     assert (real / "mine.png").read_bytes() == b"1"
 
 
 def test_a_rendered_dataset_is_replaced_as_a_whole(tmp_path):
     out = tmp_path / "dataset"
-    write_dataset("ck48", out, SMALL["ck48"])
+    write_dataset("ck48", out, small_options("ck48"))
     (out / "stale.txt").write_text("old")
-    write_dataset("ck48", out, {**SMALL["ck48"], "subjects": 1})
+    write_dataset("ck48", out, {**small_options("ck48"), "subjects": 1})
     assert not (out / "stale.txt").exists() and [p.name for p in tmp_path.iterdir()] == ["dataset"]
 
 
 def test_a_failure_leaves_the_old_dataset_and_no_rest(tmp_path):
     out = tmp_path / "dataset"
-    write_dataset("ck48", out, SMALL["ck48"])
+    write_dataset("ck48", out, small_options("ck48"))
     before = digest(out)
 
     def breaks(items, **_):
@@ -153,7 +137,7 @@ def test_a_failure_leaves_the_old_dataset_and_no_rest(tmp_path):
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        write_dataset("ck48", out, SMALL["ck48"], breaks)
+        write_dataset("ck48", out, small_options("ck48"), breaks)
     assert digest(out) == before and [p.name for p in tmp_path.iterdir()] == ["dataset"]
 
 
@@ -177,7 +161,7 @@ def test_progress_sees_every_step(tmp_path):
         seen.append((total, desc))
         return items
 
-    write_dataset("ck48", tmp_path / "c", SMALL["ck48"], progress)
+    write_dataset("ck48", tmp_path / "c", small_options("ck48"), progress)
     assert seen == [(2, "rendering ck48")]
 
 
@@ -263,7 +247,7 @@ def test_casme2_sheet(datasets):
     sheet = openpyxl.load_workbook(root / "CASME2-coding-20190701.xlsx").worksheets[0]
     header, *rows = list(sheet.iter_rows(values_only=True))
     assert header[2] is None and header[6] is None and header[8] == "Estimated Emotion "
-    assert sum(row[4] == "/" for row in rows) == 1 == len(own(truth, apex_annotated=False))
+    assert sum(row[4] == "/" for row in rows) == 1 == len(clips_of(truth, apex_annotated=False))
     for row, clip in zip(rows, truth["clips"], strict=True):
         assert clip["sample_id"] == f"casme2/sub{row[0]:02d}/{row[1]}" and row[8] == clip["label"]
         assert (row[3], row[5]) == (clip["numbers"][0], clip["numbers"][2]) and row[4] in ("/", clip["numbers"][1])
@@ -326,9 +310,9 @@ def test_disfa_units_and_video_agree(datasets):
     units = {int(p.stem.split("au")[1]): np.loadtxt(p, delimiter=",", dtype=int) for p in root.rglob("*_au*.txt")}
     assert sorted(units) == [1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26]
     assert all(len(rows) == count + 1 and (rows[:, 0] == np.arange(1, count + 2)).all() for rows in units.values())
-    for clip in own(truth, label="happiness"):
+    for clip in clips_of(truth, label="happiness"):
         assert units[12][clip["frame"] - 1, 1] >= 2 and units[4][clip["frame"] - 1, 1] == 0
-    for clip in own(truth, label="neutral"):
+    for clip in clips_of(truth, label="neutral"):
         assert all(rows[clip["frame"] - 1, 1] == 0 for rows in units.values())
     assert truth["classes"].keys() == {"fear", "happiness", "neutral"}
 
@@ -363,7 +347,7 @@ def test_mug_depths_and_oulu_trees(datasets):
     )
     root, truth = datasets["oulu"]
     assert len(list(root.glob("OriginalImg/VL/Strong/P00?/*"))) == truth["samples"]
-    assert len(list_images(root / "PreProcess_Img/VL_Acropped/Strong/P001/Anger")) == own(truth)[0]["frames"]
+    assert len(list_images(root / "PreProcess_Img/VL_Acropped/Strong/P001/Anger")) == clips_of(truth)[0]["frames"]
 
 
 def test_jaffe_names(datasets):

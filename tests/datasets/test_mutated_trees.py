@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.io import to_json
-from fernas.datasets._containers import pixel_table
-from fernas.datasets._labels import canonical
-from fernas.datasets._sheets import integer, read_table
-from fernas.datasets._tree import Tree, frame_number, order_frames
 from fernas.datasets.check import check_data
-from tests.datasets.all_trees import CASES, MORE
-from tests.datasets.mutations import (
+from tests.fixtures.dataset_mutations import (
     HARMFUL,
     HARMLESS,
     cut_file,
@@ -25,8 +20,10 @@ from tests.datasets.mutations import (
     lose_line,
     text_cell,
 )
+from tests.fixtures.dataset_trees import trees, variants
 
-WRITERS = {name: (name, case.write) for name, case in CASES.items()} | MORE
+CASES = trees()
+WRITERS = {name: (name, tree.write) for name, tree in CASES.items()} | variants()
 TREES = sorted(WRITERS)
 
 
@@ -107,55 +104,3 @@ def test_mutated_copies_are_reported(originals, tmp_path_factory, title, steps, 
 def test_each_harm_of_each_copy_is_reported(originals, tmp_path, title, mutation):
     for seed in range(8):
         check_harm(originals, tmp_path, title, [mutation], seed)
-
-
-# ------------------------------------------------------------------------------------------------ parts
-
-
-def strictly(function, *arguments):
-    try:
-        return function(*arguments)
-    except (DataError, ConfigError) as error:
-        assert str(error)
-        return None
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda t: t.encode("utf-8", "replace"))))
-def test_any_bytes_as_tables(tmp_path_factory, data):
-    folder = tmp_path_factory.getbasetemp()
-    for suffix in (".csv", ".xlsx", ".txt"):
-        path = folder / f"any{suffix}"
-        path.write_bytes(data)
-        strictly(read_table, path, {"a": ("a",), "b": ("b",)}, ("a", "b"))
-    path.write_bytes(b"emotion,pixels,Usage\n" + data)
-    strictly(pixel_table, path)
-
-
-@given(st.text(max_size=30))
-def test_any_text_as_number_or_label(text):
-    value = strictly(integer, text, "file: row 1")
-    assert value is None or isinstance(value, int)
-    label = strictly(canonical, text, ("anger", "others"), "file: row 1")
-    assert label in (None, "anger", "others")
-
-
-@given(st.lists(st.from_regex(r"[a-zA-Z_ ]{0,4}[0-9]{1,4}[a-z]?\.(jpg|PNG)(\.jpg)?", fullmatch=True), max_size=12))
-def test_frames_are_ordered_by_their_last_number(names):
-    numbers, refs, problems = order_frames(list(dict.fromkeys(names)))
-    assert numbers == sorted(set(numbers)) and len(numbers) == len(refs)
-    assert [frame_number(ref) for ref in refs] == numbers
-    assert len(refs) + len(problems) == len(set(names))
-
-
-def test_links_in_circles_end(tmp_path):
-    (tmp_path / "a/b").mkdir(parents=True)
-    (tmp_path / "c").mkdir()
-    (tmp_path / "a/b/file.txt").write_text("x")
-    (tmp_path / "a/b/up").symlink_to(tmp_path / "a")
-    (tmp_path / "a/across").symlink_to(tmp_path / "c")
-    (tmp_path / "c/back").symlink_to(tmp_path / "a")
-    (tmp_path / "dangling.txt").symlink_to(tmp_path / "nowhere")
-    tree = Tree.walk(tmp_path)
-    assert "a/b/file.txt" in tree.files and "c/back/b/file.txt" in tree.files and len(tree.files) == 2
-    assert any("circle" in p for p in tree.problems) and any("dangling.txt" in p for p in tree.problems)
