@@ -56,6 +56,7 @@ def train_final(
         raise ScienceError(f"no final model: the search failed: {read_status(architecture.parent).get('reason', '')}")
     document = job.read_folds()
     work = job.work_dir / f"{job.run_key}-final"
+    # The code that trains a shard trains it too: a folds file with one fold whose train split is everything.
     one_fold = {"fold": 0, "name": FOLD_NAME, "group": 0, **document["whole"]}
     write_json(work / "folds.train.json", {**document, "folds": [one_fold]})
     seed = derive_seed(job.seed, "final", evidence.task, evidence.protocol, evidence.method)

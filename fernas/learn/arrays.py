@@ -62,6 +62,7 @@ class ArrayPart:
         """The images at `indices` (positions in the part) as a tensor: uint8 (B, H, W, C)."""
         import torch
 
+        # Indexing reads these rows alone from the memory map, and gives torch memory of its own to write to.
         return torch.from_numpy(np.ascontiguousarray(self.source[self.rows[indices]]))
 
     def noses_of(self, indices: np.ndarray) -> "torch.Tensor | None":

@@ -39,6 +39,7 @@ class Augmenter:
         cfg = self.config
         out_h, out_w = self.output_size(height, width)
         limits = height + 2 * cfg.padding - out_h + 1, width + 2 * cfg.padding - out_w + 1
+        # All six are drawn whatever is switched on, so that an option changes no other parameter's stream.
         unit = torch.rand(6, count, generator=generator)
         return Draw(
             flip=(unit[0] < 0.5) if cfg.flip else torch.zeros(count, dtype=torch.bool),
@@ -76,6 +77,7 @@ class Augmenter:
         rows = draw.top[:, None] + torch.arange(out_h) - pad
         columns = draw.left[:, None] + torch.arange(out_w) - pad
         columns = torch.where(draw.flip[:, None], width - 1 - columns, columns)
+        # One index_select for the whole batch; clamped indices repeat the edge, which is edge padding without a copy.
         first = torch.arange(len(batch))[:, None] * height + rows.clamp(0, height - 1)
         pixels = (first * width)[:, :, None] + columns.clamp(0, width - 1)[:, None, :]
         flat = batch.reshape(-1, batch.shape[3])

@@ -55,7 +55,6 @@ class FitConfig(BatchOptions):
     drop_path_start: float = Field(default=0.0, ge=0, lt=1, description="probability at the first epoch")
     aux_weight: float = Field(default=0.4, ge=0, description="weight of the auxiliary head's loss")
     class_weights: Literal["none", "balanced"] = "none"
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     select: Literal["inner_validation", "last"] = Field(
         default="inner_validation",
         description="which epoch's weights count: best inner UAR (then lowest loss) or the last",

@@ -49,7 +49,7 @@ def predict_logits(
 
     Smaller passes follow where memory does not suffice, which changes the logits by rounding at most.
     """
-    was_training = net.training
+    was_training = net.training  # put back below: callers go on training
     net.eval()
     logits: list[Tensor] = []
     passes = Passes(None, device)
@@ -60,7 +60,7 @@ def predict_logits(
         rows = []
         for cut in slices:
             out, _ = forward(net, images[cut], None if noses is None else noses[cut].to(device))
-            rows.append(out.double().cpu())
+            rows.append(out.double().cpu())  # so that ensembles can take logarithms of small probabilities
         return rows
 
     for low in range(0, len(part), batch):

@@ -157,9 +157,7 @@ class _Loop:
         self.within = state.get("within")
 
     def loss_sum(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(
-            logits, labels, weight=self.weights, reduction="sum", label_smoothing=self.config.label_smoothing
-        )
+        return F.cross_entropy(logits, labels, weight=self.weights, reduction="sum")
 
     def total_weight(self, labels: Tensor) -> Tensor:
         """What a batch's summed loss is divided by: its size, or the sum of its samples' class weights."""

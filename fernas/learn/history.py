@@ -100,7 +100,7 @@ class Snapshots:
         self.store.save({**self.common(), **state})
         self._last = time.monotonic()
         self._took = self._last - start
-        interrupt.check()
+        interrupt.check()  # only here: a job ends where everything is saved
 
     def nested(self, outer: dict[str, Any], key: str) -> "Snapshots":
         """Snapshots of an inner job: its state is saved under `key` beside `outer`, at the same rhythm.

@@ -42,6 +42,7 @@ class Passes:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
+            # Outside of `except`: the error holds the frames, and so the tensors, of the pass that failed.
             self._halve(min(self.size or count, count), reason)
 
     def _halve(self, size: int, reason: str) -> None:

@@ -116,7 +116,7 @@ def train_shard(context: TrainContext, fit_fold: Callable[[FoldRun], Fitted]) ->
     history = History(context.history_path, context.log)
     watch = Stopwatch()
     progress: dict[str, Any] = {"done": [], "spent": 0.0, "choice": 0.0}
-    # `watch` is read when a snapshot is taken, so that a restored one counts on
+    # `watch` is looked up when a snapshot is taken: a restored one replaces it below
     snapshots = Snapshots(context.checkpoint, lambda: {"common": {"history": history.state(), "watch": watch.state()}})
     state = snapshots.load()
     if state is not None:
@@ -130,7 +130,7 @@ def train_shard(context: TrainContext, fit_fold: Callable[[FoldRun], Fitted]) ->
             continue
         running = state.get("fit") if state is not None and state.get("fold") == task.fold else None
         seed = derive_seed(context.seed, "fold", task.fold)
-        torch.manual_seed(derive_seed(seed, "init"))
+        torch.manual_seed(derive_seed(seed, "init"))  # starting weights come from torch's global generator
         net = build_network(task.architecture)
         inner = snapshots.nested({**progress, "fold": task.fold}, "fit")
         fitted = fit_fold(FoldRun(context, task, net, seed, device, inner, running, history))

@@ -60,19 +60,17 @@ def load_into(net: nn.Module, origin: OriginWeights, classes: list[str], mapping
         if name not in origin.weights:
             raise ScienceError(f"{origin.path}: has no weights {name!r}; the networks differ")
         stored = origin.weights[name]
-        layer = name.rpartition(".")[0]
-        if layer in OUTPUT_LAYERS and mapping == "by_name":
-            if stored.shape[1:] != value.shape[1:]:
-                raise ScienceError(
-                    f"{origin.path}: {name} has the shape {tuple(stored.shape)}, expected {tuple(value.shape)}"
-                )
-            for k, label in enumerate(classes):
-                if label in origin.classes:
-                    value[k] = stored[origin.classes.index(label)].to(value)
-        elif stored.shape != value.shape:
+        by_class = mapping == "by_name" and name.rpartition(".")[0] in OUTPUT_LAYERS
+        # an output layer matched by class may have another number of units, but units of the same width
+        from_dim = 1 if by_class else 0
+        if stored.shape[from_dim:] != value.shape[from_dim:]:
             raise ScienceError(
                 f"{origin.path}: {name} has the shape {tuple(stored.shape)}, expected {tuple(value.shape)}"
             )
-        else:
+        if not by_class:
             value.copy_(stored)
+            continue
+        for k, label in enumerate(classes):
+            if label in origin.classes:
+                value[k] = stored[origin.classes.index(label)].to(value)
     return new

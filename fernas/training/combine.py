@@ -41,7 +41,8 @@ def combine_predictions(frames: "list[pd.DataFrame]") -> "pd.DataFrame":
                 raise ContractError(f"combine: member {number} differs from member 0 in {key}")
         total += np.log(np.maximum(other[classes].to_numpy(np.float64), TINY))
     mean = total / len(frames)
-    mean -= mean.max(1, keepdims=True)
+    mean -= mean.max(1, keepdims=True)  # changes no quotient, and exp cannot overflow
+    # `oracle` is a choice on the test split for one training; an ensemble has none.
     out = first.drop(columns=[CLASS_COLUMN, EPOCH_COLUMN], errors="ignore")
     out[classes] = np.exp(mean) / np.exp(mean).sum(1, keepdims=True)
     return out

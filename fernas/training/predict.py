@@ -97,6 +97,7 @@ class FoldNetworks:
             if not names:
                 raise ContractError(f"{path}: holds no model of fold {fold}")
             net.load_state_dict({name.removeprefix(prefix): file.get_tensor(name) for name in names})
+        # the memory layout of training: another one rounds otherwise
         return net.to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def copied_epochs(self, fold: int) -> list[int]:
@@ -127,7 +128,7 @@ def _predictions(
     from fernas.learn.runtime import prepare
 
     inputs = Inputs.read(job.inputs, job.table, list(document["classes"]))
-    device = prepare(0, job.threads, job.device)
+    device = prepare(0, job.threads, job.device)  # prediction draws nothing; any seed will do
     tests = {int(entry["fold"]): list(entry["test"]) for entry in read_json(job.test_folds)["folds"]}
     frame = predict_folds(inputs, networks, tests, augment, device)
     duplicate_sets = document.get("unit_groups") or {}

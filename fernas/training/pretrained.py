@@ -70,6 +70,7 @@ def read_weights(path: Path, sha256: str | None) -> "dict[str, Tensor]":
         document = document["state_dict"]
     if not isinstance(document, dict) or not all(isinstance(v, torch.Tensor) for v in document.values()):
         raise ContractError(f"{path}: expected a state dictionary (names to tensors), got {type(document).__name__}")
+    # `module.` is the prefix of networks that were trained with DataParallel
     return {str(name).removeprefix("module."): tensor for name, tensor in document.items()}
 
 
@@ -91,7 +92,7 @@ def load_pretrained(net: "nn.Module", weights: "dict[str, Tensor]", where: str) 
             loaded[name] = stored.to(value.dtype)
         elif name.rpartition(".")[0] == last:
             fresh.append(name)
-        elif not name.endswith("num_batches_tracked"):
+        elif not name.endswith("num_batches_tracked"):  # a counter that files of old torch versions lack
             got = "nothing" if stored is None else str(tuple(stored.shape))
             raise ContractError(
                 f"{where}: {name}: expected {tuple(value.shape)}, got {got}; weights of another network?"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fernas.training._shard import FoldRun
 
 logger = logging.getLogger(__name__)
+MAX_PASSES = 5000  # of the solver
 ABSENT = -1e6  # score of a class that the train split lacks
 
 
@@ -30,7 +31,6 @@ class SvmConfig(Options):
         default=(0.0001, 0.001, 0.01, 0.1, 1.0), min_length=1, description="inner validation chooses among these"
     )
     class_weights: Literal["none", "balanced"] = "balanced"
-    iterations: int = Field(default=5000, ge=1, description="most passes of the solver")
 
     @property
     def augment(self) -> AugmentConfig:
@@ -98,20 +98,21 @@ def fit_linear(
     machine = LinearSVC(
         C=c,
         class_weight="balanced" if options.class_weights == "balanced" else None,
-        max_iter=options.iterations,
+        max_iter=MAX_PASSES,
         random_state=derive_seed(seed, "svm") % 2**31,
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         machine.fit(scaler.transform(x), train.labels)
     if any(issubclass(w.category, ConvergenceWarning) for w in caught):
-        logger.warning("C = %g: not converged after %d passes", c, options.iterations)
+        logger.warning("C = %g: not converged after %d passes", c, MAX_PASSES)
     coefficients, intercepts = machine.coef_, machine.intercept_
     if len(machine.classes_) == 2:  # one machine that separates both
         coefficients, intercepts = (
             np.concatenate([-coefficients, coefficients]),
             np.concatenate([-intercepts, intercepts]),
         )
+    # (x - mean) / scale folded into the machine: the stored network is one linear layer on features as they are
     weight, bias = np.zeros((classes, x.shape[1])), np.full(classes, ABSENT)
     weight[machine.classes_] = coefficients / scaler.scale_
     bias[machine.classes_] = intercepts - (coefficients / scaler.scale_) @ scaler.mean_

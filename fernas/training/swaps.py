@@ -72,7 +72,7 @@ class Swaps:
     def relabel(self, logits: Tensor, labels: Tensor, epoch: int, positions: np.ndarray) -> Tensor:
         """The labels to learn from; those stored in the phase's first epoch."""
         new, predictions, ties = self.rule(torch.softmax(logits.float(), 1), labels)
-        if epoch == 0:
+        if epoch == 0:  # published: the phase's first epoch replaces nothing
             new = labels
         changed = (new != labels).cpu().numpy()
         self.predictions[positions] = predictions.cpu().numpy()
