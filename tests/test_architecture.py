@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "study": {"core"},
     "workflow": {"core", "study"},
     "reporting": {"core", "metrics", "spaces", "learn", "scoring", "study"},
-    "tracking": {"core", "study", "reporting"},
+    "tracking": {"core", "metrics", "study", "reporting"},
     "deploy": {"core", "metrics", "datasets", "faces", "spaces", "views", "learn", "training"},
 }
 EVERYTHING = {"cli", "api"}  # import all

@@ -370,7 +370,7 @@ def follow(
     parent: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
 ) -> None:
     """Mirror new results until the workflow ends (the workflow starts this command)."""
-    from fernas.tracking.mirror import follow as mirror
+    from fernas.tracking.follow import follow as mirror
 
     mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=results / ".work" / "track.stop")
 
@@ -381,7 +381,7 @@ def sync(
     uri: Annotated[str | None, typer.Option(help="MLflow store; default sqlite in the results folder")] = None,
 ) -> None:
     """Replay all results into a store; running it twice changes nothing."""
-    from fernas.tracking.mirror import sync as replay
+    from fernas.tracking.follow import sync as replay
 
     typer.echo(replay(results, uri))
 

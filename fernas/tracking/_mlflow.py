@@ -2,7 +2,6 @@
 
 import logging
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +19,20 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 from requests.exceptions import RequestException  # noqa: E402
 from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # a StoreError says it, in one line
+from fernas.tracking.store import Change, StoredRun, StoreError  # noqa: E402
+
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # a StoreError says the same in one line
 KIND = {"mlflow.experimentKind": "custom_model_development"}  # the page opens with runs and charts, not with traces
 BATCH = 500  # metrics per call; a store takes 1000, and 100 params or tags
-
-
-class StoreError(Exception):
-    """The store is dead, missing or refuses; the mirror warns and tries again later."""
-
-
-@dataclass
-class StoredRun:
-    """What the mirror needs to know of a run in the store."""
-
-    run_id: str
-    status: str
-    tags: dict[str, str]
-    params: dict[str, str]
-
-
-@dataclass
-class Change:
-    """What is to be added to a run; metrics are `(name, value, time in ms, step)`."""
-
-    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
-    params: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 _opened: dict[str, tuple[int, ...]] = {}
 
 
 def fresh_uri(uri: str) -> str:
-    """The uri of a database file, spelt anew when the file was replaced since this process first opened it.
+    """The uri of a database file, spelled differently each time the file was replaced since this process opened it.
 
-    MLflow keeps its connections by uri for the life of a process, so a deleted database would stay open unseen.
+    MLflow keeps its connections by uri for the life of a process, so it would go on writing into a deleted database.
     """
     if not uri.startswith("sqlite:///"):
         return uri
@@ -75,7 +53,7 @@ class Store:
 
     Args:
         uri: `sqlite:///...` or `http(s)://...`.
-        artifacts: folder for artefacts, or None where the server has its own place.
+        artifacts: folder for artefacts, or None where the server stores them.
     """
 
     def __init__(self, uri: str, artifacts: Path | None) -> None:
@@ -84,18 +62,18 @@ class Store:
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, created or restored when needed."""
-        found = self._guarded(self._client.get_experiment_by_name, name)
-        if found is None:
-            place = self.artifacts / name.replace("/", "-") if self.artifacts else None
-            location = place.absolute().as_uri() if place else None
+        experiment = self._guarded(self._client.get_experiment_by_name, name)
+        if experiment is None:
+            folder = self.artifacts / name.replace("/", "-") if self.artifacts else None
+            location = folder.absolute().as_uri() if folder else None
             return str(self._guarded(self._client.create_experiment, name, artifact_location=location, tags=KIND))
-        if found.lifecycle_stage != "active":
-            self._guarded(self._client.restore_experiment, found.experiment_id)
-        return str(found.experiment_id)
+        if experiment.lifecycle_stage != "active":
+            self._guarded(self._client.restore_experiment, experiment.experiment_id)
+        return str(experiment.experiment_id)
 
     def runs(self, experiment_id: str) -> list[StoredRun]:
         """All runs of an experiment, oldest first."""
-        found: list[StoredRun] = []
+        runs: list[StoredRun] = []
         token = None
         while True:
             page = self._guarded(
@@ -106,12 +84,12 @@ class Store:
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
-            found += [
+            runs += [
                 StoredRun(run.info.run_id, run.info.status, dict(run.data.tags), dict(run.data.params)) for run in page
             ]
             token = page.token
             if not token:
-                return found
+                return runs
 
     def create(self, experiment_id: str, name: str, start_ms: int, tags: dict[str, str]) -> StoredRun:
         """A new run in state RUNNING."""
@@ -120,7 +98,7 @@ class Store:
 
     def add(self, run: StoredRun, change: Change) -> None:
         """Add metrics, params and tags; a metric that is there already stays one metric."""
-        metrics = [Metric(name, value, when, step) for name, value, when, step in change.metrics]
+        metrics = [Metric(point.name, point.value, point.time_ms, point.step) for point in change.points]
         params = [Param(key, value) for key, value in change.params.items() if key not in run.params]
         tags = [RunTag(key, value) for key, value in change.tags.items() if run.tags.get(key) != value]
         while metrics or params:
@@ -128,7 +106,7 @@ class Store:
                 self._client.log_batch, run.run_id, metrics=metrics[:BATCH], params=params[:90], synchronous=True
             )
             metrics, params = metrics[BATCH:], params[90:]
-        if tags:  # last, since tags hold how far the mirror came
+        if tags:  # last, since tags say how far the mirror came
             self._guarded(self._client.log_batch, run.run_id, tags=tags, synchronous=True)
         run.params.update(change.params)
         run.tags.update(change.tags)

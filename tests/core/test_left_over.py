@@ -197,7 +197,7 @@ def test_heartbeats_go_on_when_the_clock_is_set_back(tmp_path, monkeypatch):
 
 
 def test_a_heartbeat_from_the_future_does_not_make_a_dead_job_run():
-    from fernas.tracking.mirror import job_state
+    from fernas.tracking.run_files import job_state
 
     assert job_state({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 + 3600}, now=1000.0) == "KILLED"
     assert job_state({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 + 100}, now=1000.0) == "RUNNING"

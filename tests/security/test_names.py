@@ -11,7 +11,7 @@ from fernas.core.io import append_jsonl, write_json, write_parquet
 from fernas.reporting.report import build_report
 from fernas.reporting.tables import write_comparison
 from fernas.scoring.scores import score_predictions
-from fernas.tracking import mirror as tracking
+from fernas.tracking import follow as tracking
 from tests.fabricate import predictions, study_document
 
 EVIL = "<script>alert(1)</script>"
