@@ -1,4 +1,4 @@
-# A task: what networks see (inputs) and who is on which side (folds).
+# A task: what networks see (inputs) and which subjects are in which split (folds).
 
 
 rule make_inputs:
@@ -87,6 +87,6 @@ rule audit_folds:
         duplicates=lambda w: CONFIG.protocols[w.protocol].duplicates,
         code=lambda w: code("fernas.protocols.audit", "fernas.datasets.tasks"),
     message:
-        "check that no subject and no image is on both sides of {wildcards.task} {wildcards.protocol}"
+        "check that no subject and no image is in both splits of {wildcards.task} {wildcards.protocol}"
     script:
         "../workflow_scripts/audit_folds.py"

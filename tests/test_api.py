@@ -11,7 +11,7 @@ import yaml
 import fernas
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import write_json, write_npy, write_parquet
-from fernas.protocols.folds import make_folds
+from fernas.protocols.folds import SplitSpec, make_folds
 from fernas.scoring.read import read_predictions
 from fernas.scoring.scores import score_file
 
@@ -45,7 +45,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         row=np.arange(len(labels)), dataset="ckplus", label=[CLASSES[k] for k in labels], class_index=labels,
         group=table["sample_id"], split=None, face_status="ok",
     )  # fmt: skip
-    train, test = make_folds(table, "subject_kfold", {"folds": 4}, groups=2, seed=1, name="subject4", classes=CLASSES)
+    train, test = make_folds(table, SplitSpec("subject_kfold", {"folds": 4}, seed=1, name="subject4", classes=CLASSES))
     folder = tmp_path / "results/tasks/ckplus-7n-rendered"
     write_npy(folder / "still/inputs.npy", images)
     write_parquet(folder / "still/inputs.parquet", table.drop(columns=["group", "split"]))

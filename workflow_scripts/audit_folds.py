@@ -1,4 +1,4 @@
-"""Check the folds: no subject, no group and no image on both sides."""
+"""Check the folds: no subject, no sequence and no image in both splits."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Split the samples of a task into folds, groups and parts."""
+"""Split the samples of a task into folds, fold groups and parts."""
 
 from typing import Any
 
@@ -17,27 +17,26 @@ def main(
     same_people: dict[str, list[str]],
     seed: int,
 ) -> None:
-    """Write folds.train.json (training sides only) and folds.test.json (read by prediction alone)."""
+    """Write folds.train.json (train splits only) and folds.test.json (read by prediction alone)."""
     from fernas.core.config import ProtocolConfig, TaskConfig
     from fernas.core.io import read_json, read_parquet, write_json
     from fernas.datasets.tasks import task_samples
-    from fernas.protocols.folds import make_folds
+    from fernas.protocols.folds import SplitSpec, make_folds
 
     settings = ProtocolConfig(**protocol)
     samples = usable(task_samples(read_parquet(manifest), TaskConfig(**task)), read_parquet(table))
-    train_document, test_document = make_folds(
-        samples,
-        name=name,
+    spec = SplitSpec(
         kind=settings.kind,
         options=settings.options,
-        classes=samples.attrs["classes"],
-        groups=settings.groups,
+        fold_groups=settings.groups,
         parts=settings.parts.model_dump(),
         seed=seed,
-        duplicates=read_json(audit)["duplicates"],
         policy=settings.duplicates,
+        name=name,
+        classes=samples.attrs["classes"],
         same_people=same_people,
     )
+    train_document, test_document = make_folds(samples, spec, read_json(audit)["duplicates"])
     write_json(test, test_document)
     write_json(train, train_document)
 

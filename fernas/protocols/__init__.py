@@ -1,4 +1,5 @@
-"""Who is on which side: protocols (one file each), folds, groups of folds, parts of a training side, and their audit.
+"""Protocols: which subjects are in which split. One file per protocol; folds, fold groups, parts and their audit.
 
-Pure functions of a table of samples: ids in, ids out, nothing is read or written. Layer: protocols. Depends on: core.
+Pure functions of a table of samples: ids in, ids out, nothing is read or written. `folds` is the page to read first.
+May import: core.
 """

@@ -16,13 +16,13 @@ NEEDED = ("sample_id", "dataset", "subject", "group", "label")
 
 @dataclass(frozen=True)
 class Fold:
-    """One division into sides.
+    """One train / test split.
 
     Attributes:
         name: what is tested (a subject, a dataset, a number).
-        train: sample ids of the training side; holds `inner_validation` where that is given.
-        test: sample ids of the test side.
-        inner_validation: the part of the training side that the dataset itself sets aside for validation, or None.
+        train: sample ids of the train split; holds `inner_validation` where that is given.
+        test: sample ids of the test split.
+        inner_validation: the part of the train split that the dataset itself sets aside for validation, or None.
     """
 
     name: str
@@ -61,16 +61,22 @@ class Protocol:
     def check_datasets(
         self, datasets: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
     ) -> None:
-        """Refuse a task before anything runs, from its datasets and from which of them show the same people.
+        """Refuse a task before anything runs, from its datasets and from which of them share subjects.
+
+        Args:
+            datasets: the datasets of the task.
+            same_people: dataset -> others of them with the same subjects.
+            options: the protocol's options.
+            where: beginning of the message.
 
         Raises:
-            ConfigError: two datasets of one table show the same people, which no split by subject would see.
+            ConfigError: two datasets of one table share subjects, which no split by subject would see.
         """
         for dataset in datasets:
             for other in same_people.get(dataset, ()):
                 raise ConfigError(
-                    f"{where}: {dataset} and {other} show the same people under other names, which {self.name} would "
-                    f"take for different ones; expected datasets of different people"
+                    f"{where}: {dataset} and {other} have the same subjects under other names, which {self.name} would "
+                    f"take for different ones; expected datasets of different subjects"
                 )
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
@@ -85,17 +91,17 @@ class Protocol:
         raise NotImplementedError
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
-        """One sentence for the tables: what was split, and what makes it not comparable."""
+        """One sentence for the tables: what was split, and what makes the numbers not comparable."""
         return self.published or f"{self.title}, {count_units(table)}"
 
 
 def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
     """The samples in the natural order of their ids, with a column `unit`: what no split may cut.
 
-    The unit is the subject; in a dataset without subjects the group, and where there is none the sample itself.
+    The unit is the subject; in a dataset without subjects the sequence (column `group`); without both the sample.
 
     Raises:
-        ContractError: a column is missing or an id stands there twice.
+        ContractError: a column is missing or an id is listed twice.
         DataError: no samples, a sample without a label, or a dataset in which only some samples have a subject.
     """
     missing = [column for column in NEEDED if column not in table.columns]
@@ -105,25 +111,25 @@ def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
         )
     if not len(table):
         raise DataError(f"{where}: got no samples, expected some")
-    found = table.sort_values("sample_id", key=lambda ids: ids.map(natural_key)).reset_index(drop=True)
-    found.attrs = dict(table.attrs)
-    twice = found.loc[found["sample_id"].duplicated(), "sample_id"]
+    rows = table.sort_values("sample_id", key=lambda ids: ids.map(natural_key)).reset_index(drop=True)
+    rows.attrs = dict(table.attrs)
+    twice = rows.loc[rows["sample_id"].duplicated(), "sample_id"]
     if len(twice):
-        raise ContractError(f"{where}: sample {twice.iloc[0]!r} stands in the table twice, expected unique ids")
-    unlabelled = found.loc[found["label"].isna(), "sample_id"]
+        raise ContractError(f"{where}: sample {twice.iloc[0]!r} is in the table twice, expected unique ids")
+    unlabelled = rows.loc[rows["label"].isna(), "sample_id"]
     if len(unlabelled):
         raise DataError(f"{where}: {len(unlabelled)} samples have no label, first {unlabelled.iloc[0]!r}")
-    found["subject"] = _text_or_none(found["subject"])
-    found["group"] = _text_or_none(found["group"])
-    for dataset, rows in found.groupby("dataset", sort=True):
-        without = rows.loc[rows["subject"].isna(), "sample_id"]
-        if 0 < len(without) < len(rows):
+    rows["subject"] = _text_or_none(rows["subject"])
+    rows["group"] = _text_or_none(rows["group"])
+    for dataset, part in rows.groupby("dataset", sort=True):
+        without = part.loc[part["subject"].isna(), "sample_id"]
+        if 0 < len(without) < len(part):
             raise DataError(
-                f"{where}: {dataset}: {len(without)} of {len(rows)} samples have no subject, first "
+                f"{where}: {dataset}: {len(without)} of {len(part)} samples have no subject, first "
                 f"{without.iloc[0]!r}; expected a subject for all of them, or for none"
             )
-    found["unit"] = found["subject"].fillna(found["group"]).fillna(found["sample_id"])
-    return found
+    rows["unit"] = rows["subject"].fillna(rows["group"]).fillna(rows["sample_id"])
+    return rows
 
 
 def _text_or_none(column: "pd.Series") -> "pd.Series":
@@ -142,13 +148,13 @@ def need_subjects(table: "pd.DataFrame", where: str) -> None:
     if len(without):
         raise DataError(
             f"{where}: {without.iloc[0]} has no subjects, expected one for every sample; "
-            f"use its official split, or subject_kfold, which then keeps groups together"
+            f"use its official split, or subject_kfold, which then keeps sequences together"
         )
 
 
 def unit_word(table: "pd.DataFrame") -> str:
-    """What a unit of this table is called: subjects, or groups in a dataset without subjects."""
-    return "subjects" if table["subject"].notna().any() else "groups"
+    """What the units of this table are called: subjects; in a dataset without subjects sequences."""
+    return "subjects" if table["subject"].notna().any() else "sequences"
 
 
 def count_units(table: "pd.DataFrame") -> str:
@@ -167,51 +173,55 @@ def ids(rows: "pd.DataFrame") -> tuple[str, ...]:
     return tuple(rows["sample_id"])
 
 
-def folds_by_unit(table: "pd.DataFrame", side_of: Mapping[str, int], names: Sequence[str]) -> list[Fold]:
+def folds_by_unit(table: "pd.DataFrame", fold_of: Mapping[str, int], names: Sequence[str]) -> list[Fold]:
     """Folds that test the units of each number 0 .. n-1 in turn and train on all others."""
-    number = table["unit"].map(side_of)
+    number = table["unit"].map(fold_of)
     return [Fold(name, ids(table[number != k]), ids(table[number == k])) for k, name in enumerate(names)]
 
 
 def same_people(table: "pd.DataFrame", where: str) -> dict[str, set[str]]:
-    """Dataset -> datasets that show the same people, from `table.attrs["same_people_as"]`, made symmetric.
+    """Dataset -> datasets with the same subjects, from `table.attrs["same_people_as"]`, made symmetric.
 
     Raises:
-        ContractError: the caller has not said which datasets share people.
+        ContractError: the caller has not said which datasets share subjects.
     """
     stated = table.attrs.get("same_people_as")
     if stated is None:
         raise ContractError(
-            f"{where}: table.attrs['same_people_as'] is missing, expected dataset -> datasets with the same people "
-            f"(make_folds takes it as same_people)"
+            f"{where}: table.attrs['same_people_as'] is missing, expected dataset -> datasets with the same subjects "
+            f"(make_folds takes it as SplitSpec.same_people)"
         )
-    found: dict[str, set[str]] = {}
+    relations: dict[str, set[str]] = {}
     for dataset, others in stated.items():
         for other in others:
-            found.setdefault(dataset, set()).add(other)
-            found.setdefault(other, set()).add(dataset)
-    return found
+            relations.setdefault(dataset, set()).add(other)
+            relations.setdefault(other, set()).add(dataset)
+    return relations
 
 
 def refuse_same_people(table: "pd.DataFrame", train: Iterable[str], test: Iterable[str], where: str) -> None:
-    """Refuse datasets with the same people on the two sides."""
+    """Refuse datasets of the train split that share subjects with datasets of the test split."""
     relations = same_people(table, where)
-    sides = naturally(train)
     for tested in naturally(test):
-        for trained in sides:
+        for trained in naturally(train):
             if trained in relations.get(tested, set()):
-                raise DataError(
-                    f"{where}: {trained} and {tested} show the same people, so they cannot stand on two sides; "
-                    f"expected datasets of different people"
-                )
+                raise DataError(shared_subjects(where, trained, tested))
+
+
+def shared_subjects(where: str, trained: str, tested: str) -> str:
+    """The message about a dataset to train on and one to test on that have the same subjects."""
+    return (
+        f"{where}: {trained} and {tested} have the same subjects, so one cannot be in the train split and the other in "
+        f"the test split; expected datasets of different subjects"
+    )
 
 
 def common_classes(train: "pd.DataFrame", test: "pd.DataFrame", where: str) -> set[str]:
-    """The classes that stand on both sides; fewer than two are a DataError."""
+    """The classes that both splits have; fewer than two are a DataError."""
     shared = set(train["label"]) & set(test["label"])
     if len(shared) < 2:
         raise DataError(
-            f"{where}: the sides have {len(shared)} classes in common, expected at least two; training side "
-            f"{', '.join(sorted(set(train['label'])))}; test side {', '.join(sorted(set(test['label'])))}"
+            f"{where}: the splits have {len(shared)} classes in common, expected at least two; train split: "
+            f"{', '.join(sorted(set(train['label'])))}; test split: {', '.join(sorted(set(test['label'])))}"
         )
     return shared

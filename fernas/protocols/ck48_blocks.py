@@ -1,9 +1,9 @@
 """Replica: Auto-FERNet's folds of CK48, consecutive blocks of images by position, 8 or 10 folds.
 
-Images stand class by class in the order of the published file. Fold k tests, for each class, the k-th block of n_c
+Images are ordered class by class, as in the published file. Fold k tests, for each class, the k-th block of n_c
 images counted from the start of the class; the last fold tests the last n_c. For ten folds of the 981 images the
 published code states n_c = 12, 18, 9, 21, 9, 24, 6; its ninth block of fear runs over into happiness, and so does ours.
-For eight folds and for smaller copies n_c is not published: we take whole sequences of three images, as many as fit
+For eight folds and for smaller datasets n_c is not published: we take whole sequences of three images, as many as fit
 `folds` times into the class, at least one (a class of fewer sequences than folds starts again from its first).
 """
 
@@ -51,33 +51,37 @@ class Ck48Blocks(Protocol):
         config = self.options(options)
         where = f"protocol {self.name}"
         rows = checked(table, where)
-        strange = sorted(set(rows["label"]) - set(config.order))
-        if strange:
-            raise DataError(f"{where}: the class {strange[0]!r} has no place in the order {', '.join(config.order)}")
+        unknown = sorted(set(rows["label"]) - set(config.order))
+        if unknown:
+            raise DataError(f"{where}: the class {unknown[0]!r} is not in the order {', '.join(config.order)}")
         blocks = [rows.loc[rows["label"] == label, "sample_id"].tolist() for label in config.order]
         blocks = [block for block in blocks if block]
         counts = tuple(len(block) for block in blocks)
         ordered = [sample for block in blocks for sample in block]
-        published = config.folds == 10 and counts == PUBLISHED_COUNTS
         folds = []
         for k in range(config.folds):
-            places: set[int] = set()
-            start = 0
-            for position, count in enumerate(counts):
-                size = PUBLISHED_SIZES[position] if published else block_size(count, config.folds)
-                begin = k * size if published else (k * size) % max(1, count - size + 1)
-                places |= (
-                    set(range(start + count - size, start + count))
-                    if k == config.folds - 1
-                    else set(range(start + begin, start + begin + size))
-                )
-                start += count
-            test = tuple(sample for place, sample in enumerate(ordered) if place in places)
-            train = tuple(sample for place, sample in enumerate(ordered) if place not in places)
+            tested = _tested_positions(k, config.folds, counts)
+            test = tuple(sample for position, sample in enumerate(ordered) if position in tested)
+            train = tuple(sample for position, sample in enumerate(ordered) if position not in tested)
             if not train:
                 raise DataError(f"{where}: fold {k} tests all {len(ordered)} samples; expected more samples")
             folds.append(Fold(f"block{k}", train, test))
         return folds
+
+
+def _tested_positions(fold: int, folds: int, counts: tuple[int, ...]) -> set[int]:
+    """Positions among all images that a fold tests: one block of each class."""
+    published = folds == 10 and counts == PUBLISHED_COUNTS
+    positions: set[int] = set()
+    start = 0
+    for number, count in enumerate(counts):
+        size = PUBLISHED_SIZES[number] if published else block_size(count, folds)
+        begin = fold * size if published else (fold * size) % max(1, count - size + 1)
+        if fold == folds - 1:
+            begin = count - size
+        positions |= set(range(start + begin, start + begin + size))
+        start += count
+    return positions
 
 
 def block_size(count: int, folds: int) -> int:

@@ -1,4 +1,4 @@
-"""Train on some datasets, test on others, with the classes that both sides have; one fold."""
+"""Train on some datasets, test on others, with the classes that both splits have; one fold."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,16 @@ from pydantic import Field
 
 from fernas.core.config import Strict
 from fernas.core.errors import ConfigError, DataError, did_you_mean, unknown
-from fernas.protocols._base import Fold, Protocol, checked, common_classes, ids, naturally, refuse_same_people
+from fernas.protocols._base import (
+    Fold,
+    Protocol,
+    checked,
+    common_classes,
+    ids,
+    naturally,
+    refuse_same_people,
+    shared_subjects,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,8 +25,8 @@ if TYPE_CHECKING:
 class CrossDatasetConfig(Strict):
     """Options of `cross_dataset`."""
 
-    train: tuple[str, ...] = Field(min_length=1, description="datasets of the training side")
-    test: tuple[str, ...] = Field(min_length=1, description="datasets of the test side")
+    train: tuple[str, ...] = Field(min_length=1, description="datasets of the train split")
+    test: tuple[str, ...] = Field(min_length=1, description="datasets of the test split")
 
 
 class CrossDataset(Protocol):
@@ -30,23 +39,20 @@ class CrossDataset(Protocol):
     def check_datasets(
         self, datasets: Sequence[str], same_people: Mapping[str, Sequence[str]], options: Any, where: str
     ) -> None:
-        """The sides must be datasets of the task, none on both sides, none with people of the other side."""
+        """Datasets of the task make up both splits: none is in both, none shares subjects with the other split."""
         config = self.options(options)
         for dataset in (*config.train, *config.test):
             if dataset not in datasets:
                 raise unknown(f"{where}: protocol {self.name}", dataset, datasets)
         for tested in config.test:
             if tested in config.train:
-                raise ConfigError(f"{where}: protocol {self.name}: {tested} stands on both sides, train and test")
+                raise ConfigError(f"{where}: {self.name}: {tested} is in the train split and in the test split")
             for trained in config.train:
                 if trained in same_people.get(tested, ()):
-                    raise ConfigError(
-                        f"{where}: {trained} and {tested} show the same people, so they cannot stand on two sides; "
-                        f"expected datasets of different people"
-                    )
+                    raise ConfigError(shared_subjects(where, trained, tested))
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
-        """One fold; samples of classes that one side lacks stand on no side."""
+        """One fold; samples of classes that one split lacks are left out."""
         config = self.options(options)
         where = f"protocol {self.name}"
         rows = checked(table, where)
@@ -58,7 +64,7 @@ class CrossDataset(Protocol):
                 )
         both = sorted(set(config.train) & set(config.test))
         if both:
-            raise ConfigError(f"{where}: options: {both[0]} stands on both sides, train and test")
+            raise ConfigError(f"{where}: options: {both[0]} is in the train split and in the test split")
         refuse_same_people(rows, config.train, config.test, where)
         train, test = rows[rows["dataset"].isin(config.train)], rows[rows["dataset"].isin(config.test)]
         shared = common_classes(train, test, where)
@@ -68,10 +74,10 @@ class CrossDataset(Protocol):
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says from where to where, and which classes are left out."""
         config = self.options(options)
-        sides = [set(table.loc[table["dataset"].isin(side), "label"]) for side in (config.train, config.test)]
-        left_out = sorted(sides[0] ^ sides[1])
+        trained, tested = (set(table.loc[table["dataset"].isin(s), "label"]) for s in (config.train, config.test))
+        left_out = sorted(trained ^ tested)
         text = f"trained on {', '.join(config.train)}, tested on {', '.join(config.test)}"
-        return f"{text}, without {', '.join(left_out)} (on one side only)" if left_out else text
+        return f"{text}, without {', '.join(left_out)} (in one split only)" if left_out else text
 
 
 PLUGIN = CrossDataset()

@@ -42,8 +42,8 @@ class Loso(Protocol):
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says how many subjects of how many."""
-        found, published = table["subject"].nunique(), self.options(options).subjects
-        return f"{self.title}, {found}{f' of {published}' if published else ''} subjects"
+        count, published = table["subject"].nunique(), self.options(options).subjects
+        return f"{self.title}, {count}{f' of {published}' if published else ''} subjects"
 
 
 PLUGIN = Loso()

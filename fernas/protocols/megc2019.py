@@ -34,10 +34,10 @@ class Megc2019(Protocol):
         """One fold per subject of the three datasets."""
         self.options(options)
         for column, expected in (("dataset", PARTS), ("label", CLASSES)):
-            found = sorted(set(table[column]))
-            if found != sorted(expected):
+            values = sorted(set(table[column]))
+            if values != sorted(expected):
                 raise DataError(
-                    f"protocol {self.name}: {column}: got {', '.join(found)}; expected {', '.join(expected)}"
+                    f"protocol {self.name}: {column}: got {', '.join(values)}; expected {', '.join(expected)}"
                 )
         return LOSO.split(table, {}, seed)
 

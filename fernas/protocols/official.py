@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 class OfficialConfig(Strict):
-    """Options of `official`: names found in the column `split`."""
+    """Options of `official`: values of the column `split`."""
 
-    train: tuple[str, ...] = Field(("Training", "train"), min_length=1, description="splits of the training side")
-    test: tuple[str, ...] = Field(("PrivateTest", "test"), min_length=1, description="splits of the test side")
+    train: tuple[str, ...] = Field(("Training", "train"), min_length=1, description="names of the train split")
+    test: tuple[str, ...] = Field(("PrivateTest", "test"), min_length=1, description="names of the test split")
     inner_validation: tuple[str, ...] = Field(
         ("PublicTest", "validation", "val"),
-        description="splits that serve as inner validation; []: a part of the training side, by subject or group",
+        description="names of the inner validation; []: a part of the train split, by subject or sequence",
     )
-    unused: tuple[str, ...] = Field((), description="splits that stand on no side")
+    unused: tuple[str, ...] = Field((), description="names that are left out")
 
 
 class Official(Protocol):
@@ -43,20 +43,20 @@ class Official(Protocol):
         without = rows.loc[rows["split"].isna(), "sample_id"]
         if len(without):
             raise DataError(f"{where}: {len(without)} samples have no split, first {without.iloc[0]!r}")
-        sides = {"train": config.train, "inner_validation": config.inner_validation, "test": config.test}
-        stated = [name for names in (*sides.values(), config.unused) for name in names]
+        names_of = {"train": config.train, "inner_validation": config.inner_validation, "test": config.test}
+        stated = [name for names in (*names_of.values(), config.unused) for name in names]
         twice = sorted({name for name in stated if stated.count(name) > 1})
         if twice:
-            raise DataError(f"{where}: the split {twice[0]!r} stands on two sides of the options")
+            raise DataError(f"{where}: the options name {twice[0]!r} twice")
         unknown = [name for name in naturally(rows["split"]) if name not in stated]
         if unknown:
-            raise DataError(f"{where}: no side for the split {unknown[0]!r}; options name {', '.join(stated)}")
-        part = {side: ids(rows[rows["split"].isin(names)]) for side, names in sides.items()}
-        for side in ("train", "test"):
-            if not part[side]:
-                raise DataError(f"{where}: no sample of the splits {', '.join(sides[side])}, so no {side} side")
-        inner = part["inner_validation"] or None
-        return [Fold("official", part["train"] + (inner or ()), part["test"], inner)]
+            raise DataError(f"{where}: the options do not name the split {unknown[0]!r}; got {', '.join(stated)}")
+        split = {key: ids(rows[rows["split"].isin(names)]) for key, names in names_of.items()}
+        for key in ("train", "test"):
+            if not split[key]:
+                raise DataError(f"{where}: no sample has the split {' or '.join(names_of[key])}, so no {key} split")
+        inner = split["inner_validation"] or None
+        return [Fold("official", split["train"] + (inner or ()), split["test"], inner)]
 
 
 PLUGIN = Official()

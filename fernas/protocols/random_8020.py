@@ -1,4 +1,4 @@
-"""Replica: random splits of the images, 80 % for training, whoever they show (RADAP's person-dependent scheme)."""
+"""Replica: random splits of the images, 80 % for training, ignoring subjects (RADAP's person-dependent scheme)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ class Random8020Config(Strict):
     """Options of `random_8020`."""
 
     repeats: int = Field(5, ge=1, description="number of random splits, which are averaged")
-    test_share: float = Field(0.2, gt=0, lt=1, description="share of the test side")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share of the test split")
 
 
 class Random8020(Protocol):
@@ -51,12 +51,12 @@ class Random8020(Protocol):
             n_splits=config.repeats, test_size=config.test_share, random_state=derive_seed(seed, self.name)
         )
         try:
-            sides = list(splitter.split(labels, labels))
+            splits = list(splitter.split(labels, labels))
         except ValueError as error:
             raise DataError(f"{where}: {len(rows)} samples of {len(classes)} classes: {error}") from error
         return [
             Fold(f"random{k}", tuple(names[np.sort(train)].tolist()), tuple(names[np.sort(test)].tolist()))
-            for k, (train, test) in enumerate(sides)
+            for k, (train, test) in enumerate(splits)
         ]
 
 

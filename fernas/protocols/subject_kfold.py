@@ -23,7 +23,7 @@ class SubjectKfoldConfig(Strict):
 
 
 class SubjectKfold(Protocol):
-    """Subject-independent k-fold; groups take the place of subjects in datasets without them."""
+    """Subject-independent k-fold; sequences take the place of subjects in datasets without them."""
 
     name = "subject_kfold"
     title = "subject-independent k-fold"
@@ -40,13 +40,13 @@ class SubjectKfold(Protocol):
                 f"{where}: got {len(units)} {unit_word(rows)}, fewer {unit_word(rows)} than folds ({config.folds})"
             )
         if config.assignment == "modulo":
-            side_of = {unit: position % config.folds for position, unit in enumerate(units)}
+            fold_of = {unit: position % config.folds for position, unit in enumerate(units)}
         else:
-            side_of = _balanced(rows, config.folds, seed)
-        return folds_by_unit(rows, side_of, [f"fold{k}" for k in range(config.folds)])
+            fold_of = _balanced(rows, config.folds, seed)
+        return folds_by_unit(rows, fold_of, [f"fold{k}" for k in range(config.folds)])
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
-        """Says the number of folds and how subjects were dealt out."""
+        """Says the number of folds and how subjects are assigned to them."""
         config = self.options(options)
         how = "sorted subjects modulo the folds" if config.assignment == "modulo" else "class-balanced"
         units = table["subject"].fillna(table["group"]).nunique()
@@ -54,7 +54,7 @@ class SubjectKfold(Protocol):
 
 
 def _balanced(rows: "pd.DataFrame", folds: int, seed: int) -> dict[str, int]:
-    """scikit-learn's StratifiedGroupKFold; where that leaves a fold empty, our own greedy sharing."""
+    """scikit-learn's StratifiedGroupKFold; where that leaves a fold empty, `assign_units`."""
     import warnings
 
     import numpy as np
@@ -66,14 +66,14 @@ def _balanced(rows: "pd.DataFrame", folds: int, seed: int) -> dict[str, int]:
         splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=state)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-            sides = [test for _, test in splitter.split(labels, labels, units)]
-        if all(len(test) for test in sides):
-            return {str(unit): k for k, test in enumerate(sides) for unit in units[test]}
-    from fernas.protocols._balance import assign, class_counts
+            tests = [test for _, test in splitter.split(labels, labels, units)]
+        if all(len(test) for test in tests):
+            return {str(unit): k for k, test in enumerate(tests) for unit in units[test]}
+    from fernas.protocols._stratify import assign_units, class_counts
 
     names, counts = class_counts(units, labels)
-    side = assign(counts, np.full(folds, 1 / folds), np.random.default_rng(state))
-    return {str(name): int(k) for name, k in zip(names, side, strict=True)}
+    fold = assign_units(counts, np.full(folds, 1 / folds), np.random.default_rng(state))
+    return {str(name): int(k) for name, k in zip(names, fold, strict=True)}
 
 
 PLUGIN = SubjectKfold()

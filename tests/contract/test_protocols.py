@@ -10,7 +10,7 @@ from fernas.core import plugins
 from fernas.core.errors import ConfigError
 from fernas.protocols._base import Fold, Protocol
 from fernas.protocols.audit import audit_folds
-from fernas.protocols.folds import make_folds
+from fernas.protocols.folds import SplitSpec, make_folds
 from tests.fixtures.sample_tables import anonymous, regular, table_of
 
 MICRO = ("negative", "positive", "surprise")
@@ -50,7 +50,7 @@ def test_it_describes_itself(kind):
 
 
 @protocols
-def test_sides_are_disjoint_known_and_never_empty(kind):
+def test_splits_are_disjoint_known_and_never_empty(kind):
     table, options = case(kind)
     table.attrs["same_people_as"] = SAME_PEOPLE
     protocol = plugins.load("protocols", kind)
@@ -80,9 +80,8 @@ def test_its_folds_pass_the_audit_or_it_is_a_replica_whose_leaks_are_counted(kin
     table, options = case(kind)
     protocol = plugins.load("protocols", kind)
     table["sha256"] = [f"{n:064x}" for n in range(len(table))]
-    train, test = make_folds(
-        table, kind, options, groups=1 if kind in ("official", "cross_dataset") else 2, same_people=SAME_PEOPLE
-    )
+    groups = 1 if kind in ("official", "cross_dataset") else 2
+    train, test = make_folds(table, SplitSpec(kind, options, fold_groups=groups, same_people=SAME_PEOPLE))
     audit = audit_folds(table, train, test)
     assert audit["ok"] and train["replica"] is protocol.replica
     assert bool(audit["leaks"]) is protocol.replica

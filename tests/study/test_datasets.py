@@ -69,29 +69,29 @@ def test_bad_datasets_are_named(document, name, section, message):
     refused(document, message)
 
 
-def test_datasets_of_the_same_people_are_refused_before_anything_runs(document):
+def test_datasets_with_the_same_subjects_are_refused_before_anything_runs(document):
     document["datasets"]["macro"]["parts"] = ["ckplus", "ck48", "oulu", "jaffe"]
-    refused(document, "dataset-out: ck(plus|48) and ck(plus|48) show the same people")
+    refused(document, "dataset-out: ck(plus|48) and ck(plus|48) have the same subjects")
     document["study"] = [{"task": "macro-6", "protocol": "ckplus-to-oulu", "methods": ["small_cnn"]}]
-    Study.parse(document)  # they stand on no two sides
+    Study.parse(document)  # no split uses both
     document["protocols"]["ckplus-to-oulu"]["options"] = {"train": ["ckplus"], "test": ["ck48"]}
-    refused(document, "ckplus and ck48 show the same people, so they cannot stand on two sides")
+    refused(document, "ckplus and ck48 have the same subjects")
     document["study"][0]["protocol"] = "subject4"
-    refused(document, "show the same people under other names")
+    refused(document, "have the same subjects under other names")
 
 
 def test_people_that_the_config_says_are_the_same(document):
     document["datasets"]["jaffe"]["same_people_as"] = ["oulu"]
     document["study"] = [{"task": "macro-6", "protocol": "others-to-jaffe", "methods": ["small_cnn"]}]
-    refused(document, "oulu and jaffe show the same people")
+    refused(document, "oulu and jaffe have the same subjects")
 
 
-def test_sides_must_be_datasets_of_the_task(document):
+def test_splits_must_be_datasets_of_the_task(document):
     options = document["protocols"]["ckplus-to-oulu"]["options"]
     options["test"] = ["olu"]
     refused(document, r"unknown name 'olu' \(did you mean 'oulu'\?\); known: ckplus, jaffe, oulu")
     options["test"] = ["ckplus"]
-    refused(document, "ckplus stands on both sides")
+    refused(document, "ckplus is in the train split and in the test split")
     document["study"] = [{"task": "ckplus-6", "protocol": "dataset-out", "methods": ["small_cnn"]}]
     refused(document, r"leave_one_dataset_out got one dataset \(ckplus\)")
 
