@@ -115,7 +115,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def read_splits(dataset: Path) -> Splits:
-    """The images of a FER2013 copy by split, one grey channel."""
+    """The images of a FER2013 dataset by split, one grey channel."""
     from fernas.core import plugins
     from fernas.core.images import to_grey
     from fernas.datasets.manifest import build_manifest
@@ -153,7 +153,7 @@ def plain_phase(splits: Splits, noisy: np.ndarray, seed: int, recipe: RelabelCon
     def ended(row: dict[str, Any]) -> bool:
         return row["accuracy"] >= recipe.start_accuracy or row["epoch"] >= recipe.last_plain_epoch
 
-    found = fit(
+    fitted = fit(
         net,
         dataclasses.replace(splits.train, labels=noisy),
         splits.inner,
@@ -163,13 +163,13 @@ def plain_phase(splits: Splits, noisy: np.ndarray, seed: int, recipe: RelabelCon
         device=torch.device("cpu"),
         hooks=Hooks(stop=ended),
     )
-    return net, len(found.rows)
+    return net, len(fitted.rows)
 
 
 def relabel_phase(
     net: "nn.Module", splits: Splits, noisy: np.ndarray, strategy: int, seed: int, recipe: RelabelConfig
 ) -> dict[str, Any]:
-    """The second phase from a copy of `net`: accuracy and UAR on the test split, `swap_scores` and two further entries.
+    """The second phase from a copy of `net`: accuracy and UAR on the test split, `swap_scores`, and two more entries.
 
     `admitted` is the share of corrupted labels that the strategy may turn back at all; `confusion` that of PublicTest.
     """
@@ -187,13 +187,13 @@ def relabel_phase(
     count, cpu = len(splits.classes), torch.device("cpu")
     learned, true = dataclasses.replace(splits.train, labels=noisy), splits.train.labels
     rule = make_rule(options, splits.classes)
-    swaps, own = Swaps(learned, splits.classes, rule), copy.deepcopy(net)
+    swaps, net = Swaps(learned, splits.classes, rule), copy.deepcopy(net)
 
     def close_epoch(row: dict[str, Any], _: Any) -> None:
         swaps.close(row["epoch"])
 
     fit(
-        own,
+        net,
         learned,
         splits.inner,
         config=options.phase_two(),
@@ -202,8 +202,8 @@ def relabel_phase(
         device=cpu,
         hooks=Hooks(relabel=swaps.relabel, on_epoch=close_epoch),
     )
-    scores = evaluate(own, splits.test, options.augment, count, cpu)
-    predictions = predict_logits(own, splits.inner, options.augment, cpu).argmax(1).numpy()
+    scores = evaluate(net, splits.test, options.augment, count, cpu)
+    predictions = predict_logits(net, splits.inner, options.augment, cpu).argmax(1).numpy()
     wrong = noisy != true
     return {
         "accuracy": scores["accuracy"],
@@ -242,9 +242,9 @@ def run_noise(
     net, epochs = plain_phase(splits, noisy, derive_seed(seed, "train"), recipe)
     rows = []
     for strategy in STRATEGIES:
-        found = relabel_phase(net, splits, noisy, strategy, derive_seed(seed, "train"), recipe)
-        found["partner"] = " ".join(map(str, partners(found.pop("confusion"))))
-        rows.append({"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, "plain_epochs": epochs, **found})
+        row = relabel_phase(net, splits, noisy, strategy, derive_seed(seed, "train"), recipe)
+        row["partner"] = " ".join(map(str, partners(row.pop("confusion"))))
+        rows.append({"noise": noise, "rate": rate, "strategy": strategy, "seed": seed, "plain_epochs": epochs, **row})
         logger.info("%s", rows[-1])
     return rows
 
@@ -255,9 +255,9 @@ def run_study(
     seeds: int,
     recipe: RelabelConfig,
     table: "pd.DataFrame",
-    keep: Callable[["pd.DataFrame"], None],
+    save: Callable[["pd.DataFrame"], None],
 ) -> "pd.DataFrame":
-    """What `table` lacks of all noises, rates and seeds, one after another; `keep` is given the table after each."""
+    """What `table` lacks of all noises, rates and seeds, one after another; `save` gets the table after each."""
     import pandas as pd
 
     for seed in range(seeds):
@@ -270,7 +270,7 @@ def run_study(
                 partner = np.array([int(k) for k in str(clean["partner"].iloc[0]).split()], np.int64)
             rows = pd.DataFrame(run_noise(splits, noise, rate, seed, recipe, partner))
             table = pd.concat([table, rows], ignore_index=True)
-            keep(table)
+            save(table)
     return table
 
 
@@ -278,13 +278,13 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
     """Mean and half width of its t interval; NaN values are left out, one value has no width."""
     from scipy import stats
 
-    kept = np.asarray([v for v in values if np.isfinite(v)], float)
-    if not len(kept):
+    finite = np.asarray([v for v in values if np.isfinite(v)], float)
+    if not len(finite):
         return float("nan"), float("nan")
-    if len(kept) == 1:
-        return float(kept[0]), float("nan")
-    half = stats.t.ppf(0.5 + level / 2, len(kept) - 1) * kept.std(ddof=1) / np.sqrt(len(kept))
-    return float(kept.mean()), float(half)
+    if len(finite) == 1:
+        return float(finite[0]), float("nan")
+    half = stats.t.ppf(0.5 + level / 2, len(finite) - 1) * finite.std(ddof=1) / np.sqrt(len(finite))
+    return float(finite.mean()), float(half)
 
 
 def summary(table: "pd.DataFrame") -> str:
@@ -294,15 +294,18 @@ def summary(table: "pd.DataFrame") -> str:
         "admitted",
     )  # fmt: skip
     lines = [f"| noise | strategy | {' | '.join(head)} |", "|---|---|" + "---|" * len(head)]
-    ordered = table.assign(place=table["noise"].map(NOISES.index)).sort_values(["place", "rate"], kind="stable")
+    ordered = table.assign(order=table["noise"].map(NOISES.index)).sort_values(["order", "rate"], kind="stable")
     for (noise, rate), block in ordered.groupby(["noise", "rate"], sort=False):
         base = block[block["strategy"] == 0].set_index("seed")["accuracy"]
         for strategy, rows in block.groupby("strategy"):
-            own = rows.set_index("seed")
-            cells = [_percent(own["accuracy"]), "-" if strategy == 0 else _percent(own["accuracy"] - base, sign=True)]
-            cells.append("-" if strategy == 0 else f"{own['swaps'].mean():.0f}")
+            by_seed = rows.set_index("seed")
+            cells = [
+                _percent(by_seed["accuracy"]),
+                "-" if strategy == 0 else _percent(by_seed["accuracy"] - base, sign=True),
+            ]
+            cells.append("-" if strategy == 0 else f"{by_seed['swaps'].mean():.0f}")
             for name in ("precision", "recall", "precision_last", "recall_last", "admitted"):
-                cells.append("-" if strategy == 0 else _percent(own[name]))
+                cells.append("-" if strategy == 0 else _percent(by_seed[name]))
             name = "none" if noise == "none" else f"{noise}, {100 * float(str(rate)):g} %"
             lines.append(f"| {name} | {strategy} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -328,14 +331,14 @@ def finished(path: Path, settings: dict[str, Any]) -> "pd.DataFrame":
         return pd.DataFrame()
     table = pd.read_csv(path)
     for name, value in settings.items():
-        got = sorted(set(table[name]) if name in table else [])
-        if got != [value]:
-            raise ConfigError(f"{path}: was made with {name} {got}, expected {value}; name another file with --out")
+        stored = sorted(set(table[name]) if name in table else [])
+        if stored != [value]:
+            raise ConfigError(f"{path}: was made with {name} {stored}, expected {value}; name another file with --out")
     return table.drop(columns=list(settings))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line; what stands in <out>.csv already is not run again."""
+    """The command line; runs that are in <out>.csv already are not repeated."""
     parser = argparse.ArgumentParser(prog="python -m studies.label_noise", description="label-noise study")
     parser.add_argument("--out", required=True, help="<out>.csv (every run) and <out>.md (the table) are written")
     parser.add_argument("--seeds", type=int, default=5)
@@ -344,27 +347,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--tests", type=int, default=420, help="rendered rows of PrivateTest; half as many of PublicTest"
     )
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     import torch
 
     from fernas.synth import write_dataset
 
-    settings = {"training": given.training, "tests": given.tests}
-    csv = Path(f"{given.out}.csv")
+    settings = {"training": options.training, "tests": options.tests}
+    csv = Path(f"{options.out}.csv")
     table = finished(csv, settings)
 
-    def keep(rows: "pd.DataFrame") -> None:
+    def save(rows: "pd.DataFrame") -> None:
         with atomic_path(csv) as temporary:
             rows.assign(**settings).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        write_text(f"{given.out}.md", summary(rows))
+        write_text(f"{options.out}.md", summary(rows))
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        sizes = {"training": given.training, "public": given.tests // 2, "private": given.tests}
+        sizes = {"training": options.training, "public": options.tests // 2, "private": options.tests}
         write_dataset("fer2013", Path(folder) / "dataset", {"seed": 1, **sizes})
         splits = read_splits(Path(folder) / "dataset")
-    run_study(splits, given.rates, given.seeds, RECIPE.model_copy(update={"relabel": PHASE}), table, keep)
+    run_study(splits, options.rates, options.seeds, RECIPE.model_copy(update={"relabel": PHASE}), table, save)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Train the folds of one shard from files to files: what the `train` rule calls.
 
 Test ids are in a file that nothing here reads. Weights and selection parts together are learned from, and inner
-validation may choose the epoch. How a training ends, and continues, is said in `fernas.learn.job`.
+validation may choose the epoch. See `fernas.learn.job` for how a training ends and continues.
 """
 
 from dataclasses import dataclass
