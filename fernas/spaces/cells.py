@@ -7,10 +7,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from fernas.core.errors import ConfigError
+from fernas.spaces import kernels
 from fernas.spaces.cell_space import STEMS, reductions
-from fernas.spaces.kernels import network as kernels
-from fernas.spaces.kernels.calls import from_blocked
-from fernas.spaces.kernels.plan import CellPlan, Edge, NetPlan
+from fernas.spaces.kernels import CellPlan, Edge, NetPlan
 from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, final_operation
 
 Pairs = Sequence[tuple[str, int]]
@@ -160,26 +159,20 @@ class CellNetwork(nn.Module):
     def compiled_features(self, x: Tensor) -> tuple[Tensor, Tensor | None] | None:
         """What `features` gives, by the compiled loops; None where they do not serve."""
         names = [name for cell in self.cells for name in cell.names]
-        if not self.all_nodes or not kernels.usable(x, self.classifier.weight, self.training, self.channels, names):
+        if not self.all_nodes or not kernels.is_usable(x, self.classifier.weight, self.training, self.channels, names):
             return None
         stem = self.stem(x)
         plan = self.plan()
+        ones = torch.ones(max(len(cell.edges) for cell in plan.cells), 1, dtype=stem.dtype)
         factors = [cell.drop_factors(stem.shape[0], stem.dtype) for cell in self.cells]
-        ones = [
-            torch.ones(next((len(c.edges) for c in plan.cells if c.reduction == kind), 1), 1, dtype=stem.dtype)
-            for kind in (False, True)
-        ]
-        kept = (self.aux_at,) if self.aux is not None and self.training else ()
         dropped = factors if any(f is not None for f in factors) else None
-        out, *maps = kernels.features(plan, stem, self.channels, ones[0], ones[1], self.training, kept, dropped)
-        return out, from_blocked(maps[0]) if maps else None
+        returned = (self.aux_at,) if self.aux is not None and self.training else ()
+        out, *maps = kernels.features(plan, stem, (ones, ones), self.training, returned, dropped)
+        return out, kernels.from_blocked(maps[0]) if maps else None
 
     def plan(self) -> NetPlan:
         """What the compiled loops have to do: one operation per kept edge, affine BatchNorm."""
-        plan = kernels.PLANS.get(self)
-        if plan is None:
-            plan = kernels.PLANS[self] = NetPlan([cell.plan() for cell in self.cells])
-        return plan
+        return kernels.plan_of(self, lambda: NetPlan([cell.plan() for cell in self.cells], self.channels))
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images to the global average of the last map (N, C'), and the auxiliary head's map if that runs."""

@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from fernas.spaces import kernels
 from fernas.spaces.cell_space import POOLS
 from fernas.spaces.convolutions import LAST, depthwise
-from fernas.spaces.kernels import network as compiled
-from fernas.spaces.kernels.plan import CellPlan, Edge, NetPlan
+from fernas.spaces.kernels import CellPlan, Edge, NetPlan
 from fernas.spaces.operations import FactorizedReduce
 from fernas.spaces.supernet import plain
 from fernas.spaces.supernet.point_sum import (
@@ -197,17 +197,14 @@ class FastNetwork(plain.Network):
         """
         if self.training and any(cell.skip_dropout for cell in self.cells):
             return False
-        return compiled.usable(x, self.classifier.weight, self.training, self.channels, self.names)
+        return kernels.is_usable(x, self.classifier.weight, self.training, self.channels, self.names)
 
     def plan(self) -> NetPlan:
         """What the compiled path has to do; kept until decisions change."""
-        plan = compiled.PLANS.get(self)
-        if plan is None:
-            plan = compiled.PLANS[self] = NetPlan([cell.plan() for cell in self.cells])
-        return plan
+        return kernels.plan_of(self, lambda: NetPlan([cell.plan() for cell in self.cells], self.channels))
 
     def _decisions_changed(self) -> None:
-        compiled.PLANS.pop(self, None)
+        kernels.forget_plan(self)
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """Softmax of the alphas with the rows of decided edges replaced by one at their operation: normal, reduce."""
@@ -232,8 +229,7 @@ class FastNetwork(plain.Network):
         x = x.contiguous(memory_format=LAST)
         s0 = s1 = self.stem_map(x)
         if self.compiled(x):
-            plan = self.plan()
-            return self.classifier(compiled.features(plan, s1, self.channels, normal, reduce, self.training)[0])
+            return self.classifier(kernels.features(self.plan(), s1, (normal, reduce), self.training)[0])
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
         return self.classifier(s1.mean((2, 3)))

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from fernas.spaces.kernels.pause import no_collection
+from fernas.spaces.kernels.network import no_collection
 from fernas.spaces.supernet.plain import Network
 
 Batch = tuple[Tensor, Tensor]  # images float (N, C, H, W), labels int64 (N,)
