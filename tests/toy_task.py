@@ -35,25 +35,29 @@ class TaskFiles:
     root: Path
 
     @property
-    def common(self) -> dict[str, Path]:
-        return {
-            "inputs_npy": self.root / "inputs.npy",
-            "inputs_table": self.root / "inputs.parquet",
-            "folds_train_json": self.root / "folds.train.json",
-        }
+    def inputs(self) -> Path:
+        return self.root / "inputs.npy"
 
     @property
-    def test(self) -> Path:
+    def table(self) -> Path:
+        return self.root / "inputs.parquet"
+
+    @property
+    def folds(self) -> Path:
+        return self.root / "folds.train.json"
+
+    @property
+    def test_folds(self) -> Path:
         return self.root / "folds.test.json"
 
     def job(self, out_dir: Path, run_key: str, seed: int, **more: Any) -> JobInputs:
         """A job on this task that writes to `out_dir`; checkpoints in `work` unless `more` says otherwise."""
-        files = (self.root / "inputs.npy", self.root / "inputs.parquet", self.root / "folds.train.json")
+        files = (self.inputs, self.table, self.folds)
         return JobInputs(*files, out_dir, **{"work_dir": self.root / "work", "run_key": run_key, "seed": seed, **more})
 
 
 def write_task(root: Path, subjects: int = 8, each: int = 6, size: int = 16, folds: int = 2) -> TaskFiles:
-    """A task of `subjects` x `each` images; fold k tests the subjects s with s mod folds = k; one group per fold."""
+    """A task of `subjects` x `each` images; fold k tests the subjects s with s mod folds = k; a fold group per fold."""
     count = subjects * each
     images, labels = make_images(count, size)
     subject = np.arange(count) // each
@@ -74,8 +78,8 @@ def write_task(root: Path, subjects: int = 8, each: int = 6, size: int = 16, fol
     }
     write_parquet(root / "inputs.parquet", pd.DataFrame(table))
 
-    def parts(people: list[int]) -> dict[str, list[str]]:
-        cuts = {"weights": people[:-2], "selection": people[-2:-1], "inner_validation": people[-1:]}
+    def parts(subjects: list[int]) -> dict[str, list[str]]:
+        cuts = {"weights": subjects[:-2], "selection": subjects[-2:-1], "inner_validation": subjects[-1:]}
         return {name: [ids[i] for i in range(count) if subject[i] in chosen] for name, chosen in cuts.items()}
 
     train, test = [], []

@@ -88,7 +88,7 @@ def test_errors_in_the_method_are_config_errors(tmp_path, method, match):
 
 
 def test_scopes_take_the_parts_of_their_train_split(tmp_path):
-    document = read_json(write_task(tmp_path).common["folds_train_json"])
+    document = read_json(write_task(tmp_path).folds)
     assert scope_parts(document, "per_group", 1)["weights"] == document["groups"][1]["weights"]
     assert scope_parts(document, "per_fold", 0)["selection"] == document["folds"][0]["selection"]
     assert scope_parts(document, "whole_dataset", 0)["weights"] == document["whole"]["weights"]
@@ -105,7 +105,7 @@ def test_random_is_limited_to_the_other_methods_budget(tmp_path):
         "search_options": {"epochs": 2, "batch": 8},
     }
     spec = SearchSpec.of({"method": first}, "per_group", 0)
-    limit = search_budget_for(spec, files.common["inputs_npy"], files.common["folds_train_json"])
+    limit = search_budget_for(spec, files.inputs, files.folds)
     short = {"train": {"epochs": 2, "batch": 8}}
     method = {
         "search": "random",

@@ -65,10 +65,10 @@ def test_a_rate_that_explodes_is_out_and_all_of_them_are_a_failure(tmp_path):
 
 def test_without_inner_validation_there_is_nothing_to_choose_by(tmp_path):
     def empty(files):
-        document = read_json(files.common["folds_train_json"])
+        document = read_json(files.folds)
         for fold in document["folds"]:
             fold["inner_validation"] = []
-        write_json(files.common["folds_train_json"], document)
+        write_json(files.folds, document)
 
     status, out = run(tmp_path, "none", {"lr_choices": RATES, "select": "last"}, empty)
     assert status == "failed" and "chosen by inner validation" in read_json(out / "status.json")["reason"]

@@ -147,11 +147,11 @@ def test_a_diverging_training_is_a_failed_shard(tmp_path):
 def test_search_and_training_never_open_the_test_ids(tmp_path):
     """The file of test ids may be absent until prediction."""
     files, out = write_task(tmp_path), tmp_path / "run"
-    held = files.test.read_text()
-    files.test.unlink()
+    held = files.test_folds.read_text()
+    files.test_folds.unlink()
     search(files, out, SMALL_CNN, 0)
     search(files, out, SMALL_CNN, 1)
     architectures = [out / f"g{g}" / "architecture.json" for g in (0, 1)]
     assert all(train(files, out, architectures, k) == "ok" for k in (0, 1))
-    files.test.write_text(held)
+    files.test_folds.write_text(held)
     assert predict(files, out, architectures) == "ok"
