@@ -20,8 +20,8 @@ from benchmarks._common import run_pair
 from fernas.core.architecture import Network
 from fernas.learn.arrays import ArrayPart
 from fernas.learn.batches import epoch_batches
+from fernas.search._patch_options import PatchTrainConfig
 from fernas.search._patch_training import Images, evaluate_genome, images_of, mean_nose
-from fernas.search._patches_config import PatchTrainConfig
 from fernas.spaces.networks import build_network
 from fernas.spaces.patches import NOSE, Genome, first_pixel, to_architecture
 

@@ -59,7 +59,11 @@ class Stopwatch:
     """Wall and core seconds of a job, continued over interruptions."""
 
     def __init__(self, state: dict[str, float] | None = None) -> None:
-        self._before = state or {"wall_s": 0.0, "core_s": 0.0}
+        self.load(state or {"wall_s": 0.0, "core_s": 0.0})
+
+    def load(self, state: dict[str, float]) -> None:
+        """Count from these seconds on."""
+        self._before = state
         self._wall, self._core = time.perf_counter(), time.process_time()
 
     def state(self) -> dict[str, float]:

@@ -19,11 +19,10 @@ from fernas.learn.augment import evaluation_view
 from fernas.learn.batches import epoch_batches
 from fernas.learn.config import effective_batch
 from fernas.learn.evaluate import evaluate
-from fernas.learn.history import History, Snapshots
 from fernas.learn.passes import Passes
-from fernas.search._darts_config import DartsConfig, agreement_cells, cell_macs
-from fernas.search._short_training import train_and_score
-from fernas.search.context import SearchContext
+from fernas.search._short_training import ShortTraining, train_and_score
+from fernas.search.context import SearchContext, SearchSession
+from fernas.search.darts_first import DartsConfig, agreement_cells, cell_macs
 from fernas.spaces.cell_space import edge_list
 from fernas.spaces.supernet import make_supernet
 from fernas.spaces.supernet.plain import KINDS, Decisions, Network
@@ -50,22 +49,22 @@ def inherited_scores(context: SearchContext, supernet: Network, device: torch.de
         passes: how many samples go through at once.
     """
     options: DartsConfig = context.options
-    shape, classes, cells = context.input_shape, len(context.classes), len(supernet.cells)
-    sizes = (context.space_name, cells, supernet.channels, shape[0], classes)
+    classes, cells = len(context.classes), len(supernet.cells)
+    sizes = (context.space_name, cells, supernet.channels, context.input_shape[0], classes)
     with torch.random.fork_rng(devices=[]):
         net = make_supernet(*sizes, "plain", nodes=supernet.nodes, stem=context.network.stem)
     net.load_state_dict(supernet.state_dict())
     net.to(device)
-    found = []
+    scores = []
     for cell in agreement_cells(options, context.space_name):
         for kind in KINDS:
             net.set_decisions(kind, decisions_of(cell, kind))
         renew_statistics(net, context, device, passes)
-        found.append(evaluate(net, context.selection, options.augment, classes, device))
-        per_image = cell_macs(cell, cells, context.network, classes, shape)
+        scores.append(evaluate(net, context.selection, options.augment, classes, device))
+        per_image = cell_macs(cell, cells, context.size)
         context.budget.spend(per_image, len(context.weights) + len(context.selection), backward=False)
         context.log.heartbeat()
-    return found
+    return scores
 
 
 @torch.no_grad()
@@ -92,28 +91,16 @@ def _seed(context: SearchContext) -> int:
     return derive_seed(context.seed, "agreement")  # the same for each cell
 
 
-def score_trained(
-    context: SearchContext,
-    cells: int | None,
-    inherited: list[Scores],
-    history: History,
-    device: torch.device,
-    snapshots: Snapshots,
-    outer: dict[str, Any],
-    state: dict[str, Any],
-) -> None:
+def score_trained(session: SearchSession, cells: int | None, inherited: list[Scores], outer: dict[str, Any]) -> None:
     """Train each cell from scratch, and add a row for each and one for how the two scores agree to the history.
 
     Args:
-        context: the search's.
+        session: the search's; its saved state may hold cells that are trained already.
         cells: how many cells the trained networks have; None: `network.cells`.
         inherited: what `inherited_scores` gave.
-        history: of the search.
-        device: where to train.
-        snapshots: where to save.
         outer: what a snapshot holds beside what stands here.
-        state: of the last snapshot; empty at the start.
     """
+    context, snapshots, state = session.context, session.snapshots, session.state or {}
     options: DartsConfig = context.options
     assert options.agreement is not None
     trained: list[Scores] = list(state.get("trained", []))
@@ -124,29 +111,27 @@ def score_trained(
             continue
         inner = snapshots.nested({**outer, "trained": list(trained)}, "fit")
         architecture = drawn.model_copy(update={"network": block})
-        found = train_and_score(context, architecture, options.agreement, _seed(context), device, inner, running)
+        job = ShortTraining(options.agreement, _seed(context), session.device, inner)
+        outcome = train_and_score(context, architecture, job, running)
         running = None
-        trained.append(found.scores)
+        trained.append(outcome.scores)
         scores = {
             **{f"inherited_{name}": value for name, value in inherited[number].items()},
-            **{f"trained_{name}": value for name, value in found.scores.items()},
+            **{f"trained_{name}": value for name, value in outcome.scores.items()},
         }
-        history.add(
-            {
-                "agreement": number,
-                "normal": [list(pair) for pair in drawn.normal],
-                "reduce": [list(pair) for pair in drawn.reduce],
-                "macs": found.macs,
-                "train_loss": found.loss,
-                **scores,
-                "spent_macs": context.budget.spent,
-            },
-            inherited_uar=scores["inherited_uar"],
-            trained_uar=scores["trained_uar"],
-            spent_macs=context.budget.spent,
-        )
+        row = {
+            "agreement": number,
+            "normal": [list(pair) for pair in drawn.normal],
+            "reduce": [list(pair) for pair in drawn.reduce],
+            "macs": outcome.macs,
+            "train_loss": outcome.loss,
+            **scores,
+            "spent_macs": context.budget.spent,
+        }
+        tracked = ("inherited_uar", "trained_uar", "spent_macs")
+        session.history.add(row, **{name: row[name] for name in tracked})
         if len(trained) == len(inherited):
             agreed = rank_agreement(places(inherited), places(trained))
             row = {f"agreement_{name}": value for name, value in agreed.items()}
-            history.add(row, **row)
+            session.history.add(row, **row)
         snapshots.save({**outer, "trained": trained})

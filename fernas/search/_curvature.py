@@ -7,14 +7,51 @@ has no second derivatives.
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from fernas.core.seeds import derive_seed
+from fernas.learn.augment import evaluation_view
+from fernas.search._supernet_options import curvature_batch
+
+if TYPE_CHECKING:
+    from fernas.search._supernet_search import SupernetSearch
 
 RADIUS = 0.01
 """Length of the step to either side, in units of alpha."""
 
 TINY = 1e-12
+
+
+def curvature(engine: "SupernetSearch", steps: int) -> float:
+    """The dominant eigenvalue of the selection loss in a search's alphas, on one batch; the search goes on unchanged.
+
+    The batch is always the same, without augmentation. BatchNorm uses its statistics; its running ones, the random
+    state and the alphas are put back.
+    """
+    part = engine.context.selection
+    count = curvature_batch(engine.options, len(part))
+    indices = np.linspace(0, len(part) - 1, count).astype(np.int64)
+    images = evaluation_view(part.batch(indices).to(engine.device), engine.options.augment)
+    batch = images, torch.from_numpy(part.labels[indices]).to(engine.device)
+    buffers = {name: buffer.detach().clone() for name, buffer in engine.net.named_buffers()}
+    random = torch.get_rng_state()
+    engine.net.train()
+
+    def gradients() -> list[Tensor]:
+        engine.gradients(batch, "alphas")
+        return [torch.zeros_like(a) if a.grad is None else a.grad for a in engine.net.alphas()]
+
+    value = dominant_eigenvalue(list(engine.net.alphas()), gradients, steps, derive_seed(engine.seed, "curvature"))
+    with torch.no_grad():
+        for name, buffer in engine.net.named_buffers():
+            buffer.copy_(buffers[name])
+    torch.set_rng_state(random)
+    engine.context.budget.spend(engine.macs_full, 2 * steps * count)
+    return value
 
 
 def dominant_eigenvalue(
@@ -39,11 +76,11 @@ def dominant_eigenvalue(
     value = 0.0
     try:
         for _ in range(steps):
-            sides = []
+            gradients_beside = []
             for sign in (1.0, -1.0):
                 _move(alphas, before, direction * (sign * RADIUS), sizes)
-                sides.append(torch.cat([g.detach().double().flatten().cpu() for g in gradients()]))
-            product = (sides[0] - sides[1]) / (2 * RADIUS)
+                gradients_beside.append(torch.cat([g.detach().double().flatten().cpu() for g in gradients()]))
+            product = (gradients_beside[0] - gradients_beside[1]) / (2 * RADIUS)
             value, length = float(direction @ product), float(product.norm())
             if length < TINY:
                 return 0.0

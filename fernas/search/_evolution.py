@@ -1,6 +1,10 @@
-"""Deep Evolution: pymoo's genetic algorithm and NSGA-II on genomes of face patches."""
+"""Deep Evolution: pymoo's genetic algorithm and NSGA-II on genomes of face patches.
+
+The genetic operators stand first: pure functions of genomes and a generator. Classes wrap them as pymoo wants them.
+"""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +21,73 @@ from pymoo.operators.selection.tournament import TournamentSelection
 
 from fernas.core.architecture import Architecture
 from fernas.core.seeds import derive_seed
-from fernas.search._evaluations import TIE, Evaluations
-from fernas.search._genomes import FIELDS, cross, decode, encode, mutate
-from fernas.search._occlusion import occlusion_check
-from fernas.search._patches_config import EvolutionConfig
+from fernas.search._patch_evaluations import TIE, Evaluations, occlusion_check
 from fernas.search.context import SearchContext
-from fernas.spaces.patches import Genome, PatchLimits
+from fernas.search.evolution import EvolutionConfig
+from fernas.spaces.patches import Box, Genome, PatchLimits
+
+FIELDS = 5  # of a patch in a vector: used (0 or 1), dx, dy, w, h
+
+
+def encode(genome: Genome, max_patches: int) -> np.ndarray:
+    """A genome as int64 (5 K,); unused places are zeros at the end."""
+    vector = np.zeros((max_patches, FIELDS), np.int64)
+    for row, box in zip(vector, genome, strict=False):
+        row[:] = (1, *box)
+    return vector.reshape(-1)
+
+
+def decode(vector: np.ndarray) -> Genome:
+    """The genome of a vector (5 K,)."""
+    rows = np.asarray(vector).reshape(-1, FIELDS)
+    return tuple((int(r[1]), int(r[2]), int(r[3]), int(r[4])) for r in rows if r[0])
+
+
+def cross(one: Genome, two: Genome, limits: PatchLimits, rng: np.random.Generator) -> tuple[Genome, Genome]:
+    """Two children that share out the parents' whole patches.
+
+    What both parents have, both children inherit. The other patches are shuffled and dealt: the first child gets as
+    many patches as one parent has, the second as many as the other.
+    """
+    common = [box for box in one if box in two]
+    rest = [box for box in (*one, *two) if box not in common]
+    rng.shuffle(rest)
+    first = len(one) - len(common)
+    return limits.repair([*common, *rest[:first]], rng), limits.repair([*common, *rest[first:]], rng)
+
+
+def mutate(genome: Genome, limits: PatchLimits, options: EvolutionConfig, rng: np.random.Generator) -> Genome:
+    """A genome whose patches have moved, changed size, been drawn anew, been lost or gained."""
+    boxes: list[Box] = []
+    for box in genome:
+        if rng.random() < options.mutation:
+            box = _move(box, limits, options.step * limits.face_px, rng)
+        if rng.random() < options.replace:
+            box = limits.random_box(rng)
+        boxes.append(box)
+    if not limits.fixed_count and rng.random() < options.resample:
+        _resample(boxes, limits, rng)
+    return limits.repair(boxes, rng)
+
+
+def _move(box: Box, limits: PatchLimits, deviation: float, rng: np.random.Generator) -> Box:
+    """A normal step of the centre; each side stays or becomes the next legal one, up or down."""
+    dx, dy, w, h = box
+    dx, dy = (int(round(v + rng.normal(0, deviation))) for v in (dx, dy))
+    w, h = (_next_size(side, limits.sizes, int(rng.integers(-1, 2))) for side in (w, h))
+    return dx, dy, w, h
+
+
+def _next_size(side: int, sizes: Sequence[int], step: int) -> int:
+    return sizes[min(max(sizes.index(side) + step, 0), len(sizes) - 1)]
+
+
+def _resample(boxes: list[Box], limits: PatchLimits, rng: np.random.Generator) -> None:
+    gain = len(boxes) == 1 or (len(boxes) < limits.max_patches and rng.random() < 0.5)
+    if gain and len(boxes) < limits.max_patches:
+        boxes.append(limits.random_box(rng))
+    elif len(boxes) > 1:
+        boxes.pop(int(rng.integers(len(boxes))))
 
 
 class PatchProblem(Problem):
@@ -132,8 +197,8 @@ def make_algorithm(options: EvolutionConfig) -> GA | NSGA2:
 def search(context: SearchContext) -> Architecture:
     """Evolve, and return the fittest genome (two objectives: the knee of the front)."""
     options: EvolutionConfig = context.options
-    device, history, snapshots, state = context.open()
-    evaluations = Evaluations(context, options, device, snapshots, state)
+    session = context.open()
+    evaluations, history = Evaluations(session, options), session.history
     algorithm = make_algorithm(options)
     problem = PatchProblem(evaluations, options)
     algorithm.setup(
@@ -237,31 +302,3 @@ def final_row(chosen: Genome, evaluations: Evaluations, options: EvolutionConfig
         "cache_hits": evaluations.hits,
         "front": front_rows(evaluations, options),
     }
-
-
-def random_search(context: SearchContext, evaluations_wanted: int, options: Any) -> Architecture:
-    """Draw as many genomes, train each as evolution does, and return the one of the highest fitness."""
-    from fernas.core.seeds import rng
-
-    device, history, snapshots, state = context.open()
-    evaluations = Evaluations(context, options, device, snapshots, state)
-    limits: PatchLimits = evaluations.limits
-    for number in range(evaluations_wanted):
-        genome = limits.random_genome(rng(context.seed, "genome", number))
-        (result,) = evaluations([genome])
-        if number < len(history.rows):
-            continue  # replayed
-        best = evaluations.best()
-        row = {
-            "candidate": number,
-            "patches": [list(box) for box in genome],
-            "fitness": evaluations.fitness(result),
-            "best_fitness": evaluations.fitness(evaluations.known[best]),
-            **{name: result[name] for name in ("accuracy", "uar", "loss", "params")},
-            "cache_hits": evaluations.hits,
-            "spent_macs": context.budget.spent,
-        }
-        names = ("fitness", "best_fitness", "uar", "params", "spent_macs")
-        history.add(row, **{name: row[name] for name in names})
-    evaluations.save()
-    return evaluations.architecture(evaluations.best())

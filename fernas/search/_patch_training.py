@@ -14,7 +14,7 @@ from fernas.learn.arrays import ArrayPart
 from fernas.learn.batches import epoch_batches
 from fernas.learn.config import effective_batch
 from fernas.metrics import accuracy, uar
-from fernas.search._patches_config import PatchTrainConfig
+from fernas.search._patch_options import PatchTrainConfig
 from fernas.spaces.complexity import count_parameters, macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.patch_networks import PatchNetwork, WholeFaceNetwork

@@ -6,30 +6,28 @@ paper's section 3.
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fernas.core.architecture import Architecture, CellsArchitecture
 from fernas.core.errors import ContractError
-from fernas.search._darts import FirstOrder, run_epochs
-from fernas.search._pcdarts_config import PcdartsConfig, partial_cost
+from fernas.search._supernet_options import partial_cost
+from fernas.search._supernet_search import SupernetSearch, run_alone
 from fernas.search.context import SearchContext
+from fernas.search.pcdarts import PcdartsConfig
 from fernas.spaces.cell_space import space_of
 from fernas.spaces.supernet import discretise_weights
 from fernas.spaces.supernet.partial import PartialNetwork, edge_weights
 
 
-class PartialChannels(FirstOrder):
+class PartialChannels(SupernetSearch):
     """One search; beside the alphas its architecture step learns a weight per edge."""
 
-    def __init__(self, context: SearchContext, device: torch.device) -> None:
-        super().__init__(context, context.network.cells, device)
+    options: PcdartsConfig
 
     def cost(self, shape: tuple[int, int, int]) -> float:
         """Multiply-accumulates of the supernet on one image (C, H, W), forward."""
-        context = self.context
-        return partial_cost(context.space_name, context.network, shape, len(context.classes), context.options.share)
+        return partial_cost(self.context.size.of_one_image(shape), self.options.share)
 
     def make_net(self) -> PartialNetwork:
         """The supernet with fresh weights."""
@@ -41,7 +39,7 @@ class PartialChannels(FirstOrder):
             context.input_shape[0],
             len(context.classes),
             stem=context.network.stem,
-            share=context.options.share,
+            share=self.options.share,
         )
 
     def alphas(self) -> tuple[Tensor, Tensor]:
@@ -55,7 +53,7 @@ class PartialChannels(FirstOrder):
         return normal, reduce
 
     def discretised(self) -> CellsArchitecture:
-        """What alphas and betas say now."""
+        """The architecture of the present alphas and betas."""
         return discretise_products(self.context.space_name, self.alphas(), self.betas())
 
     def epoch(self, epoch: int) -> dict[str, Any]:
@@ -77,15 +75,11 @@ def discretise_products(space: str, alphas: tuple[Tensor, Tensor], betas: tuple[
 def search(context: SearchContext) -> Architecture:
     """One search with the number of cells of the final network."""
     options: PcdartsConfig = context.options
-    if not len(context.weights) or not len(context.selection):
-        raise ContractError(
-            f"search: weights and selection need samples, got {len(context.weights)} and {len(context.selection)}"
-        )
     if context.network.channels % options.share:
         raise ContractError(
             f"PC-DARTS: network.channels {context.network.channels} can't be divided by share {options.share}"
         )
-    device, history, snapshots, state = context.open()
-    engine = PartialChannels(context, device)
-    run_epochs(engine, history, snapshots.nested({}, "engine"), state["engine"] if state else None)
+    session = context.open()
+    engine = PartialChannels(context, session.device)
+    run_alone(engine, session)
     return engine.discretised().model_copy(update={"network": context.network_block()})

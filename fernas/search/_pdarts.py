@@ -11,25 +11,23 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fernas.core.architecture import Architecture, CellsArchitecture
-from fernas.core.errors import ContractError
-from fernas.search._darts import SKIP, FirstOrder, note_kernels, run_epochs
-from fernas.search._pdarts_config import PdartsConfig, Stage
+from fernas.search._supernet_search import SKIP, SupernetSearch, note_kernels, run_epochs
 from fernas.search.context import SearchContext
+from fernas.search.pdarts import PdartsConfig, Stage
 from fernas.spaces.cell_space import CellSpace, edge_list, space_of
 from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.supernet import discretise_weights
-from fernas.spaces.supernet.plain import Network
+from fernas.spaces.supernet.plain import KINDS, Network
 
-KINDS = ("normal", "reduce")
 Kept = dict[str, dict[int, tuple[str, ...]]]  # kind -> edge -> operations that remain
 
 
-class Progressive(FirstOrder):
+class Progressive(SupernetSearch):
     """First-order steps of one stage, on the operations that remain, with dropout behind its skip connections."""
 
     def __init__(self, context: SearchContext, stage: Stage, kept: Kept, device: torch.device) -> None:
         self.stage, self.kept = stage, kept
-        super().__init__(context, stage.cells, device)
+        super().__init__(context, device, stage.cells)
 
     def make_net(self) -> Network:
         """The supernet of the stage with fresh weights and alphas."""
@@ -93,23 +91,22 @@ def limit_skips(space: CellSpace, normal: Tensor, reduce: Tensor, limit: int | N
     other = F.softmax(reduce.detach().double().cpu(), -1)
     column, edges = space.operations.index(SKIP), edge_list(space.nodes)
     while True:
-        found = discretise_weights(space, table, other)
-        taken = [edges.index((i // 2, source)) for i, (name, source) in enumerate(found.normal) if name == SKIP]
-        if limit is None or len(taken) <= limit:
-            return found
-        taken.sort(key=lambda edge: (-float(table[edge, column]), edge))
-        table[taken[limit:], column] = 0.0
+        architecture = discretise_weights(space, table, other)
+        skipping = [
+            edges.index((i // 2, source)) for i, (name, source) in enumerate(architecture.normal) if name == SKIP
+        ]
+        if limit is None or len(skipping) <= limit:
+            return architecture
+        skipping.sort(key=lambda edge: (-float(table[edge, column]), edge))
+        table[skipping[limit:], column] = 0.0
 
 
 def search(context: SearchContext) -> Architecture:
     """All stages one after another; a killed search continues in the epoch of its last checkpoint."""
     options: PdartsConfig = context.options
     space = space_of(context.space_name)
-    if not len(context.weights) or not len(context.selection):
-        raise ContractError(
-            f"search: weights and selection need samples, got {len(context.weights)} and {len(context.selection)}"
-        )
-    device, history, snapshots, state = context.open()
+    session = context.open()
+    snapshots, state = session.snapshots, session.state
     note_kernels(context)
     done: list[dict[str, Tensor]] = list(state["stages"]) if state else []
     for stage in options.stages(context.network, space.name):
@@ -118,10 +115,10 @@ def search(context: SearchContext) -> Architecture:
         kept: Kept = {}
         if done:
             kept = {kind: strongest_operations(space, done[-1][kind], stage.operations) for kind in KINDS}
-        engine = Progressive(context, stage, kept, device)
-        running = state.get("engine") if state and stage.number == len(state["stages"]) else None
-        alphas = run_epochs(engine, history, snapshots.nested({"stages": list(done)}, "engine"), running)
+        engine = Progressive(context, stage, kept, session.device)
+        resume = state.get("engine") if state and stage.number == len(state["stages"]) else None
+        alphas = run_epochs(engine, session.history, snapshots.nested({"stages": list(done)}, "engine"), resume)
         done.append(dict(zip(KINDS, alphas, strict=True)))
         snapshots.save({"stages": list(done)})
-    found = limit_skips(space, done[-1]["normal"], done[-1]["reduce"], options.max_skips)
-    return found.model_copy(update={"network": context.network_block()})
+    architecture = limit_skips(space, done[-1]["normal"], done[-1]["reduce"], options.max_skips)
+    return architecture.model_copy(update={"network": context.network_block()})

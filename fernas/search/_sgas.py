@@ -9,6 +9,7 @@ Criteria 1 and 2 as the authors' code and Auto-FERNet's compute them: P = softma
 criterion 1 = norm(S_EI) norm(S_SC), criterion 2 = criterion 1 x norm(S_SS), norm = min-max over all edges.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,22 +20,22 @@ from torch import Tensor
 from fernas.core.architecture import Architecture, CellsArchitecture
 from fernas.core.errors import ContractError
 from fernas.learn.batches import CyclingBatches
-from fernas.search._darts import Batch, FirstOrder, note_kernels, run_epochs
-from fernas.search._darts_config import seen
-from fernas.search._sgas_config import KEPT, SgasConfig, batch_of, edge_macs
+from fernas.search._supernet_options import edge_macs
+from fernas.search._supernet_search import Batch, SupernetSearch, note_kernels, run_alone
 from fernas.search.context import SearchContext
+from fernas.search.sgas import INPUTS, SgasConfig, batch_of
 from fernas.spaces.cell_space import CellSpace, edge_list, space_of
 from fernas.spaces.operations import search_operation
 from fernas.spaces.supernet import architecture_of, discretise
+from fernas.spaces.supernet.plain import KINDS
 
-KINDS = ("normal", "reduce")
+Decisions = dict[int, str | None]  # edge -> its operation, None for a pruned edge
 COMPLEXITY_CHANNELS = 12  # width at which the published penalty counts an operation's parameters
-Decisions = dict[int, str | None]
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What one epoch says about the edges of one kind of cell; all float64 (edges,), p (edges, operations but none)."""
+    """The criteria of one kind of cell after an epoch: float64 (edges,), p (edges, operations but `none`)."""
 
     importance: Tensor
     certainty: Tensor
@@ -95,7 +96,7 @@ def decide(
     after: Decisions = {**decided, edge: name}
     node = edges[edge][0]
     entering = [e for e, (target, _) in enumerate(edges) if target == node]
-    if sum(after.get(e) is not None for e in entering) == KEPT:
+    if sum(after.get(e) is not None for e in entering) == INPUTS:
         after.update({e: None for e in entering if e not in after})
     return dict(sorted(after.items())), (edge, name)
 
@@ -141,36 +142,39 @@ def remaining_macs(
     return total
 
 
-class Sgas(FirstOrder):
-    """The first-order search whose edges are decided one by one; decided edges cost one operation, pruned ones none."""
+class Sgas(SupernetSearch):
+    """A search whose edges are decided one by one; decided edges cost one operation, pruned ones none."""
+
+    options: SgasConfig
 
     def __init__(self, context: SearchContext, device: torch.device) -> None:
-        options: SgasConfig = context.options
-        cells, channels = options.size(context.network)
-        self.plan: SgasConfig = options
         self.space = space_of(context.space_name)
         self.columns = choices(self.space)
         self.decided: dict[str, Decisions] = {kind: {} for kind in KINDS}
         self.stored: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
         self.shares = parameter_shares(self.space)
-        super().__init__(context, cells, device, channels)
-        self._count_macs()
+        super().__init__(context, device, *context.options.supernet_size(context.network))
+
+    def cost(self, shape: tuple[int, int, int]) -> float:
+        """Multiply-accumulates of what is left of the supernet on one image (C, H, W), forward."""
+        base, tables = edge_macs(self.context.size.of_one_image(shape), self.cells, self.channels)
+        return remaining_macs(base, tables, self.decided, self.space)
 
     def learns_alphas(self, epoch: int) -> bool:
         """As the first order; not when every edge is decided: nothing depends on alphas then."""
-        return super().learns_alphas(epoch) and self.decisions < self.plan.decisions(self.space.name)
+        return super().learns_alphas(epoch) and self.decisions < self.options.decisions(self.space.name)
 
     def alpha_step(self, selection: Batch, train: Batch) -> float:
         """Adam on the undecided alphas with the penalty; decided ones keep their values (no decay, no momentum)."""
         loss = self.alpha_gradients(selection, train)
         alphas = self.net.alphas()
-        if self.plan.complexity != "none" and self.plan.complexity_weight:
-            term = complexity_term(list(alphas), self.decided, self.shares, self.plan.complexity)
+        if self.options.complexity != "none" and self.options.complexity_weight:
+            term = complexity_term(list(alphas), self.decided, self.shares, self.options.complexity)
             if term.requires_grad:
                 for alpha, extra in zip(alphas, torch.autograd.grad(term, alphas, allow_unused=True), strict=True):
                     if extra is not None:
                         assert alpha.grad is not None
-                        alpha.grad.add_(extra, alpha=self.plan.complexity_weight)
+                        alpha.grad.add_(extra, alpha=self.options.complexity_weight)
         before = [alpha.detach().clone() for alpha in alphas]
         self.adam.step()
         with torch.no_grad():
@@ -185,17 +189,17 @@ class Sgas(FirstOrder):
         batch = self.train.batch
         row = super().epoch(epoch)
         row["batch"] = batch
-        deciding = self.plan.decides(epoch, self.space.name)
+        deciding = self.options.decides(epoch, self.space.name)
         for kind, alpha in zip(KINDS, self.net.alphas(), strict=True):
-            scores = edge_scores(alpha, self.columns, self.stored[kind], self.plan.criterion)
-            self.stored[kind] = [*self.stored[kind], scores.p][-self.plan.history_size :]
+            scores = edge_scores(alpha, self.columns, self.stored[kind], self.options.criterion)
+            self.stored[kind] = [*self.stored[kind], scores.p][-self.options.history_size :]
             for name in ("importance", "certainty", "stability", "score"):
                 row[f"{name}_{kind}"] = [round(float(v), 9) for v in getattr(scores, name)]
             if deciding:
                 self.decided[kind], (edge, operation) = decide(scores, self.decided[kind], self.space)
                 row[f"decision_{kind}"] = [edge, operation]
-        term = complexity_term(list(self.net.alphas()), self.decided, self.shares, self.plan.complexity)
-        row["complexity"] = float(term.detach()) * self.plan.complexity_weight
+        term = complexity_term(list(self.net.alphas()), self.decided, self.shares, self.options.complexity)
+        row["complexity"] = float(term.detach()) * self.options.complexity_weight
         if deciding:
             self._decisions_made()
         for kind in KINDS:
@@ -212,23 +216,14 @@ class Sgas(FirstOrder):
         """The supernet skips what is decided, the meter counts what is left, batches grow where that is asked for."""
         for kind in KINDS:
             self.net.set_decisions(kind, self.decided[kind])
-        self._count_macs()
+        self.count_macs()
         for name, part in (("train", self.context.weights), ("select", self.context.selection)):
             order: CyclingBatches = getattr(self, name)
-            size = batch_of(self.plan, self.decisions, len(part))
+            size = batch_of(self.options, self.decisions, len(part))
             if size != order.batch:
                 grown = CyclingBatches(len(part), size, order.seed)
                 grown.load({"passed": order.passed + 1, "position": 0})
                 setattr(self, name, grown)
-
-    def _count_macs(self) -> None:
-        network, classes = self.context.network, len(self.context.classes)
-        shape = self.context.input_shape
-        self.macs_train, self.macs_full = (
-            remaining_macs(*edge_macs(self.space.name, self.cells, self.channels, size, classes, network.stem),
-                           self.decided, self.space)
-            for size in (seen(self.plan.augment, shape), shape)
-        )  # fmt: skip
 
     def discretised(self) -> CellsArchitecture:
         """The decisions; before the last one, what DARTS' rule would choose on the alphas as they are."""
@@ -255,15 +250,10 @@ class Sgas(FirstOrder):
 
 def search(context: SearchContext) -> Architecture:
     """Search until every edge is decided; the decisions are the architecture."""
-    if not len(context.weights) or not len(context.selection):
-        raise ContractError(
-            f"search: weights and selection need samples, got {len(context.weights)} and {len(context.selection)}"
-        )
-    options: SgasConfig = context.options
-    epochs = options.total_epochs(context.space_name)
-    context.options = options.model_copy(update={"epochs": epochs})
-    device, history, snapshots, state = context.open()
-    note_kernels(context)
-    engine = Sgas(context, device)
-    run_epochs(engine, history, snapshots, state if state and "state" in state else None)
+    epochs = context.options.total_epochs(context.space_name)
+    planned = dataclasses.replace(context, options=context.options.model_copy(update={"epochs": epochs}))
+    session = planned.open()
+    note_kernels(planned)
+    engine = Sgas(planned, session.device)
+    run_alone(engine, session)
     return engine.discretised().model_copy(update={"network": context.network_block()})

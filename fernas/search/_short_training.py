@@ -18,6 +18,16 @@ from fernas.spaces.networks import build_network
 
 
 @dataclass(frozen=True)
+class ShortTraining:
+    """How candidates are trained: options, the seed (the same for each), where, and where a training saves."""
+
+    config: FitConfig
+    seed: int
+    device: torch.device
+    snapshots: Snapshots
+
+
+@dataclass(frozen=True)
 class Trained:
     """What became of a candidate.
 
@@ -33,16 +43,14 @@ class Trained:
 
 
 def train_and_score(
-    context: SearchContext,
-    architecture: Architecture,
-    config: FitConfig,
-    seed: int,
-    device: torch.device,
-    snapshots: Snapshots,
-    resume: dict[str, Any] | None,
+    context: SearchContext, architecture: Architecture, training: ShortTraining, resume: dict[str, Any] | None
 ) -> Trained:
-    """Train from scratch; the last epoch counts, so that nothing but the selection part says how good it is."""
-    torch.manual_seed(derive_seed(seed, "init"))
+    """Train from scratch; the last epoch counts, so that the selection part alone ranks the candidates.
+
+    `resume` is the saved state of an interrupted training of this candidate, or None.
+    """
+    config = training.config
+    torch.manual_seed(derive_seed(training.seed, "init"))
     net = build_network(architecture)
     nothing = ArrayPart(context.weights.source, context.weights.rows[:0], context.weights.labels[:0], [], [])
     fitted = fit(
@@ -51,11 +59,11 @@ def train_and_score(
         nothing,
         config=config.model_copy(update={"select": "last"}),
         classes=len(context.classes),
-        seed=seed,
-        device=device,
-        hooks=Hooks(snapshots=snapshots, resume=resume, on_step=context.log.heartbeat),
+        seed=training.seed,
+        device=training.device,
+        hooks=Hooks(snapshots=training.snapshots, resume=resume, on_step=context.log.heartbeat),
     )
-    scores = evaluate(net, context.selection, config.augment, len(context.classes), device)
+    scores = evaluate(net, context.selection, config.augment, len(context.classes), training.device)
     per_image = macs(architecture)
     context.budget.spend(per_image, fitted.images)
     context.budget.spend(per_image, len(context.selection), backward=False)

@@ -1,8 +1,9 @@
 """The contract of search methods: what they are given, what they declare. Importable without torch."""
 
+import dataclasses
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from fernas.core.architecture import Architecture, Network
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
+from fernas.core.errors import ContractError
 from fernas.core.run_log import RunLog
 
 if TYPE_CHECKING:
@@ -19,17 +21,41 @@ if TYPE_CHECKING:
 
     from fernas.learn.arrays import ArrayPart
     from fernas.learn.history import History, Snapshots
+    from fernas.learn.runtime import Stopwatch
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PartSizes:
-    """How many samples the parts of a training side hold."""
+    """How many samples the parts of a train split hold."""
 
-    weights: int
-    selection: int
-    inner_validation: int
+    weights: int = 0
+    selection: int = 0
+    inner_validation: int = 0
+
+
+@dataclass(frozen=True)
+class SearchSize:
+    """How large a search is: all that its budget depends on beside its options.
+
+    Attributes:
+        space: name of the search space; empty for a fixed network.
+        network: size of the network that is searched.
+        classes: number of classes.
+        input_shape: (C, H, W) of one image.
+        parts: number of samples of each part.
+    """
+
+    space: str
+    network: NetworkConfig
+    classes: int
+    input_shape: tuple[int, int, int]
+    parts: PartSizes = PartSizes()
+
+    def of_one_image(self, input_shape: tuple[int, int, int] | None = None) -> "SearchSize":
+        """The same without samples, for images of this shape: the key under which the cost of an image is cached."""
+        return dataclasses.replace(self, input_shape=input_shape or self.input_shape, parts=PartSizes())
 
 
 @dataclass(frozen=True)
@@ -42,9 +68,10 @@ class SearchPlugin:
         Config: its options (a pydantic model; unknown keys are refused).
         run: the search.
         skip: why the method makes no sense on a space (None: no space, a fixed network), or None when it does.
-        uses_data: False for methods that look at no sample.
-        budget: the multiply-accumulates that a run spends, known beforehand, or None when only a limit decides.
-        budget_exact: False where what is spent depends on what is found; `budget` is then its expectation.
+        uses_data: False for methods that look at no sample; they spend nothing.
+        budget: the multiply-accumulates that a run spends, known beforehand, from its options and size; None when only
+            a limit decides. Not asked where `uses_data` is False.
+        budget_exact: False where what is spent depends on the course of the search; `budget` is its expectation then.
     """
 
     name: str
@@ -53,31 +80,38 @@ class SearchPlugin:
     run: "Callable[[SearchContext], Architecture]"
     skip: Callable[[str | None], str | None]
     uses_data: bool = True
-    budget: "Callable[[Any, str, NetworkConfig, int, tuple[int, int, int], PartSizes], float] | None" = None
+    budget: Callable[[Any, SearchSize], float] | None = None
     budget_exact: bool = True
 
 
-@dataclass
+def _stopwatch() -> "Stopwatch":
+    from fernas.learn.runtime import Stopwatch
+
+    return Stopwatch()
+
+
+@dataclass(frozen=True)
 class SearchContext:
     """What a search is given; never a test sample.
 
     Attributes:
         space: name of the search space, or None for a fixed network.
-        weights, selection, inner_validation: the parts of the training side. Weights are learned on the first,
+        weights, selection, inner_validation: the parts of the train split. Weights are learned on the first,
             architectures chosen on the second; the third takes no gradient and no fitness.
         classes: class names in their order.
         input_shape: (C, H, W) of one image.
         options: the plug-in's validated options.
         network: size of the network that is searched.
         seed: base seed; derive streams from it by name.
-        device: `auto`, `cpu` or `cuda`.
-        threads: torch threads.
         budget: meter of multiply-accumulates, with a limit where one is set.
         checkpoint: where to save, outside the declared outputs.
         log: metrics and status for tracking.
         history_path: search.jsonl, one row per epoch, generation or candidate.
+        device: `auto`, `cpu` or `cuda`.
+        threads: torch threads.
         source: the architecture of another run that this method starts from, or None.
         reference: the options of the method whose budget limits this one (`budget_from`), or None.
+        watch: wall and core seconds, continued over interruptions.
     """
 
     space: str | None
@@ -97,8 +131,7 @@ class SearchContext:
     threads: int = 1
     source: Path | None = None
     reference: Any = None
-    _resumed: dict[str, Any] | None = None
-    _watch: Any = None
+    watch: "Stopwatch" = field(default_factory=_stopwatch)
 
     @property
     def space_name(self) -> str:
@@ -106,6 +139,12 @@ class SearchContext:
         if self.space is None:
             raise ValueError("this search needs a space")
         return self.space
+
+    @property
+    def size(self) -> SearchSize:
+        """What the budget depends on."""
+        parts = PartSizes(len(self.weights), len(self.selection), len(self.inner_validation))
+        return SearchSize(self.space or "", self.network, len(self.classes), self.input_shape, parts)
 
     def network_block(self, cells: int | None = None) -> Network:
         """The `network` block that fernas writes into the architecture."""
@@ -118,11 +157,22 @@ class SearchContext:
             input=self.input_shape,
         )
 
-    def open(self) -> "tuple[torch.device, History, Snapshots, dict[str, Any] | None]":
-        """Prepare torch and continue from a checkpoint: device, history, snapshots and the method's own saved state."""
-        from fernas.learn.history import History, Snapshots
-        from fernas.learn.runtime import Stopwatch, prepare
+    def open(self, needs_samples: bool = True) -> "SearchSession":
+        """Prepare torch and continue from a checkpoint.
 
+        Args:
+            needs_samples: False for methods that look at no sample.
+
+        Raises:
+            ContractError: the weights part or the selection part is empty.
+        """
+        from fernas.learn.history import History, Snapshots
+        from fernas.learn.runtime import prepare
+
+        if needs_samples and not (len(self.weights) and len(self.selection)):
+            raise ContractError(
+                f"search: weights and selection need samples, got {len(self.weights)} and {len(self.selection)}"
+            )
         device = prepare(self.seed, self.threads, self.device)
         history = History(self.history_path, self.log)
         snapshots = Snapshots(self.checkpoint, lambda: {"common": self._common(history)})
@@ -130,15 +180,34 @@ class SearchContext:
         if state is not None:
             history.load(state["common"]["history"])
             self.budget.load(state["common"]["budget"])
+            self.watch.load(state["common"]["watch"])
             logger.info("search continues after %d rows of its history", len(history.rows))
-        self._watch = Stopwatch(None if state is None else state["common"]["watch"])
-        return device, history, snapshots, state
+        return SearchSession(self, device, history, snapshots, state)
 
     def _common(self, history: "History") -> dict[str, Any]:
-        return {"history": history.state(), "budget": self.budget.state(), "watch": self._watch.state()}
+        return {"history": history.state(), "budget": self.budget.state(), "watch": self.watch.state()}
 
     def cost(self) -> dict[str, Any]:
         """What the search has cost so far (for cost.json)."""
-        from fernas.learn.runtime import Stopwatch, cost, pick_device
+        from fernas.learn.runtime import cost, pick_device
 
-        return cost(self._watch or Stopwatch(), self.budget.spent, pick_device(self.device))
+        return cost(self.watch, self.budget.spent, pick_device(self.device))
+
+
+@dataclass(frozen=True)
+class SearchSession:
+    """An open search: its context beside what torch and a resumed run need.
+
+    Attributes:
+        context: what the search is given.
+        device: where it computes.
+        history: rows of search.jsonl.
+        snapshots: when and how it saves.
+        state: the method's own saved state, or None at the start.
+    """
+
+    context: SearchContext
+    device: "torch.device"
+    history: "History"
+    snapshots: "Snapshots"
+    state: dict[str, Any] | None

@@ -1,32 +1,32 @@
 """Differentiable search, second order: the alphas' gradient looks one weights step ahead (DARTS, equations 7 and 8)."""
 
+from pydantic import Field
+
 from fernas.core.architecture import Architecture
-from fernas.core.config import NetworkConfig
-from fernas.search import _darts_config
-from fernas.search._darts_config import SecondOrderConfig
-from fernas.search.context import PartSizes, SearchContext, SearchPlugin
+from fernas.search import darts_first
+from fernas.search._supernet_options import skip
+from fernas.search.context import SearchContext, SearchPlugin, SearchSize
+
+LOOK_AHEAD_PASSES = 3  # over the weights batch in an alpha step: the look-ahead, then w+ and w-
+
+
+class SecondOrderConfig(darts_first.DartsConfig):
+    """As the first order, with the size of the finite difference."""
+
+    epsilon: float = Field(default=0.01, gt=0, description="numerator of the finite difference's step")
+
+
+def budget(options: SecondOrderConfig, size: SearchSize) -> float:
+    """As the first order, and three more passes over the weights batch per alpha step."""
+    return darts_first.budget(options, size, LOOK_AHEAD_PASSES)
 
 
 def run(context: SearchContext) -> Architecture:
     """Search with the unrolled step."""
     from fernas.search._darts import search
-    from fernas.search._unrolled import SecondOrder
+    from fernas.search._darts_second import SecondOrder
 
     return search(context, SecondOrder)
 
 
-def budget(
-    options: SecondOrderConfig,
-    space: str,
-    network: NetworkConfig,
-    classes: int,
-    input_shape: tuple[int, int, int],
-    sizes: PartSizes,
-) -> float:
-    """As the first order, and three more passes over the weights batch per alpha step (look-ahead, w+, w-)."""
-    return _darts_config.budget(options, space, network, classes, input_shape, sizes, look_ahead_passes=3)
-
-
-PLUGIN = SearchPlugin(
-    "darts_second", "DARTS search, second order", SecondOrderConfig, run, _darts_config.skip, budget=budget
-)
+PLUGIN = SearchPlugin("darts_second", "DARTS search, second order", SecondOrderConfig, run, skip, budget=budget)

@@ -1,21 +1,21 @@
 """No search: patches on eyes and mouth, placed by hand, of as many parameters as the run in `params_from` found."""
 
 from fernas.core.architecture import Architecture, Network
-from fernas.search import _patches_config
-from fernas.search._hand_made import ShareConfig, budget, eyes_and_mouth, other_boxes, wanted_area
+from fernas.search._patch_controls import ShareConfig, eyes_and_mouth, other_boxes, wanted_area
+from fernas.search._patch_options import skip
 from fernas.search.context import SearchContext, SearchPlugin
 from fernas.spaces.patches import to_architecture
 
 
 class EyesMouthConfig(ShareConfig):
-    """Nothing else to set: the places are ours, in fernas/search/_hand_made.py."""
+    """Nothing else to set: the places are ours, in fernas/search/_patch_controls.py."""
 
 
 def run(context: SearchContext) -> Architecture:
     """The hand-made architecture; looks at no sample."""
-    context.open()
+    context.open(needs_samples=False)
     face_px = context.input_shape[1]
-    boxes = other_boxes(context.source, context)
+    boxes = other_boxes(context)
     genome = eyes_and_mouth(face_px, wanted_area(boxes, context.options.share, face_px))
     return to_architecture(genome, face_px, Network(classes=len(context.classes), input=context.input_shape))
 
@@ -25,7 +25,6 @@ PLUGIN = SearchPlugin(
     "eyes and mouth by hand",
     EyesMouthConfig,
     run,
-    _patches_config.skip,
+    skip,
     uses_data=False,
-    budget=budget,
 )

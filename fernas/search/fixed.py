@@ -3,10 +3,9 @@
 from pydantic import Field, field_validator
 
 from fernas.core.architecture import Architecture, NamedArchitecture, Network
-from fernas.core.config import NetworkConfig
 from fernas.core.errors import did_you_mean
 from fernas.learn.config import Options
-from fernas.search.context import PartSizes, SearchContext, SearchPlugin
+from fernas.search.context import SearchContext, SearchPlugin
 
 NAMES = ("small_cnn", "whole_face", "linear_svm", "mobilenet_v2", "resnet18", "resnet50", "vgg16", "vgg19")
 
@@ -29,7 +28,7 @@ class FixedConfig(Options):
 
 def run(context: SearchContext) -> Architecture:
     """The architecture file of the named network."""
-    context.open()
+    context.open(needs_samples=False)
     block = Network(classes=len(context.classes), input=context.input_shape)
     return NamedArchitecture(name=context.options.name, network=block)
 
@@ -39,16 +38,4 @@ def skip(space: str | None) -> str | None:
     return None if space is None else "a fixed network has no search space; leave `space` out"
 
 
-def budget(
-    options: FixedConfig,
-    space: str,
-    network: NetworkConfig,
-    classes: int,
-    input_shape: tuple[int, int, int],
-    sizes: PartSizes,
-) -> float:
-    """Nothing is spent."""
-    return 0.0
-
-
-PLUGIN = SearchPlugin("fixed", "fixed network", FixedConfig, run, skip, uses_data=False, budget=budget)
+PLUGIN = SearchPlugin("fixed", "fixed network", FixedConfig, run, skip, uses_data=False)

@@ -5,9 +5,9 @@ from typing import Any
 from pydantic import Field
 
 from fernas.core.architecture import Architecture
-from fernas.core.errors import ConfigError, ContractError
+from fernas.core.errors import ConfigError
 from fernas.learn.config import FitConfig, Options
-from fernas.search import _darts_config
+from fernas.search._supernet_options import skip
 from fernas.search.context import SearchContext, SearchPlugin
 
 
@@ -25,56 +25,48 @@ def run(context: SearchContext) -> Architecture:
     """Draw, train, score on the selection part, until the next candidate would pass the budget; at least one."""
     from fernas.core.architecture import parse_architecture
     from fernas.core.seeds import derive_seed, rng
-    from fernas.search._short_training import train_and_score
+    from fernas.search._short_training import ShortTraining, train_and_score
     from fernas.spaces.complexity import macs
     from fernas.spaces.sampling import random_architecture
 
     options: RandomConfig = context.options
     if context.budget.limit_macs is None and options.candidates is None:
         raise ConfigError("random: needs a budget (methods.<name>.budget_from) or search_options.candidates")
-    if not len(context.weights) or not len(context.selection):
-        raise ContractError(
-            f"random: weights and selection need samples, got {len(context.weights)} and {len(context.selection)}"
-        )
-    device, history, snapshots, state = context.open()
+    session = context.open()
+    snapshots, state = session.snapshots, session.state
     best: dict[str, Any] = state["best"] if state else {"score": [], "architecture": None}
     number = int(state["number"]) if state else 0
     running = state.get("fit") if state else None
-    per_fit = options.train.epochs * len(context.weights)
+    seed = derive_seed(context.seed, "candidate-training")  # the same for each candidate
     while options.candidates is None or number < options.candidates:
-        architecture = random_architecture(
-            context.space_name, rng(context.seed, "candidate", number), context.network_block()
-        )
+        generator = rng(context.seed, "candidate", number)
+        architecture = random_architecture(context.space_name, generator, context.network_block())
         per_image = macs(architecture)
-        price = per_image * (3 * per_fit + len(context.selection))
+        price = per_image * (3 * options.train.epochs * len(context.weights) + len(context.selection))
         if number and price > context.budget.remaining:
             break
-        seed = derive_seed(context.seed, "candidate-training")  # the same for each candidate
         inner = snapshots.nested({"best": best, "number": number}, "fit")
-        trained = train_and_score(context, architecture, options.train, seed, device, inner, running)
+        training = ShortTraining(options.train, seed, session.device, inner)
+        trained = train_and_score(context, architecture, training, running)
         running, scores = None, trained.scores
         key = [scores["uar"], -scores["loss"]]
         if best["architecture"] is None or key > best["score"]:
             best = {"score": key, "architecture": architecture.model_dump(mode="json")}
-        history.add(
-            {
-                "candidate": number,
-                "normal": [list(pair) for pair in architecture.normal],
-                "reduce": [list(pair) for pair in architecture.reduce],
-                "macs": per_image,
-                "train_loss": trained.loss,
-                **{f"selection_{name}": value for name, value in scores.items()},
-                "best_selection_uar": best["score"][0],
-                "spent_macs": context.budget.spent,
-            },
-            selection_uar=scores["uar"],
-            best_selection_uar=best["score"][0],
-            train_loss=trained.loss,
-            spent_macs=context.budget.spent,
-        )
+        row = {
+            "candidate": number,
+            "normal": [list(pair) for pair in architecture.normal],
+            "reduce": [list(pair) for pair in architecture.reduce],
+            "macs": per_image,
+            "train_loss": trained.loss,
+            **{f"selection_{name}": value for name, value in scores.items()},
+            "best_selection_uar": best["score"][0],
+            "spent_macs": context.budget.spent,
+        }
+        tracked = ("selection_uar", "best_selection_uar", "train_loss", "spent_macs")
+        session.history.add(row, **{name: row[name] for name in tracked})
         number += 1
         snapshots.save({"best": best, "number": number})
     return parse_architecture(best["architecture"])
 
 
-PLUGIN = SearchPlugin("random", "random search, same budget", RandomConfig, run, _darts_config.skip)
+PLUGIN = SearchPlugin("random", "random search, same budget", RandomConfig, run, skip)

@@ -1,8 +1,8 @@
 """No search: patches at random places, none selected, with the sizes of those that the run in `params_from` found."""
 
 from fernas.core.architecture import Architecture, Network
-from fernas.search import _patches_config
-from fernas.search._hand_made import ShareConfig, budget, other_boxes
+from fernas.search._patch_controls import ShareConfig, other_boxes
+from fernas.search._patch_options import skip
 from fernas.search.context import SearchContext, SearchPlugin
 from fernas.spaces.patches import PatchLimits, canonical_order, to_architecture
 
@@ -15,9 +15,9 @@ def run(context: SearchContext) -> Architecture:
     """Draw once; looks at no sample."""
     from fernas.core.seeds import rng
 
-    context.open()
+    context.open(needs_samples=False)
     face_px, random = context.input_shape[1], rng(context.seed, "boxes")
-    sizes = other_boxes(context.source, context)
+    sizes = other_boxes(context)
     if sizes is None:
         limits = PatchLimits.of(face_px, 4, False, 1 / 12, 1 / 3, context.options.share)
         genome = limits.random_genome(random)
@@ -36,7 +36,6 @@ PLUGIN = SearchPlugin(
     "random places, not selected",
     RandomBoxesConfig,
     run,
-    _patches_config.skip,
+    skip,
     uses_data=False,
-    budget=budget,
 )

@@ -11,7 +11,7 @@ from fernas.core.config import MethodConfig, validate_section
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import read_json, read_npy, write_json, write_text
 from fernas.learn.job import JobInputs, JobKind, JobTools, run_job
-from fernas.search.context import PartSizes, SearchContext, SearchPlugin
+from fernas.search.context import PartSizes, SearchContext, SearchPlugin, SearchSize
 
 SEARCH = JobKind("search", "search.jsonl", ("architecture.json", "cell.svg", "cost.json"))
 PARTS = ("weights", "selection", "inner_validation")
@@ -88,17 +88,21 @@ def scope_parts(document: dict[str, Any], scope: str, fold_group: int) -> dict[s
 
 
 def search_budget_macs(
-    method: MethodConfig, classes: int, input_shape: tuple[int, int, int], sizes: PartSizes
+    method: MethodConfig, classes: int, input_shape: tuple[int, int, int], parts: PartSizes
 ) -> float:
     """The multiply-accumulates that a method's search will spend on parts of these sizes, known before it runs.
+
+    `input_shape`: (C, H, W) of one image.
 
     Raises:
         ConfigError: the method's budget is not known beforehand (it is itself limited by another's).
     """
     plugin, options = load_method(method)
+    if not plugin.uses_data:
+        return 0.0
     if plugin.budget is None:
         raise ConfigError(f"search {method.search}: its budget is not known beforehand, so it cannot limit another one")
-    return plugin.budget(options, method.space or "", method.network, classes, input_shape, sizes)
+    return plugin.budget(options, SearchSize(method.space or "", method.network, classes, input_shape, parts))
 
 
 def search_budget_for(spec: SearchSpec, inputs: Path, folds: Path) -> float:

@@ -3,10 +3,9 @@
 from pydantic import Field
 
 from fernas.core.architecture import Architecture, Network, read_architecture
-from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError, ScienceError
 from fernas.learn.config import Options
-from fernas.search.context import PartSizes, SearchContext, SearchPlugin
+from fernas.search.context import SearchContext, SearchPlugin
 
 
 class TakenConfig(Options):
@@ -25,19 +24,19 @@ def run(context: SearchContext) -> Architecture:
     """
     if context.source is None:
         raise ConfigError("search taken: needs methods.<name>.init_from, the run whose architecture is taken")
-    context.open()
+    context.open(needs_samples=False)
     if not context.source.stat().st_size:
         raise ScienceError(f"the search of {context.source.parent} failed")
-    found = read_architecture(context.source)
-    block = found.network or Network()
+    architecture = read_architecture(context.source)
+    block = architecture.network or Network()
     if block.input is not None and block.input[0] != context.input_shape[0]:
         raise ScienceError(
-            f"{context.source}: was found on images of {block.input[0]} channels, "
+            f"{context.source}: was searched on images of {block.input[0]} channels, "
             f"these have {context.input_shape[0]}; give both methods one view"
         )
     update = {"classes": len(context.classes), "input": context.input_shape}
     update |= {name: value for name, value in context.options.model_dump().items() if value is not None}
-    return found.model_copy(update={"network": block.model_copy(update=update)})
+    return architecture.model_copy(update={"network": block.model_copy(update=update)})
 
 
 def skip(space: str | None) -> str | None:
@@ -45,16 +44,4 @@ def skip(space: str | None) -> str | None:
     return None if space is None else "the architecture is taken from another run; leave `space` out"
 
 
-def budget(
-    options: TakenConfig,
-    space: str,
-    network: NetworkConfig,
-    classes: int,
-    input_shape: tuple[int, int, int],
-    sizes: PartSizes,
-) -> float:
-    """Nothing is spent."""
-    return 0.0
-
-
-PLUGIN = SearchPlugin("taken", "architecture of another run", TakenConfig, run, skip, uses_data=False, budget=budget)
+PLUGIN = SearchPlugin("taken", "architecture of another run", TakenConfig, run, skip, uses_data=False)

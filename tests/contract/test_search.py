@@ -1,6 +1,7 @@
 """Every search method on every space: the contract that plug-ins keep, on a handful of 16 px images."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fernas.core.architecture import Network, architecture_json, parse_architect
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
+from fernas.core.errors import ContractError
 from fernas.core.run_log import RunLog
 from fernas.core.seeds import rng
 from fernas.search.context import SearchContext
@@ -140,14 +142,25 @@ def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_pa
     assert history(tmp_path / "again") == history(tmp_path / "reference")
 
 
+@pytest.mark.parametrize(("method", "space"), [(m, s) for m, s in PAIRS if s in ("emonas", "patches")])
+def test_a_search_that_uses_data_refuses_an_empty_part(method, space, tmp_path):
+    plugin = pair(method, space)
+    full = part(6, seed=2)
+    empty = replace(full, rows=full.rows[:0], labels=full.labels[:0], ids=[], subjects=[])
+    run = context(method, space, tmp_path, selection=empty)
+    if not plugin.uses_data:
+        assert plugin.run(run)
+        return
+    with pytest.raises(ContractError, match="weights and selection need samples, got 8 and 0"):
+        plugin.run(run)
+
+
 @pytest.mark.parametrize(("method", "space"), PAIRS)
 def test_the_budget_known_beforehand_is_what_is_spent(method, space, tmp_path):
-    from fernas.search.context import PartSizes
-
     plugin = pair(method, space)
-    if plugin.budget is None:
+    if plugin.uses_data and plugin.budget is None:
         pytest.skip("its budget is not known beforehand")
     run = context(method, space, tmp_path)
     plugin.run(run)
-    known = plugin.budget(run.options, space or "", run.network, 3, (3, 16, 16), PartSizes(8, 6, 6))
+    known = plugin.budget(run.options, run.size) if plugin.uses_data else 0.0
     assert known == pytest.approx(run.budget.spent, rel=1e-12 if plugin.budget_exact else 0.5)

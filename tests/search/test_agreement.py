@@ -15,10 +15,10 @@ from fernas.learn.augment import evaluation_view
 from fernas.learn.evaluate import evaluate
 from fernas.learn.passes import Passes
 from fernas.search._agreement import decisions_of, inherited_scores, renew_statistics
-from fernas.search._darts import FirstOrder
-from fernas.search._darts_config import agreement_cells, cell_macs
+from fernas.search._darts import Darts
 from fernas.search.context import PartSizes
 from fernas.search.darts_first import PLUGIN as FIRST
+from fernas.search.darts_first import agreement_cells, cell_macs
 from fernas.search.darts_second import PLUGIN as SECOND
 from fernas.search.run import SearchSpec, run_search
 from fernas.spaces.complexity import supernet_macs
@@ -76,7 +76,7 @@ def moved(supernet, cell, network):
 @pytest.mark.parametrize("form", ["plain", "fast"])
 def test_inherited_scores_are_those_of_the_cells_own_network_with_the_supernets_weights(form, tmp_path):
     pools = ["max_pool_3x3", "avg_pool_3x3"]  # those of a final network stand without BatchNorm
-    e = engine(FirstOrder, tmp_path, form=form, without=pools, agreement={"cells": 3, "epochs": 1})
+    e = engine(Darts, tmp_path, form=form, without=pools, agreement={"cells": 3, "epochs": 1})
     e.epoch(0)
     run, passes = e.context, Passes(None, CPU)
     state = {name: tensor.clone() for name, tensor in e.net.state_dict().items()}
@@ -94,14 +94,14 @@ def test_inherited_scores_are_those_of_the_cells_own_network_with_the_supernets_
         assert scores["loss"] == pytest.approx(expected["loss"], rel=1e-4) and scores["uar"] == expected["uar"]
         decisions = {kind: decisions_of(cell, kind) for kind in KINDS}
         assert architecture_of("emonas", decisions["normal"], decisions["reduce"]) == cell
-        costs.append(cell_macs(cell, 3, run.network, 3, run.input_shape))
+        costs.append(cell_macs(cell, 3, run.size))
         assert costs[-1] == supernet_macs("emonas", 3, 4, run.input_shape, 3, decisions=decisions)
     assert len({scores["loss"] for scores in found}) == 3
     assert run.budget.spent - spent == sum(costs) * (len(run.weights) + len(run.selection))
 
 
 def test_statistics_are_the_means_over_the_batches_of_a_pass(tmp_path):
-    run = engine(FirstOrder, tmp_path).context
+    run = engine(Darts, tmp_path).context
     net = torch.nn.Sequential(torch.nn.BatchNorm2d(3))
     renew_statistics(net, run, CPU, Passes(None, CPU))
     images = evaluation_view(run.weights.batch(np.arange(12)), run.options.augment)
@@ -124,17 +124,17 @@ def test_a_search_writes_a_row_per_cell_and_how_they_agree_and_the_budget_knows_
     inherited, trained = ([r[f"{s}_uar"] - 1e-6 * r[f"{s}_loss"] for r in rows] for s in ("inherited", "trained"))
     by_hand = stats.kendalltau(inherited, trained).statistic
     assert last["agreement_kendall"] == pytest.approx(by_hand)
-    sizes = ("emonas", run.network, 3, run.input_shape, PartSizes(12, 9, 6))
-    known = FIRST.budget(run.options, *sizes)
+    assert run.size.parts == PartSizes(12, 9, 6)
+    known = FIRST.budget(run.options, run.size)
     assert known == run.budget.spent == rows[-1]["spent_macs"]
     metrics = read_jsonl(tmp_path / "metrics.jsonl")
     assert metrics[-1]["agreement_kendall"] == last["agreement_kendall"] and "trained_uar" in metrics[-2]
 
-    without = context("darts_first", "emonas", tmp_path / "without", options=FIRST.Config(**SHORT))
-    without.weights, without.selection = run.weights, run.selection
+    parts = {"weights": run.weights, "selection": run.selection}
+    without = context("darts_first", "emonas", tmp_path / "without", options=FIRST.Config(**SHORT), **parts)
     assert FIRST.run(without) == found  # asking changes nothing about what is found
-    second = [SECOND.budget(SECOND.Config(**SHORT, **more), *sizes) for more in ({"agreement": AGREEMENT}, {})]
-    assert second[0] - second[1] == known - FIRST.budget(without.options, *sizes) > 0
+    second = [SECOND.budget(SECOND.Config(**SHORT, **more), run.size) for more in ({"agreement": AGREEMENT}, {})]
+    assert second[0] - second[1] == known - FIRST.budget(without.options, run.size) > 0
 
 
 def test_other_depths_are_searched_and_trained(tmp_path):
@@ -142,8 +142,8 @@ def test_other_depths_are_searched_and_trained(tmp_path):
     FIRST.run(run)
     rows, _ = scored(tmp_path)
     cells = agreement_cells(run.options, "emonas")
-    assert [row["macs"] for row in rows] == [cell_macs(c, 3, run.network, 3, run.input_shape) for c in cells]
-    known = FIRST.budget(run.options, "emonas", run.network, 3, run.input_shape, PartSizes(12, 9, 6))
+    assert [row["macs"] for row in rows] == [cell_macs(c, 3, run.size) for c in cells]
+    known = FIRST.budget(run.options, run.size)
     assert known == run.budget.spent
 
 

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from fernas.core.io import read_jsonl
-from fernas.search._curvature import dominant_eigenvalue
-from fernas.search._darts import FirstOrder, curvature
-from fernas.search.context import PartSizes
+from fernas.search._curvature import curvature, dominant_eigenvalue
+from fernas.search._darts import Darts
 from fernas.search.darts_first import PLUGIN
 from tests.contract.test_search import context
 from tests.search.test_darts import STILL, engine
@@ -33,13 +32,13 @@ def test_the_dominant_eigenvalue_of_a_quadratic_and_the_alphas_stay():
 
 @pytest.mark.parametrize("form", ["plain", "fast"])
 def test_looking_at_the_curvature_changes_nothing_but_the_budget(form, tmp_path):
-    plain = engine(FirstOrder, tmp_path / "plain", form=form)
-    looking = engine(FirstOrder, tmp_path / "looking", form=form, curvature_every=1, curvature_steps=2)
+    plain = engine(Darts, tmp_path / "plain", form=form)
+    looking = engine(Darts, tmp_path / "looking", form=form, curvature_every=1, curvature_steps=2)
     for epoch in (0, 1):
         plain.epoch(epoch)
         looking.epoch(epoch)
-        value = curvature(looking)
-        assert np.isfinite(value) and value != 0 and value == curvature(looking)
+        value = curvature(looking, 2)
+        assert np.isfinite(value) and value != 0 and value == curvature(looking, 2)
     for one, other in zip(plain.net.state_dict().values(), looking.net.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     assert looking.context.budget.spent > plain.context.budget.spent
@@ -55,6 +54,4 @@ def test_a_search_writes_it_and_the_budget_knows_it_beforehand(tmp_path):
     PLUGIN.run(run)
     rows = read_jsonl(run.history_path)
     assert ["eig_max" in row for row in rows] == [False, True, True]
-    sizes = PartSizes(len(run.weights), len(run.selection), len(run.inner_validation))
-    shape = run.input_shape
-    assert PLUGIN.budget(options, "emonas", run.network, len(run.classes), shape, sizes) == run.budget.spent
+    assert PLUGIN.budget(options, run.size) == run.budget.spent

@@ -9,10 +9,13 @@ from fernas.core.errors import ScienceError
 from fernas.core.io import read_jsonl
 from fernas.learn.batches import CyclingBatches
 from fernas.learn.config import effective_batch
-from fernas.search._darts import FirstOrder, discretise_capped, mean_entropy, skips
-from fernas.search._darts_config import DartsConfig, PartSizes, selection_images
-from fernas.search._unrolled import SecondOrder
+from fernas.search._darts import Darts, discretise_capped
+from fernas.search._darts_second import SecondOrder
+from fernas.search._supernet_options import selection_images
+from fernas.search._supernet_search import count_skips, mean_entropy
+from fernas.search.context import PartSizes
 from fernas.search.darts_first import PLUGIN as FIRST
+from fernas.search.darts_first import DartsConfig
 from fernas.search.darts_second import PLUGIN as SECOND
 from fernas.spaces.cell_space import edge_list
 from tests.contract.test_search import context
@@ -28,7 +31,7 @@ def engine(kind, tmp_path, method="darts_first", **options):
     options = {"epochs": 2, "batch": 6, "batch_share": 1.0, "augment": STILL, "form": "plain", **options}
     run = context(method, "emonas", tmp_path, options=plugin.Config(**options), **changes)
     run.open()
-    return kind(run, 3, CPU)
+    return kind(run, CPU)
 
 
 def batches(e, seed=0):
@@ -37,7 +40,7 @@ def batches(e, seed=0):
 
 
 @pytest.mark.parametrize("form", ["plain", "fast"])
-@pytest.mark.parametrize("kind", [FirstOrder, SecondOrder])
+@pytest.mark.parametrize("kind", [Darts, SecondOrder])
 def test_every_alpha_gets_a_gradient(kind, form, tmp_path):
     method = "darts_second" if kind is SecondOrder else "darts_first"
     e = engine(kind, tmp_path, method, form=form)
@@ -48,7 +51,7 @@ def test_every_alpha_gets_a_gradient(kind, form, tmp_path):
 
 
 def test_alpha_steps_leave_the_weights_and_weight_steps_the_alphas(tmp_path):
-    e = engine(FirstOrder, tmp_path)
+    e = engine(Darts, tmp_path)
     e.net.train()
     selection, train = batches(e)
     e.gradients(selection, "alphas")
@@ -99,7 +102,7 @@ def test_plain_and_fast_supernets_search_alike(tmp_path):
     """One epoch from the same start: the two forms move the alphas alike (float32, other order of sums)."""
     moved = []
     for form in ("plain", "fast"):
-        e = engine(FirstOrder, tmp_path / form, form=form, epochs=1)
+        e = engine(Darts, tmp_path / form, form=form, epochs=1)
         e.epoch(0)
         moved.append(torch.cat([a.flatten() for a in e.alphas()]))
     # Adam's first steps are of size alpha_lr whatever the gradient, so a sign may differ where it is about zero
@@ -107,7 +110,7 @@ def test_plain_and_fast_supernets_search_alike(tmp_path):
 
 
 def test_warm_up_leaves_the_alphas_alone(tmp_path):
-    e = engine(FirstOrder, tmp_path, warmup_epochs=1)
+    e = engine(Darts, tmp_path, warmup_epochs=1)
     before = e.alphas()
     assert e.epoch(0)["alpha_loss"] is None
     assert all(torch.equal(a, b) for a, b in zip(before, e.alphas(), strict=True))
@@ -116,7 +119,7 @@ def test_warm_up_leaves_the_alphas_alone(tmp_path):
 
 
 def test_a_step_uses_every_weights_sample_and_cycles_through_selection(tmp_path):
-    e = engine(FirstOrder, tmp_path)
+    e = engine(Darts, tmp_path)
     e.epoch(0)
     assert (e.train.passed, e.train.position) == (0, 2) and e.select.position == 2
     assert e.images == 12 + 9 and e.context.budget.spent == 3 * e.macs_train * 21
@@ -152,7 +155,7 @@ def alphas_with_skips(count):
 def test_skips_are_capped_weakest_first(cap, expected):
     normal = alphas_with_skips(5)
     kept = discretise_capped("emonas", normal, torch.zeros(14, 7), cap)
-    assert skips(kept.normal) == expected
+    assert count_skips(kept.normal) == expected
     if expected == 2:
         assert [pair for pair in kept.normal if pair[0] == "skip_connect"] == [("skip_connect", 0), ("skip_connect", 1)]
         assert kept.normal[:2] == (("skip_connect", 0), ("skip_connect", 1))
@@ -176,8 +179,8 @@ def test_the_history_holds_what_the_report_needs(tmp_path):
 
 
 def test_a_diverging_search_is_a_failure_of_science(tmp_path):
-    run = context("darts_first", "emonas", tmp_path)
-    run.options = run.options.model_copy(update={"lr": 1e30, "clip": 1e30})
+    options = FIRST.Config(epochs=1, batch=8, batch_share=1.0, lr=1e30, clip=1e30)
+    run = context("darts_first", "emonas", tmp_path, options=options)
     with pytest.raises(ScienceError):
         FIRST.run(run)
 
@@ -199,7 +202,7 @@ def test_cells_and_skip_caps_are_chosen_by_inner_validation(tmp_path):
     winner = next(row for row in choices if row["inner_uar"] == best)
     assert found.network.cells == winner["cells"]
     if winner["max_skips"] == 0:
-        assert skips(found.normal) == 0
+        assert count_skips(found.normal) == 0
 
 
 @pytest.mark.parametrize("value", [[], [4, 4], [-1], "four"])
@@ -267,9 +270,7 @@ def test_parts_of_the_space_can_be_left_out(tmp_path):
     assert row["cells"] == 4 and found.network.cells == 3
     assert len(found.normal) == 6 and found.normal_concat == (2, 3, 4) and len(row["alpha_normal"]) == 9
     assert not {name for name, _ in (*found.normal, *found.reduce)} & set(without)
-    assert run.budget.spent == pytest.approx(
-        FIRST.budget(run.options, "emonas", run.network, 3, (3, 16, 16), PartSizes(8, 6, 6))
-    )
+    assert run.budget.spent == pytest.approx(FIRST.budget(run.options, run.size))
 
 
 def test_nonsense_about_what_is_left_out_is_refused(tmp_path):

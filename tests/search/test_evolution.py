@@ -21,14 +21,14 @@ from fernas.learn.arrays import ArrayPart
 from fernas.learn.augment import evaluation_view
 from fernas.learn.config import AugmentConfig
 from fernas.search import eyes_mouth, random_boxes, random_patches
-from fernas.search._evolution import knee, search
-from fernas.search._genomes import cross, decode, encode, mutate
-from fernas.search._hand_made import eyes_and_mouth
+from fernas.search._evolution import cross, decode, encode, knee, mutate, search
+from fernas.search._patch_controls import eyes_and_mouth
+from fernas.search._patch_options import PatchSearchConfig
 from fernas.search._patch_training import images_of, mean_nose
-from fernas.search._patches_config import EvolutionConfig, PatchSearchConfig
-from fernas.search.planted import FOUND, OPTIONS, make_problem, planted_context
+from fernas.search.evolution import EvolutionConfig
 from fernas.spaces.patch_networks import cut
 from fernas.spaces.patches import PatchLimits, area, patch_params, to_architecture
+from studies.planted import FOUND, OPTIONS, make_problem, planted_context
 from tests.contract.test_search import context
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,8 +142,7 @@ def test_the_ablation_searches_too(tmp_path):
 
 def test_processes_give_the_same_bits(tmp_path):
     one = search(planted(tmp_path / "one", generations=2))
-    several = planted(tmp_path / "two", generations=2)
-    several.threads = 2
+    several = replace(planted(tmp_path / "two", generations=2), threads=2)
     assert architecture_json(search(several)) == architecture_json(one)
     assert rows_of(tmp_path / "one") == rows_of(tmp_path / "two")
 
@@ -183,8 +182,8 @@ def test_random_search_takes_over_what_evolution_was_asked(tmp_path):
     run = context("random_patches", "patches", tmp_path, options=random_patches.PLUGIN.Config())
     with pytest.raises(ConfigError, match="budget_from"):
         random_patches.run(run)
-    run.reference = EvolutionConfig(population=3, generations=2, max_share=0.3, train={"epochs": 1})
-    random_patches.run(run)
+    reference = EvolutionConfig(population=3, generations=2, max_share=0.3, train={"epochs": 1})
+    random_patches.run(replace(run, reference=reference))
     assert len(rows_of(tmp_path)) == 6
 
 
@@ -195,8 +194,8 @@ def test_hand_made_patches_have_the_parameters_of_the_found_ones(tmp_path):
         source = tmp_path / f"{seed}.json"
         write_architecture(source, to_architecture(genome, 48, Network(classes=3, input=(3, 48, 48))))
         for plugin, slack in ((random_boxes.PLUGIN, 0), (eyes_mouth.PLUGIN, 48)):
-            run = context(plugin.name, "patches", tmp_path / f"{plugin.name}{seed}", input_shape=(3, 48, 48))
-            run.source = source
+            place = tmp_path / f"{plugin.name}{seed}"
+            run = context(plugin.name, "patches", place, input_shape=(3, 48, 48), source=source)
             boxes = tuple((p.dx, p.dy, p.w, p.h) for p in plugin.run(run).patches)
             assert abs(patch_params(boxes, 3, 3) - patch_params(genome, 3, 3)) <= 256 * slack
     write_text(source, "")

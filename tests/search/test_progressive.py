@@ -8,9 +8,9 @@ from fernas.core.config import NetworkConfig
 from fernas.core.io import read_jsonl
 from fernas.search._pcdarts import discretise_products
 from fernas.search._pdarts import limit_skips, skip_dropout, strongest_operations
-from fernas.search._pdarts_config import PdartsConfig, scaled
 from fernas.search.pcdarts import PLUGIN as PCDARTS
 from fernas.search.pdarts import PLUGIN as PDARTS
+from fernas.search.pdarts import PdartsConfig, scaled
 from fernas.spaces.cell_space import CellSpace
 from fernas.spaces.operations import search_operation
 from fernas.spaces.supernet import discretise, make_supernet

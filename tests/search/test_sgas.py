@@ -4,14 +4,12 @@ import pytest
 import torch
 
 from fernas.core import plugins
-from fernas.core.budget import BudgetMeter
 from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import read_jsonl
 from fernas.search._sgas import Sgas, choices, complexity_term, decide, edge_scores, normalise, parameter_shares
-from fernas.search._sgas_config import SgasConfig, budget
-from fernas.search.context import PartSizes
-from fernas.search.sgas import PLUGIN
+from fernas.search.context import PartSizes, SearchSize
+from fernas.search.sgas import PLUGIN, SgasConfig, budget
 from fernas.spaces.cell_space import edge_list, space_of
 from fernas.spaces.complexity import supernet_edge_macs, supernet_macs
 from tests.contract.test_search import context
@@ -270,11 +268,10 @@ def test_tables_of_edges_add_up_to_the_supernet():
 
 def test_the_budget_is_known_beforehand_near_what_is_spent_and_never_above_no_decision(tmp_path):
     options = PLUGIN.Config(**SHORT)
-    sizes, network = PartSizes(8, 6, 3), NetworkConfig(cells=3, channels=4)
-    expected = budget(options, "autofernet", network, 3, (3, 8, 8), sizes)
-    assert expected == budget(options, "autofernet", network, 3, (3, 8, 8), sizes)
     run = small(tmp_path, "autofernet")
-    run.budget = BudgetMeter()
+    assert run.size == SearchSize("autofernet", NetworkConfig(cells=3, channels=4), 3, (3, 8, 8), PartSizes(8, 6, 3))
+    expected = budget(options, run.size)
+    assert expected == budget(options, run.size)
     PLUGIN.run(run)
     assert 0.7 < expected / run.budget.spent < 1.4
     full = supernet_macs("autofernet", 3, 4, (3, 8, 8), 3)

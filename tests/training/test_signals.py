@@ -14,7 +14,7 @@ from fernas.core import interrupt
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import read_jsonl
 from fernas.core.run_log import RunLog, read_status
-from fernas.search._darts import FirstOrder
+from fernas.search._supernet_search import SupernetSearch
 from tests.fixtures.toy_jobs import NETWORK, search_toy, train_toy_shard
 from tests.toy_task import write_task
 
@@ -178,14 +178,14 @@ def test_a_search_out_of_gpu_memory_goes_on_with_smaller_passes_and_says_so(tmp_
     """The batch stays what it was: as many steps and images as with memory enough, recorded per epoch."""
     files = write_task(tmp_path)
     assert search_toy(files, tmp_path / "whole", DARTS) == "ok"
-    loss = FirstOrder.loss
+    loss = SupernetSearch.loss
 
     def hungry(self, images, labels):
         if len(labels) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory (pretended)")
         return loss(self, images, labels)
 
-    monkeypatch.setattr(FirstOrder, "loss", hungry)
+    monkeypatch.setattr(SupernetSearch, "loss", hungry)
     assert search_toy(files, tmp_path / "small", DARTS) == "ok"
     whole, small = (read_jsonl(tmp_path / name / "g0" / "search.jsonl") for name in ("whole", "small"))
     assert [row["images"] for row in whole] == [row["images"] for row in small]

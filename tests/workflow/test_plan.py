@@ -119,7 +119,7 @@ METHOD = '''"""The first network of the space that comes to mind."""
 
 from fernas.core.seeds import rng
 from fernas.learn.config import Options
-from fernas.search import _darts_config
+from fernas.search._supernet_options import skip
 from fernas.search.context import SearchPlugin
 
 
@@ -130,7 +130,7 @@ def run(context):
     return random_architecture(context.space_name, rng(context.seed), context.network_block())
 
 
-PLUGIN = SearchPlugin("first_idea", "first idea", Options, run, _darts_config.skip)
+PLUGIN = SearchPlugin("first_idea", "first idea", Options, run, skip)
 '''
 
 

@@ -4,7 +4,7 @@ Four classes are two bits; each bit is the sign of a faint brightness in one reg
 relative to the nose, which wanders. One region alone allows 50 %, both together nearly 100 %, nothing else anything.
 Evolution and random search get as many evaluations; both genomes are then trained alike and tested on fresh samples.
 
-python -m fernas.search.planted --seeds 10 --out docs/methods/planted_patches.md
+python -m studies.planted --seeds 10 --out docs/methods/planted_patches.md
 """
 
 import argparse
@@ -23,8 +23,8 @@ from fernas.core.progress import progress
 from fernas.core.run_log import RunLog
 from fernas.core.seeds import derive_seed, rng
 from fernas.learn.arrays import ArrayPart
-from fernas.search._patches_config import EvolutionConfig
 from fernas.search.context import SearchContext
+from fernas.search.evolution import EvolutionConfig
 from fernas.spaces.patches import NOSE, Genome, PatchLimits, first_pixel
 
 FACE_PX, REGION_PX = 48, 6
@@ -72,12 +72,12 @@ class Problem:
         """Share of each region that the patches of a genome cover."""
         shares = []
         for dx, dy in self.regions:
-            seen = np.zeros((REGION_PX, REGION_PX), bool)
+            covered = np.zeros((REGION_PX, REGION_PX), bool)
             x0, y0 = first_pixel(0.0, dx, REGION_PX), first_pixel(0.0, dy, REGION_PX)
             for bx, by, w, h in genome:
                 x1, y1 = first_pixel(0.0, bx, w) - x0, first_pixel(0.0, by, h) - y0
-                seen[max(0, y1) : max(0, y1 + h), max(0, x1) : max(0, x1 + w)] = True
-            shares.append(float(seen.mean()))
+                covered[max(0, y1) : max(0, y1 + h), max(0, x1) : max(0, x1 + w)] = True
+            shares.append(float(covered.mean()))
         return shares[0], shares[1]
 
 
@@ -86,12 +86,12 @@ def make_problem(seed: int) -> Problem:
     random = rng(seed, "regions")
     limits = PatchLimits(FACE_PX - 8, 1, True, (REGION_PX,), FACE_PX**2)
     while True:
-        places = []
+        centres = []
         for _ in range(2):
             (x0, x1), (y0, y1) = limits.centres(REGION_PX, 0), limits.centres(REGION_PX, 1)
-            places.append((int(random.integers(x0, x1 + 1)), int(random.integers(y0, y1 + 1))))
-        if max(abs(places[0][0] - places[1][0]), abs(places[0][1] - places[1][1])) > 2 * REGION_PX:
-            return Problem((places[0], places[1]), seed)
+            centres.append((int(random.integers(x0, x1 + 1)), int(random.integers(y0, y1 + 1))))
+        if max(abs(centres[0][0] - centres[1][0]), abs(centres[0][1] - centres[1][1])) > 2 * REGION_PX:
+            return Problem((centres[0], centres[1]), seed)
 
 
 def planted_context(problem: Problem, folder: Path, options: Any, seed: int, samples: int = 128) -> SearchContext:
@@ -117,26 +117,27 @@ def planted_context(problem: Problem, folder: Path, options: Any, seed: int, sam
 
 def run_once(seed: int, options: EvolutionConfig) -> dict[str, Any]:
     """Both searches on the problem of one seed."""
-    from fernas.search._evolution import random_search, search
+    from fernas.search._evolution import search
+    from fernas.search._random_patches import random_search
 
     problem = make_problem(seed)
     row: dict[str, Any] = {"seed": seed}
     with tempfile.TemporaryDirectory() as temporary:
         for name in ("evolution", "random"):
             context = planted_context(problem, Path(temporary) / name, options, derive_seed(seed, "search"))
-            found: Any = (
+            architecture: Any = (
                 search(context) if name == "evolution" else random_search(context, options.evaluations, options)
             )
-            genome = tuple((p.dx, p.dy, p.w, p.h) for p in found.patches)
+            genome = tuple((p.dx, p.dy, p.w, p.h) for p in architecture.patches)
             shares = problem.covered(genome)
             row[f"{name}_found"] = sum(share >= FOUND for share in shares)
-            row[f"{name}_test"] = _test_accuracy(found, problem, options, seed)
+            row[f"{name}_test"] = _test_accuracy(architecture, problem, options, seed)
             row[f"{name}_patches"] = len(genome)
     return row
 
 
-def _test_accuracy(found: Any, problem: Problem, options: EvolutionConfig, seed: int) -> float:
-    """Accuracy on fresh samples of the found network, trained on as many new ones as the search had."""
+def _test_accuracy(architecture: Any, problem: Problem, options: EvolutionConfig, seed: int) -> float:
+    """Accuracy on fresh samples of the searched network, trained on as many new ones as the search had."""
     import torch
 
     from fernas.search._patch_training import fit_patches, images_of, mean_nose, score_patches, starting_network
@@ -144,7 +145,7 @@ def _test_accuracy(found: Any, problem: Problem, options: EvolutionConfig, seed:
     train, test = problem.samples(256, "final"), problem.samples(2000, "test")
     nose = mean_nose(train)
     images = images_of(train, nose, options.train.scale)
-    net = starting_network(found, derive_seed(seed, "final"), torch.device("cpu"))
+    net = starting_network(architecture, derive_seed(seed, "final"), torch.device("cpu"))
     fit_patches(net, images, options.train, derive_seed(seed, "final"))
     return score_patches(net, images_of(test, nose, options.train.scale), len(CLASSES))["accuracy"]
 
@@ -172,8 +173,9 @@ def table(rows: list[dict[str, Any]], options: EvolutionConfig) -> str:
     if len(rows) > 1:
         half = float(stats.t.ppf(0.975, len(rows) - 1) * gain.std(ddof=1) / np.sqrt(len(rows)))
         lines.append(
-            f"Test accuracy, evolution less random search, paired over seeds: {100 * gain.mean():+.1f} points, "
-            f"95 % interval {100 * (gain.mean() - half):+.1f} to {100 * (gain.mean() + half):+.1f}."
+            "Test accuracy, evolution less random search, paired over seeds: "
+            f"{100 * gain.mean():+.1f} percentage points, "
+            f"95 % confidence interval {100 * (gain.mean() - half):+.1f} to {100 * (gain.mean() + half):+.1f}."
         )
     return "\n".join(lines) + "\n"
 
@@ -184,15 +186,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--out", type=Path, required=True, help="markdown file to write")
-    given = parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
     options = EvolutionConfig(**OPTIONS)
-    done = given.out.with_suffix(".jsonl")  # a study that was ended goes on with the next seed
+    done = args.out.with_suffix(".jsonl")  # a study that was ended goes on with the next seed
     rows = read_jsonl(done) if done.exists() else []
-    seeds = [s for s in range(given.first, given.first + given.seeds) if s not in {row["seed"] for row in rows}]
+    seeds = [s for s in range(args.first, args.first + args.seeds) if s not in {row["seed"] for row in rows}]
     for seed in progress(seeds, total=len(seeds), desc="planted problem"):
         append_jsonl(done, run_once(seed, options))
         rows = sorted(read_jsonl(done), key=lambda row: int(row["seed"]))
-    write_text(given.out, table(rows, options))
+    write_text(args.out, table(rows, options))
 
 
 if __name__ == "__main__":

@@ -3,25 +3,21 @@
 import torch
 from torch import Tensor
 
-from fernas.search._darts import Batch, FirstOrder
-from fernas.search._darts_config import SecondOrderConfig
+from fernas.search._darts import Darts
+from fernas.search._supernet_search import Batch
+from fernas.search.darts_second import LOOK_AHEAD_PASSES, SecondOrderConfig
 
 
-class SecondOrder(FirstOrder):
+class SecondOrder(Darts):
     """Gradient of the selection loss at w' = w - xi (momentum + grad_w L_train + decay w), with xi the current rate.
 
     grad_a L_sel(w', a) - xi (grad_a L_train(w+, a) - grad_a L_train(w-, a)) / (2 r), w+- = w +- r grad_w' L_sel(w', a),
     r = epsilon / ||grad_w' L_sel|| (DARTS, equations 7 and 8; the momentum term as the public code has it).
-    BatchNorm's running statistics do not see the look-ahead: they are put back, since w' is not the network.
+    BatchNorm's running statistics do not take part in the look-ahead: they are put back, since w' is not the network.
     """
 
-    look_ahead_passes = 3
-
-    @property
-    def epsilon(self) -> float:
-        """Numerator of the finite difference's step."""
-        assert isinstance(self.options, SecondOrderConfig)
-        return self.options.epsilon
+    look_ahead_passes = LOOK_AHEAD_PASSES
+    options: SecondOrderConfig
 
     def alpha_gradients(self, selection: Batch, train: Batch) -> float:
         """Leave the unrolled gradient in the alphas and the weights as they were; returns the look-ahead loss."""
@@ -42,7 +38,7 @@ class SecondOrder(FirstOrder):
         direct = [_gradient(a) for a in alphas]
         vector = [_gradient(w) for w in weights]
         norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in vector])))
-        r = self.epsilon / norm if norm > 0 else 0.0
+        r = self.options.epsilon / norm if norm > 0 else 0.0
         upper = self._alpha_gradient_at(before, vector, r, train)
         lower = self._alpha_gradient_at(before, vector, -r, train)
         with torch.no_grad():

@@ -1,15 +1,13 @@
-"""Patches that nobody evolved, with the parameters of a network that was: the controls of Deep Evolution."""
+"""Patches that were not evolved, with as many parameters as a network that was: the baselines of Deep Evolution."""
 
 import itertools
-from pathlib import Path
 
 from pydantic import Field
 
 from fernas.core.architecture import PatchesArchitecture, read_architecture
-from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError, ScienceError
 from fernas.learn.config import Options
-from fernas.search.context import PartSizes, SearchContext
+from fernas.search.context import SearchContext
 from fernas.spaces.patches import GRID, NOSE, Box, Genome, boxes_on, canonical_order, pooled_area
 
 # By hand on the standard face: centres (x, y) as fractions of its side, and the wanted width by height.
@@ -23,21 +21,22 @@ class ShareConfig(Options):
     share: float = Field(default=0.05, gt=0, le=0.5, description="share of the face; unused with params_from")
 
 
-def other_boxes(source: Path | None, context: SearchContext) -> Genome | None:
+def other_boxes(context: SearchContext) -> Genome | None:
     """The boxes of the network whose size is taken over, in this task's pixels; None without one.
 
     Raises:
         ScienceError: its search failed.
         ConfigError: it is no network of patches.
     """
+    source = context.source
     if source is None:
         return None
     if not source.stat().st_size:
         raise ScienceError(f"the search of {source.parent} failed")
-    found = read_architecture(source)
-    if not isinstance(found, PatchesArchitecture):
-        raise ConfigError(f"{source}: params_from needs a network of patches, got kind {found.kind}")
-    return boxes_on(found, *context.input_shape[1:])
+    architecture = read_architecture(source)
+    if not isinstance(architecture, PatchesArchitecture):
+        raise ConfigError(f"{source}: params_from needs a network of patches, got kind {architecture.kind}")
+    return boxes_on(architecture, *context.input_shape[1:])
 
 
 def eyes_and_mouth(face_px: int, area_px: int) -> Genome:
@@ -70,15 +69,3 @@ def wanted_area(boxes: Genome | None, share: float, face_px: int) -> int:
     if boxes is None:
         return max(GRID**2, int(share * face_px**2))
     return pooled_area(boxes) * GRID**2
-
-
-def budget(
-    options: ShareConfig,
-    space: str,
-    network: NetworkConfig,
-    classes: int,
-    input_shape: tuple[int, int, int],
-    sizes: PartSizes,
-) -> float:
-    """Nothing is spent."""
-    return 0.0

@@ -1,4 +1,4 @@
-"""Options of the searches among patch networks, and what they will spend; importable without torch."""
+"""Options that the searches among patch networks share, and what they will spend; importable without torch."""
 
 import functools
 from typing import Literal
@@ -6,10 +6,9 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from fernas.core.architecture import Network, PatchesArchitecture
-from fernas.core.config import NetworkConfig
 from fernas.core.seeds import rng
 from fernas.learn.config import BatchOptions, Options
-from fernas.search.context import PartSizes
+from fernas.search.context import PartSizes, SearchSize
 from fernas.spaces.patches import GRID, Genome, PatchLimits, patch_macs, to_architecture
 
 PATCHES_ONLY = "it searches face patches; its space is `patches`"
@@ -30,7 +29,7 @@ class PatchTrainConfig(BatchOptions):
 
 
 class PatchSearchConfig(Options):
-    """Which genomes are legal, how one is trained and what counts as good: shared by evolution and its control.
+    """Which genomes are legal, how one is trained and what counts as good: shared by evolution and its random baseline.
 
     Lengths are fractions of the face's side, so that one set serves every view.
     """
@@ -62,54 +61,17 @@ class PatchSearchConfig(Options):
 
     def architecture(self, genome: Genome, face_px: int, network: Network) -> PatchesArchitecture:
         """The architecture of a genome in this form."""
-        found = to_architecture(genome, face_px, network)
+        architecture = to_architecture(genome, face_px, network)
         if self.form == "separate":
-            return found
-        return found.model_copy(update={"form": "stacked", "resize_px": max(GRID, round(self.resize_side * face_px))})
+            return architecture
+        resize_px = max(GRID, round(self.resize_side * face_px))
+        return architecture.model_copy(update={"form": "stacked", "resize_px": resize_px})
 
     def limits(self, face_px: int) -> PatchLimits:
         """The legal genomes on a face of this side."""
         return PatchLimits.of(
             face_px, self.max_patches, self.count == "fixed", self.min_side, self.max_side, self.max_share
         )
-
-
-class EvolutionConfig(PatchSearchConfig):
-    """The genetic algorithm. None of these values is published; docs/methods/deep_evolution.md has their reasons."""
-
-    objective: Literal["single", "nsga2"] = Field(
-        default="single", description="one fitness, or NSGA-II on (UAR, parameters) of which the knee is taken"
-    )
-    population: int = Field(default=24, ge=2)
-    generations: int = Field(default=25, ge=1, description="the random first one counts")
-    tournament: int = Field(default=3, ge=2, description="genomes that compete to be a parent (NSGA-II: always 2)")
-    elites: int | None = Field(
-        default=2, ge=0, description="best that survive beside the children; null: parents and children compete"
-    )
-    crossover: float = Field(default=0.7, ge=0, le=1, description="probability that two parents share out patches")
-    mutation: float = Field(default=0.2, ge=0, le=1, description="probability that a patch moves and changes size")
-    step: float = Field(default=1 / 24, gt=0, description="standard deviation of a move (4 of 96 px)")
-    replace: float = Field(default=0.05, ge=0, le=1, description="probability that a patch is drawn anew")
-    resample: float = Field(default=0.1, ge=0, le=1, description="count variable: probability to lose or gain a patch")
-    eliminate_duplicates: bool = Field(default=True, description="no child equals another one or a parent")
-    occlusions: int = Field(default=20, ge=0, description="random placements of the occlusion check; 0: no check")
-
-    @model_validator(mode="after")
-    def _elites(self) -> "EvolutionConfig":
-        if self.elites is not None and self.elites >= self.population:
-            raise ValueError(f"elites must be fewer than the population of {self.population}, got {self.elites}")
-        return self
-
-    @property
-    def evaluations(self) -> int:
-        """Genomes that are asked for in all."""
-        return self.population * self.generations
-
-
-class RandomPatchesConfig(PatchSearchConfig):
-    """`budget_from` an evolution takes everything over from it: the number of genomes, the limits, the training."""
-
-    evaluations: int | None = Field(default=None, ge=1, description="genomes that are drawn; null: as budget_from's")
 
 
 def skip(space: str | None) -> str | None:
@@ -124,27 +86,16 @@ def mean_macs(limits: PatchLimits, channels: int, classes: int) -> float:
     return sum(patch_macs(limits.random_genome(random), channels, classes) for _ in range(DRAWS)) / DRAWS
 
 
-def evaluation_macs(per_image: float, train: PatchTrainConfig, sizes: PartSizes) -> float:
+def evaluation_macs(per_image: float, train: PatchTrainConfig, parts: PartSizes) -> float:
     """What one evaluation spends: training forward and backward, then the selection part forward."""
-    return per_image * (3 * train.epochs * sizes.weights + sizes.selection)
+    return per_image * (3 * train.epochs * parts.weights + parts.selection)
 
 
-def budget(
-    options: EvolutionConfig | RandomPatchesConfig,
-    space: str,
-    network: NetworkConfig,
-    classes: int,
-    input_shape: tuple[int, int, int],
-    sizes: PartSizes,
-) -> float:
-    """Multiply-accumulates that a search is expected to spend: every evaluation as dear as a random genome's.
+def budget(options: PatchSearchConfig, evaluations: int, size: SearchSize) -> float:
+    """Multiply-accumulates that a search is expected to spend: every evaluation costs what a random genome's does.
 
-    A search that finds smaller genomes, or the same ones again, spends less; its own meter counts exactly.
+    A search that reaches smaller genomes, or the same ones again, spends less; its own meter counts exactly.
     """
-    from fernas.core.errors import ConfigError
-
-    if options.evaluations is None:
-        raise ConfigError("random_patches: needs search_options.evaluations, or budget_from an evolution")
-    channels, height, _ = input_shape
-    per_image = mean_macs(options.limits(height), channels, classes)
-    return round(options.evaluations * evaluation_macs(per_image, options.train, sizes))
+    channels, height, _ = size.input_shape
+    per_image = mean_macs(options.limits(height), channels, size.classes)
+    return round(evaluations * evaluation_macs(per_image, options.train, size.parts))
