@@ -33,16 +33,16 @@ localrules:
 rule all:
     default_target: True
     input:
-        all_targets(),
+        targets.all_files(study),
 
 
 onstart:
-    workflow_started()
+    handlers.started(study)
 
 
 onsuccess:
-    workflow_ended("ok")
+    handlers.ended(study, "ok")
 
 
 onerror:
-    workflow_ended("failed", log)
+    handlers.ended(study, "failed", log)

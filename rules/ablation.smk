@@ -3,21 +3,21 @@
 
 rule ablation:
     input:
-        scores=lambda w: steps.ablation_scores(CONFIG),
+        scores=lambda wildcards: targets.ablation_scores(study),
     output:
-        csv=f"{RESULTS}/tables/ablation.csv",
-        markdown=f"{RESULTS}/tables/ablation.md",
-        latex=f"{RESULTS}/tables/ablation.tex",
+        csv=layout.tables / "ablation.csv",
+        markdown=layout.tables / "ablation.md",
+        latex=layout.tables / "ablation.tex",
     log:
-        f"{RESULTS}/logs/ablation.log",
+        paths.log("ablation"),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.ablation"),
+        config=study.config.model_dump(mode="json"),
+        code=code("fernas.reporting.ablation"),
     message:
         "compare the variants of emonas"
     script:

@@ -1,49 +1,35 @@
-# What all rules share: the checked config, wildcard constraints, and thin wrappers around fernas.core.grid.
-from fernas.core import grid, left_over, plugins, workflow as steps
-from fernas.core.digest import code_digest
-from fernas.workflow import start
+# What all rules share: the checked study, the patterns of its files, wildcard constraints.
+from fernas.workflow import handlers, inputs, params, stale, start, targets
+from fernas.workflow.digest import code_digest
+from fernas.workflow.patterns import CONSTRAINTS, Patterns
 
-STUDY = start.checked(config, workflow.config_settings.configfiles or ["config.yaml"])
-CONFIG = STUDY.config
-RESULTS = CONFIG.results
-start.check_writable(STUDY)
+CONFIG_FILES = workflow.config_settings.configfiles or ["config.yaml"]
+study = start.checked(config, CONFIG_FILES)
+layout = study.layout
+paths = Patterns(layout)
+start.check_writable(study)
 if workflow.is_main_process:
-    left_over.clear_stale_lock(RESULTS)
-    left_over.date_future_files(RESULTS)
+    stale.clear_stale_lock(layout)
+    stale.date_future_files(layout)
 
 
 container: None
 
 
 wildcard_constraints:
-    dataset="[a-z0-9_]+",
-    data="[a-z0-9_]+(-rendered)?",
-    task="[a-z0-9_-]+",
-    view="[a-z0-9_-]+",
-    protocol="[a-z0-9_-]+",
-    method="[a-z0-9_]+",
-    scope="per_group|per_fold|whole_dataset|whole_matched|published|no_data",
-    ss="[0-9]+",
-    ts="[0-9]+",
-    g="[0-9]+",
-    shard="[0-9]+",
+    **CONSTRAINTS,
 
 
 def code(*modules):
     """The code digest of a rule; one fixed word when the config says frozen."""
-    return "frozen" if CONFIG.code_digest == "frozen" else code_digest(*modules)
+    return "frozen" if study.config.code_digest == "frozen" else code_digest(*modules)
 
 
-def all_targets():
-    """The files of the whole study."""
-    return steps.all_targets(CONFIG)
+def section(name):
+    """A section of the config, for params."""
+    return getattr(study.config, name).model_dump(mode="json")
 
 
-def workflow_started():
-    """Start the mirror that follows the results into MLflow."""
-    steps.started(CONFIG, workflow.config_settings.configfiles or ["config.yaml"])
-
-
-def workflow_ended(status, logs=()):
-    """Let the mirror finish and say where the results are."""
-    steps.ended(CONFIG, status, logs)
+def memory(wildcards, attempt):
+    """The memory of a job of a method: what the config says, twice as much after a failure."""
+    return study.methods[wildcards.method].mem_mb * min(attempt, 2)

@@ -1,27 +1,27 @@
-# What the found networks cost. The job takes all cores, so that nothing else runs while latency is measured.
+# What the searched networks cost. The job takes all cores, so that nothing else runs while latency is measured.
 
 
 rule complexity:
     input:
-        architectures=grid.search_files(CONFIG, "architecture.json"),
-        costs=[*grid.search_files(CONFIG, "cost.json"), *grid.shard_files(CONFIG, "cost.json")],
+        architectures=targets.architecture_files(study),
+        costs=targets.cost_files(study),
     output:
-        csv=f"{RESULTS}/tables/complexity.csv",
-        markdown=f"{RESULTS}/tables/complexity.md",
-        latex=f"{RESULTS}/tables/complexity.tex",
+        csv=layout.tables / "complexity.csv",
+        markdown=layout.tables / "complexity.md",
+        latex=layout.tables / "complexity.tex",
     log:
-        f"{RESULTS}/logs/complexity.log",
+        paths.log("complexity"),
     conda:
         "../envs/fernas.yaml"
-    threads: workflow._cores or CONFIG.threads
+    threads: workflow._cores or study.config.threads
     resources:
         mem_mb=6000,
         runtime=240,
-        gpu=steps.gpus(CONFIG),
+        gpu=params.gpus(study),
     params:
-        config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.complexity", "fernas.spaces.networks", "fernas.spaces.complexity"),
+        config=study.config.model_dump(mode="json"),
+        code=code("fernas.reporting.complexity", "fernas.spaces.networks", "fernas.spaces.complexity"),
     message:
-        "measure the found networks, alone on the machine"
+        "measure the searched networks, alone on the machine"
     script:
         "../workflow_scripts/complexity.py"

@@ -3,22 +3,22 @@
 
 rule synthesize:
     output:
-        truth=f"{RESULTS}/rendered/{{dataset}}/truth.json",
+        truth=paths.rendered.truth,
     log:
-        f"{RESULTS}/logs/synthesize/{{dataset}}.log",
+        paths.log("synthesize", paths.rendered),
     benchmark:
-        f"{RESULTS}/logs/synthesize/{{dataset}}.tsv"
+        paths.benchmark("synthesize", paths.rendered)
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
     params:
-        root=lambda w: f"{RESULTS}/rendered/{w.dataset}/dataset",
+        root=str(paths.rendered.root),
         dataset="{dataset}",
-        layout=lambda w: steps.layout_of(CONFIG, w.dataset),
-        config=lambda w: steps.rendered_options(CONFIG, w.dataset),
-        code=lambda w: code("fernas.synth", plugins.module_name("synth/layouts", steps.layout_of(CONFIG, w.dataset))),
+        layout=lambda wildcards: study.datasets[wildcards.dataset].adapter,
+        config=lambda wildcards: params.rendered_section(study, wildcards.dataset),
+        code=lambda wildcards: code("fernas.synth", params.layout_module(study, wildcards.dataset)),
     message:
         "render {wildcards.dataset} in its real on-disk layout"
     script:
@@ -27,23 +27,21 @@ rule synthesize:
 
 rule build_manifest:
     input:
-        truth=lambda w: steps.truth_files(CONFIG, w.data),
-        parts=lambda w: steps.part_files(CONFIG, w.data, "manifest.parquet"),
+        truth=lambda wildcards: inputs.truth_of(study, wildcards),
+        parts=lambda wildcards: [part.manifest for part in inputs.parts_of(study, wildcards)],
     output:
-        manifest=f"{RESULTS}/data/{{data}}/manifest.parquet",
+        manifest=paths.dataset.manifest,
     log:
-        f"{RESULTS}/logs/build_manifest/{{data}}.log",
+        paths.log("build_manifest", paths.dataset),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=120,
     params:
-        dataset=lambda w: grid.plain_name(w.data),
-        roots=lambda w: steps.data_roots(CONFIG, w.data),
-        adapters=lambda w: steps.adapter_names(CONFIG, w.data),
-        options=lambda w: steps.dataset_options(CONFIG, w.data),
-        code=lambda w: code("fernas.datasets.manifest", steps.adapter_module(CONFIG, w.data)),
+        source=lambda wildcards: params.source_section(study.dataset_of(wildcards.data)),
+        options=lambda wildcards: params.ordered(study.dataset_of(wildcards.data).section.options),
+        code=lambda wildcards: code("fernas.datasets.manifest", study.dataset_of(wildcards.data).adapter_module),
     message:
         "read the dataset {wildcards.data}"
     script:
@@ -52,29 +50,27 @@ rule build_manifest:
 
 rule audit_dataset:
     input:
-        manifest=rules.build_manifest.output.manifest,
-        truth=lambda w: steps.truth_files(CONFIG, w.data),
+        manifest=paths.dataset.manifest,
+        truth=lambda wildcards: inputs.truth_of(study, wildcards),
     output:
-        audit=f"{RESULTS}/data/{{data}}/audit.json",
-        groups=f"{RESULTS}/data/{{data}}/groups.parquet",
+        audit=paths.dataset.audit,
+        groups=paths.dataset.groups,
     log:
-        f"{RESULTS}/logs/audit_dataset/{{data}}.log",
+        paths.log("audit_dataset", paths.dataset),
     benchmark:
-        f"{RESULTS}/logs/audit_dataset/{{data}}.tsv"
+        paths.benchmark("audit_dataset", paths.dataset)
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=240,
     params:
-        dataset=lambda w: grid.plain_name(w.data),
-        roots=lambda w: steps.data_roots(CONFIG, w.data),
-        adapters=lambda w: steps.adapter_names(CONFIG, w.data),
-        options=lambda w: CONFIG.audit.model_dump(mode="json"),
-        code=lambda w: code(
+        source=lambda wildcards: params.source_section(study.dataset_of(wildcards.data)),
+        options=section("audit"),
+        code=lambda wildcards: code(
             "fernas.datasets.audit",
             "fernas.datasets.demographics",
-            *steps.data_adapters(CONFIG, w.data),
+            *params.adapter_modules(study.dataset_of(wildcards.data)),
         ),
     message:
         "audit the dataset {wildcards.data}"
@@ -84,32 +80,30 @@ rule audit_dataset:
 
 rule align_faces:
     input:
-        manifest=rules.build_manifest.output.manifest,
-        audit=rules.audit_dataset.output.audit,
-        parts=lambda w: steps.part_files(CONFIG, w.data, "faces.parquet"),
-        previews_of_parts=lambda w: steps.part_files(CONFIG, w.data, "previews.npy"),
+        manifest=paths.dataset.manifest,
+        audit=paths.dataset.audit,
+        parts=lambda wildcards: [part.faces for part in inputs.parts_of(study, wildcards)],
+        previews_of_parts=lambda wildcards: [part.previews for part in inputs.parts_of(study, wildcards)],
     output:
-        faces=f"{RESULTS}/data/{{data}}/faces.parquet",
-        previews=f"{RESULTS}/data/{{data}}/previews.npy",
-        card=f"{RESULTS}/data/{{data}}/card.md",
+        faces=paths.dataset.faces,
+        previews=paths.dataset.previews,
+        card=paths.dataset.card,
     log:
-        f"{RESULTS}/logs/align_faces/{{data}}.log",
+        paths.log("align_faces", paths.dataset),
     benchmark:
-        f"{RESULTS}/logs/align_faces/{{data}}.tsv"
+        paths.benchmark("align_faces", paths.dataset)
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=480,
     params:
-        dataset=lambda w: grid.plain_name(w.data),
-        roots=lambda w: steps.data_roots(CONFIG, w.data),
-        adapters=lambda w: steps.adapter_names(CONFIG, w.data),
-        config=CONFIG.faces.model_dump(mode="json"),
-        code=lambda w: code(
+        source=lambda wildcards: params.source_section(study.dataset_of(wildcards.data)),
+        config=section("faces"),
+        code=lambda wildcards: code(
             "fernas.faces.align",
             "fernas.datasets.card",
-            *steps.data_adapters(CONFIG, w.data),
+            *params.adapter_modules(study.dataset_of(wildcards.data)),
         ),
     message:
         "detect and align the faces of {wildcards.data}"

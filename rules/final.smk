@@ -7,41 +7,40 @@ localrules:
 
 rule final:
     input:
-        lambda w: steps.final_models(CONFIG),
+        lambda wildcards: targets.final_models(study),
 
 
 rule final_model:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
-        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
-        folds=rules.make_folds.output.train,
-        audit=rules.audit_folds.output.audit,
-        architecture=lambda w: steps.final_architecture(CONFIG, w),
-        scores=lambda w: steps.final_scores(CONFIG, w),
+        inputs=lambda wildcards: inputs.inputs_of(study, wildcards).inputs,
+        table=lambda wildcards: inputs.inputs_of(study, wildcards).table,
+        folds=paths.folds.train,
+        audit=paths.folds.audit,
+        architecture=lambda wildcards: inputs.final_architecture(study, wildcards),
+        scores=lambda wildcards: inputs.final_scores(study, wildcards),
     output:
-        model=f"{RESULTS}/final/{{task}}/{{protocol}}/{{method}}/model.safetensors",
-        description=f"{RESULTS}/final/{{task}}/{{protocol}}/{{method}}/architecture.json",
-        preprocessing=f"{RESULTS}/final/{{task}}/{{protocol}}/{{method}}/preprocessing.json",
-        card=f"{RESULTS}/final/{{task}}/{{protocol}}/{{method}}/card.json",
+        model=paths.final.model,
+        description=paths.final.architecture,
+        preprocessing=paths.final.preprocessing,
+        card=paths.final.card,
     log:
-        f"{RESULTS}/logs/final_model/{{task}}/{{protocol}}/{{method}}.log",
+        paths.log("final_model", paths.final),
     benchmark:
-        f"{RESULTS}/logs/final_model/{{task}}/{{protocol}}/{{method}}.tsv"
+        paths.benchmark("final_model", paths.final)
     retries: 1
     conda:
         "../envs/fernas.yaml"
-    threads: CONFIG.threads
+    threads: study.config.threads
     resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        mem_mb=memory,
         runtime=2880,
-        gpu=steps.gpus(CONFIG),
+        gpu=params.gpus(study),
     params:
-        names=lambda w: dict(w.items()),
-        method=lambda w: steps.train_section(CONFIG, w.method),
-        before=lambda w: steps.final_section(CONFIG, w),
-        run=steps.run_section(CONFIG),
-        seed=CONFIG.seed,
-        digest=lambda w: code("fernas.deploy.final", *steps.train_modules(CONFIG, w.method)),
+        method=lambda wildcards: params.train_section(study, wildcards.method),
+        image=lambda wildcards: params.image_section(study, wildcards),
+        run=params.run_section(study),
+        seed=study.config.seed,
+        code=lambda wildcards: code("fernas.deploy.final", *params.train_modules(study, wildcards.method)),
     message:
         "final model: {wildcards.method} on all subjects of {wildcards.task}"
     script:

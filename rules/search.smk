@@ -1,38 +1,38 @@
-# One search per group of folds; test subjects of the group are not in its inputs.
+# One search per fold group; test subjects of the group are not in its inputs.
 
 
 rule search:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
-        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
-        folds=rules.make_folds.output.train,
-        audit=rules.audit_folds.output.audit,
-        source=lambda w: steps.source_files(CONFIG, w, "architecture"),
+        inputs=lambda wildcards: inputs.inputs_of(study, wildcards).inputs,
+        table=lambda wildcards: inputs.inputs_of(study, wildcards).table,
+        folds=paths.folds.train,
+        audit=paths.folds.audit,
+        source=lambda wildcards: inputs.source_architecture(study, wildcards),
     output:
-        architecture=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/architecture.json",
-        history=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/search.jsonl",
-        drawing=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/cell.svg",
-        cost=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/cost.json",
-        status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/g{{g}}/status.json",
+        architecture=paths.search.architecture,
+        history=paths.search.history,
+        drawing=paths.search.drawing,
+        cost=paths.search.cost,
+        status=paths.search.status,
     log:
-        f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.log",
+        paths.log("search", paths.search),
     benchmark:
-        f"{RESULTS}/logs/search/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-g{{g}}.tsv"
+        paths.benchmark("search", paths.search)
     retries: 2  # a job that was told to end, or killed, continues where it was
     conda:
         "../envs/fernas.yaml"
-    threads: CONFIG.threads
+    threads: study.config.threads
     resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * min(attempt, 2),
+        mem_mb=memory,
         runtime=2880,
-        gpu=steps.gpus(CONFIG),
+        gpu=params.gpus(study),
     params:
-        names=lambda w: dict(w.items()),
-        search=lambda w: steps.search_section(CONFIG, w.method),
-        run=steps.run_section(CONFIG),
-        seed=lambda w: steps.search_seed(CONFIG, w),
-        digest=lambda w: code("fernas.search.run", *steps.search_modules(CONFIG, w.method)),
+        search=lambda wildcards: params.search_section(study, wildcards.method),
+        run=params.run_section(study),
+        seed=lambda wildcards: params.search_seed(study, wildcards),
+        code=lambda wildcards: code("fernas.search.run", *params.search_modules(study, wildcards.method)),
     message:
-        "search: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seed {wildcards.ss}, group {wildcards.g})"
+        "search: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seed {wildcards.search_seed}, "
+        "fold group {wildcards.fold_group})"
     script:
         "../workflow_scripts/search.py"

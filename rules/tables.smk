@@ -3,30 +3,30 @@
 
 rule compare:
     input:
-        scores=grid.score_files(CONFIG),
-        records=grid.record_files(CONFIG),
+        scores=targets.score_files(study),
+        records=targets.record_files(study),
     output:
         comparison=report(
-            f"{RESULTS}/comparison.csv",
+            layout.comparison,
             category="Tables",
             labels={"table": "all methods"},
         ),
-        markdown=f"{RESULTS}/comparison.md",
+        markdown=layout.comparison_markdown,
         paired=report(
-            f"{RESULTS}/tables/paired.csv",
+            layout.tables / "paired.csv",
             category="Tables",
             labels={"table": "paired tests"},
         ),
     log:
-        f"{RESULTS}/logs/compare.log",
+        paths.log("compare"),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.tables", *steps.metric_modules()),
+        config=study.config.model_dump(mode="json"),
+        code=code("fernas.reporting.tables", *params.metric_modules()),
     message:
         "compare all methods"
     script:
@@ -35,23 +35,23 @@ rule compare:
 
 rule report:
     input:
-        comparison=rules.compare.output.comparison,
+        comparison=layout.comparison,
     output:
         report=report(
-            f"{RESULTS}/report/index.html",
+            layout.report.index,
             category="Report",
             labels={"table": "the report"},
         ),
     log:
-        f"{RESULTS}/logs/report.log",
+        paths.log("report"),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        config=CONFIG.model_dump(mode="json"),
-        digest=code("fernas.reporting.report"),
+        config=study.config.model_dump(mode="json"),
+        code=code("fernas.reporting.report"),
     message:
         "write the report"
     script:

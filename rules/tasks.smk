@@ -1,32 +1,53 @@
-# A task: what networks see (inputs) and which subjects are in which split (folds).
+# A task: its samples, what networks see (inputs), and the train and test splits (folds).
+
+
+rule make_samples:
+    input:
+        manifest=lambda wildcards: inputs.dataset_of(study, wildcards).manifest,
+    output:
+        samples=paths.task.samples,
+    log:
+        paths.log("make_samples", paths.task),
+    conda:
+        "../envs/fernas.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        task=lambda wildcards: params.task_section(study.task_of(wildcards.task)),
+        code=code("fernas.datasets.tasks"),
+    message:
+        "list the samples of {wildcards.task}"
+    script:
+        "../workflow_scripts/make_samples.py"
 
 
 rule make_inputs:
     input:
-        manifest=lambda w: steps.data_file(CONFIG, w.task, "manifest.parquet"),
-        faces=lambda w: steps.data_file(CONFIG, w.task, "faces.parquet"),
+        samples=paths.task.samples,
+        manifest=lambda wildcards: inputs.dataset_of(study, wildcards).manifest,
+        faces=lambda wildcards: inputs.dataset_of(study, wildcards).faces,
     output:
-        inputs=f"{RESULTS}/tasks/{{task}}/{{view}}/inputs.npy",
-        table=f"{RESULTS}/tasks/{{task}}/{{view}}/inputs.parquet",
+        inputs=paths.inputs.inputs,
+        table=paths.inputs.table,
     log:
-        f"{RESULTS}/logs/make_inputs/{{task}}/{{view}}.log",
+        paths.log("make_inputs", paths.inputs),
     benchmark:
-        f"{RESULTS}/logs/make_inputs/{{task}}/{{view}}.tsv"
+        paths.benchmark("make_inputs", paths.inputs)
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=2000,
         runtime=480,
     params:
-        roots=lambda w: steps.task_roots(CONFIG, w.task),
-        adapters=lambda w: steps.task_adapter_names(CONFIG, w.task),
-        task=lambda w: steps.task_section(CONFIG, w.task),
-        view=lambda w: steps.view_section(CONFIG, w.view),
-        code=lambda w: code(
+        source=lambda wildcards: params.source_section(study.task_of(wildcards.task).dataset),
+        no_face=lambda wildcards: study.task_of(wildcards.task).section.no_face,
+        view=lambda wildcards: params.view_section(study, wildcards.view),
+        code=lambda wildcards: code(
             "fernas.views.inputs",
-            plugins.module_name("views", CONFIG.views[w.view].kind),
             "fernas.datasets.tasks",
-            *steps.adapters(CONFIG, w.task),
+            params.view_module(study, wildcards.view),
+            *params.adapter_modules(study.task_of(wildcards.task).dataset),
         ),
     message:
         "make the inputs {wildcards.view} of {wildcards.task}"
@@ -36,29 +57,25 @@ rule make_inputs:
 
 rule make_folds:
     input:
-        manifest=lambda w: steps.data_file(CONFIG, w.task, "manifest.parquet"),
-        audit=lambda w: steps.data_file(CONFIG, w.task, "audit.json"),
-        table=lambda w: steps.inputs_table(CONFIG, w.task),
+        samples=paths.task.samples,
+        audit=lambda wildcards: inputs.dataset_of(study, wildcards).audit,
+        table=lambda wildcards: study.task_of(wildcards.task).inputs().table,
     output:
-        train=f"{RESULTS}/tasks/{{task}}/{{protocol}}/folds.train.json",
-        test=f"{RESULTS}/tasks/{{task}}/{{protocol}}/folds.test.json",
+        train=paths.folds.train,
+        test=paths.folds.test,
     log:
-        f"{RESULTS}/logs/make_folds/{{task}}/{{protocol}}.log",
+        paths.log("make_folds", paths.folds),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
     params:
-        task=lambda w: steps.task_section(CONFIG, w.task),
-        protocol=lambda w: steps.protocol_section(CONFIG, w.protocol),
-        name="{protocol}",
-        same_people=lambda w: steps.same_people(CONFIG, w.task),
-        seed=lambda w: steps.fold_seed(CONFIG, w.task, w.protocol),
-        code=lambda w: code(
+        split=lambda wildcards: params.split_section(study, wildcards),
+        code=lambda wildcards: code(
             "fernas.protocols.folds",
             "fernas.datasets.tasks",
-            plugins.module_name("protocols", CONFIG.protocols[w.protocol].kind),
+            params.protocol_module(study, wildcards.protocol),
         ),
     message:
         "split {wildcards.task} by {wildcards.protocol}"
@@ -68,25 +85,23 @@ rule make_folds:
 
 rule audit_folds:
     input:
-        manifest=lambda w: steps.data_file(CONFIG, w.task, "manifest.parquet"),
-        dataset_audit=lambda w: steps.data_file(CONFIG, w.task, "audit.json"),
-        table=lambda w: steps.inputs_table(CONFIG, w.task),
-        train=rules.make_folds.output.train,
-        test=rules.make_folds.output.test,
+        samples=paths.task.samples,
+        dataset_audit=lambda wildcards: inputs.dataset_of(study, wildcards).audit,
+        train=paths.folds.train,
+        test=paths.folds.test,
     output:
-        audit=f"{RESULTS}/tasks/{{task}}/{{protocol}}/audit.json",
+        audit=paths.folds.audit,
     log:
-        f"{RESULTS}/logs/audit_folds/{{task}}/{{protocol}}.log",
+        paths.log("audit_folds", paths.folds),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
     params:
-        task=lambda w: steps.task_section(CONFIG, w.task),
-        duplicates=lambda w: CONFIG.protocols[w.protocol].duplicates,
-        code=lambda w: code("fernas.protocols.audit", "fernas.datasets.tasks"),
+        duplicates=lambda wildcards: study.protocols[wildcards.protocol].duplicates,
+        code=code("fernas.protocols.audit", "fernas.datasets.tasks"),
     message:
-        "check that no subject and no image is in both splits of {wildcards.task} {wildcards.protocol}"
+        "check that no subject and no image is in the train and the test split of {wildcards.task} {wildcards.protocol}"
     script:
         "../workflow_scripts/audit_folds.py"

@@ -3,98 +3,93 @@
 
 rule train:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
-        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
-        folds=rules.make_folds.output.train,
-        audit=rules.audit_folds.output.audit,
-        architectures=lambda w: steps.architectures(CONFIG, w),
-        source=lambda w: steps.source_files(CONFIG, w, "models"),
-        source_folds=lambda w: steps.source_files(CONFIG, w, "folds"),
+        inputs=lambda wildcards: inputs.inputs_of(study, wildcards).inputs,
+        table=lambda wildcards: inputs.inputs_of(study, wildcards).table,
+        folds=paths.folds.train,
+        audit=paths.folds.audit,
+        architectures=lambda wildcards: inputs.architectures_of(study, wildcards),
+        source=lambda wildcards: inputs.source_models(study, wildcards),
+        source_folds=lambda wildcards: inputs.source_folds(study, wildcards),
     output:
-        models=steps.kept(
-            CONFIG,
-            f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/models.safetensors",
-            temp,
-        ),
-        history=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/training.jsonl",
-        cost=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/cost.json",
-        status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/shard{{shard}}/status.json",
+        models=paths.shard.models if params.keeps_models(study) else temp(paths.shard.models),
+        history=paths.shard.history,
+        cost=paths.shard.cost,
+        status=paths.shard.status,
     log:
-        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.log",
+        paths.log("train", paths.shard),
     benchmark:
-        f"{RESULTS}/logs/train/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}-shard{{shard}}.tsv"
+        paths.benchmark("train", paths.shard)
     retries: 2  # a job that was told to end, or killed, continues where it was
     conda:
         "../envs/fernas.yaml"
-    threads: CONFIG.threads
+    threads: study.config.threads
     resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * min(attempt, 2),
+        mem_mb=memory,
         runtime=2880,
-        gpu=steps.gpus(CONFIG),
+        gpu=params.gpus(study),
     params:
-        names=lambda w: dict(w.items()),
-        method=lambda w: steps.train_section(CONFIG, w.method),
-        shards=lambda w: CONFIG.protocols[w.protocol].shards,
-        run=steps.run_section(CONFIG),
-        seed=lambda w: steps.train_seed(CONFIG, w),
-        digest=lambda w: code("fernas.training.run", *steps.train_modules(CONFIG, w.method)),
+        method=lambda wildcards: params.train_section(study, wildcards.method),
+        shards=lambda wildcards: study.protocols[wildcards.protocol].shards,
+        run=params.run_section(study),
+        seed=lambda wildcards: params.train_seed(study, wildcards),
+        code=lambda wildcards: code("fernas.training.run", *params.train_modules(study, wildcards.method)),
     message:
-        "train: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts}, "
-        "shard {wildcards.shard})"
+        "train: {wildcards.method} on {wildcards.task} ({wildcards.scope}, "
+        "seeds {wildcards.search_seed}/{wildcards.train_seed}, shard {wildcards.shard})"
     script:
         "../workflow_scripts/train.py"
 
 
 rule predict:
     input:
-        inputs=lambda w: steps.inputs_file(CONFIG, w.task, w.method),
-        table=lambda w: steps.inputs_table(CONFIG, w.task, w.method),
-        folds=rules.make_folds.output.train,
-        test_folds=rules.make_folds.output.test,
-        architectures=lambda w: steps.architectures(CONFIG, w),
-        models=lambda w: steps.shard_files(CONFIG, w, "models.safetensors"),
-        statuses=lambda w: steps.shard_files(CONFIG, w, "status.json"),
+        inputs=lambda wildcards: inputs.inputs_of(study, wildcards).inputs,
+        table=lambda wildcards: inputs.inputs_of(study, wildcards).table,
+        folds=paths.folds.train,
+        test_folds=paths.folds.test,
+        architectures=lambda wildcards: inputs.architectures_of(study, wildcards),
+        models=lambda wildcards: [shard.models for shard in inputs.shards_of(study, wildcards)],
+        statuses=lambda wildcards: [shard.status for shard in inputs.shards_of(study, wildcards)],
     output:
-        predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
+        predictions=paths.train.predictions,
     log:
-        f"{RESULTS}/logs/predict/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+        paths.log("predict", paths.train),
     wildcard_constraints:
-        method=steps.trained_methods(CONFIG),
+        method=params.methods_pattern(study),
     conda:
         "../envs/fernas.yaml"
-    threads: CONFIG.threads
+    threads: study.config.threads
     resources:
-        mem_mb=lambda w, attempt: CONFIG.methods[w.method].mem_mb * attempt,
+        mem_mb=lambda wildcards, attempt: study.methods[wildcards.method].mem_mb * attempt,
         runtime=240,
-        gpu=steps.gpus(CONFIG),
+        gpu=params.gpus(study),
     params:
-        scope="{scope}",
-        method=lambda w: steps.train_section(CONFIG, w.method),
-        run=steps.run_section(CONFIG),
-        digest=lambda w: code("fernas.training.predict", *steps.space_modules(CONFIG, w.method)),
+        method=lambda wildcards: params.train_section(study, wildcards.method),
+        run=params.run_section(study),
+        code=lambda wildcards: code("fernas.training.predict", *params.space_modules(study, wildcards.method)),
     message:
-        "predict: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
+        "predict: {wildcards.method} on {wildcards.task} ({wildcards.scope}, "
+        "seeds {wildcards.search_seed}/{wildcards.train_seed})"
     script:
         "../workflow_scripts/predict.py"
 
 
 rule combine:
     input:
-        predictions=lambda w: steps.member_files(CONFIG, w, "predictions.parquet"),
-        statuses=lambda w: steps.member_files(CONFIG, w, "status.json"),
+        predictions=lambda wildcards: [member.predictions for member in inputs.members_of(study, wildcards)],
+        statuses=lambda wildcards: [member.status for member in inputs.members_of(study, wildcards)],
     output:
-        out=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
+        out=paths.train.predictions,
     log:
-        f"{RESULTS}/logs/combine/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+        paths.log("combine", paths.train),
     wildcard_constraints:
-        method=steps.trained_methods(CONFIG, combined=True),
+        method=params.methods_pattern(study, combined=True),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
     params:
-        digest=lambda w: code("fernas.training.combine"),
+        code=code("fernas.training.combine"),
     message:
         "combine: {wildcards.method} on {wildcards.task} ({wildcards.scope})"
     script:
@@ -103,25 +98,26 @@ rule combine:
 
 rule score:
     input:
-        predictions=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/predictions.parquet",
-        statuses=lambda w: steps.statuses(CONFIG, w),
-        folds=rules.make_folds.output.train,
-        groups=lambda w: steps.data_file(CONFIG, w.task, "groups.parquet"),
+        predictions=paths.train.predictions,
+        statuses=lambda wildcards: inputs.statuses_of(study, wildcards),
+        folds=paths.folds.train,
+        groups=lambda wildcards: inputs.dataset_of(study, wildcards).groups,
     output:
-        scores=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/scores.json",
-        status=f"{RESULTS}/runs/{{task}}/{{protocol}}/{{method}}/{{scope}}/s{{ss}}/t{{ts}}/status.json",
+        scores=paths.train.scores,
+        status=paths.train.status,
     log:
-        f"{RESULTS}/logs/score/{{task}}/{{protocol}}/{{method}}-{{scope}}-s{{ss}}-t{{ts}}.log",
+        paths.log("score", paths.train),
     conda:
         "../envs/fernas.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
     params:
-        scoring=CONFIG.scoring.model_dump(mode="json"),
-        seed=CONFIG.seed,
-        digest=code("fernas.scoring.scores", "fernas.scoring.demographics", *steps.metric_modules()),
+        scoring=section("scoring"),
+        seed=study.config.seed,
+        code=code("fernas.scoring.scores", "fernas.scoring.demographics", *params.metric_modules()),
     message:
-        "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seeds {wildcards.ss}/{wildcards.ts})"
+        "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, "
+        "seeds {wildcards.search_seed}/{wildcards.train_seed})"
     script:
         "../workflow_scripts/score.py"

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
-def main(scores: list[str], csv: str, markdown: str, latex: str, config: dict[str, Any], digest: str) -> None:
+def main(scores: list[str], csv: str, markdown: str, latex: str, config: dict[str, Any]) -> None:
     """Write the ablation table as csv, markdown and LaTeX."""
     from fernas.core.config import StudyConfig
     from fernas.reporting.ablation import write_ablation

@@ -1,9 +1,8 @@
 """Detect and align the faces of a dataset."""
 
-from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
@@ -14,12 +13,10 @@ def main(
     faces: str,
     previews: str,
     card: str,
-    dataset: str,
-    roots: dict[str, str],
-    adapters: dict[str, str],
+    source: dict[str, Any],
     config: dict[str, Any],
 ) -> None:
-    """Write faces.parquet, previews.npy and card.md; a composite takes the faces of its parts. `audit` has passed."""
+    """Write faces.parquet, previews.npy and card.md; a composite takes the faces of its parts."""
     from fernas.core.config import FacesConfig
     from fernas.core.io import read_json, read_npy, read_parquet, write_npy, write_parquet, write_text
     from fernas.datasets.adapters import adapter_of
@@ -27,19 +24,19 @@ def main(
     from fernas.datasets.frames import FrameReader
     from fernas.faces.align import align_manifest, merge_faces
 
-    table = read_parquet(manifest)
+    dataset, table = source["name"], read_parquet(manifest)
     if parts:
-        found, images = merge_faces(
+        table_of_faces, images = merge_faces(
             table, [read_parquet(p) for p in parts], [read_npy(p, mmap=True) for p in previews_of_parts]
         )
     else:
-        reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
+        reader = FrameReader(source["roots"], source["adapters"])
         ships = {dataset: bool(table.attrs.get("ships_crops", reader.ships_crops(dataset)))}  # options may decide
-        found, images = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
-    spec = adapter_of(dataset, adapters, list(roots)).spec
-    write_text(card, data_card(spec, table, read_json(audit), found))
+        table_of_faces, images = align_manifest(table, reader.read, reader.own_landmarks, ships, FacesConfig(**config))
+    spec = adapter_of(dataset, source["adapters"], list(source["roots"])).spec
+    write_text(card, data_card(spec, table, read_json(audit), table_of_faces))
     write_npy(previews, images)
-    write_parquet(faces, found)
+    write_parquet(faces, table_of_faces)
 
 
 if "snakemake" in globals():

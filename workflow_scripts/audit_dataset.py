@@ -1,9 +1,8 @@
-"""Audit a copy of a dataset."""
+"""Audit a dataset."""
 
-from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
@@ -11,9 +10,7 @@ def main(
     truth: list[str],
     audit: str,
     groups: str,
-    dataset: str,
-    roots: dict[str, str],
-    adapters: dict[str, str],
+    source: dict[str, Any],
     options: dict[str, Any],
 ) -> None:
     """Write audit.json and groups.parquet; a DataError when the copy cannot be used."""
@@ -25,10 +22,10 @@ def main(
     from fernas.datasets.demographics import sample_groups
     from fernas.datasets.frames import FrameReader
 
-    table = read_parquet(manifest)
+    dataset, table = source["name"], read_parquet(manifest)
     expected = read_json(truth[0]) if truth else None
-    reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
-    spec = adapter_of(dataset, adapters, list(roots)).spec
+    reader = FrameReader(source["roots"], source["adapters"])
+    spec = adapter_of(dataset, source["adapters"], list(source["roots"])).spec
     findings = audit_dataset(spec, table, reader, expected, config=AuditConfig(**options))
     if findings["fatal"]:
         raise DataError(f"{dataset}: the copy cannot be used: " + "; ".join(findings["problems"][:5]))

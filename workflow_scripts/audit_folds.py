@@ -1,31 +1,16 @@
-"""Check the folds: no subject, no sequence and no image in both splits."""
+"""Check the folds: no subject, no sequence and no image is in both the train and the test split."""
 
-from typing import Any
-
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
-def main(
-    manifest: str,
-    dataset_audit: str,
-    table: str,
-    train: str,
-    test: str,
-    audit: str,
-    task: dict[str, Any],
-    duplicates: str,
-) -> None:
+def main(samples: str, dataset_audit: str, train: str, test: str, audit: str, duplicates: str) -> None:
     """Write the audit of the folds; a ContractError names what leaks."""
-    from fernas.core.config import TaskConfig
-    from fernas.core.io import read_json, read_parquet, write_json
-    from fernas.datasets.tasks import task_samples
+    from fernas.core.io import read_json, write_json
+    from fernas.datasets.tasks import read_samples
     from fernas.protocols.audit import audit_folds
 
-    samples = task_samples(read_parquet(manifest), TaskConfig(**task))
-    write_json(
-        audit,
-        audit_folds(samples, read_json(train), read_json(test), read_json(dataset_audit)["duplicates"], duplicates),
-    )
+    pairs = read_json(dataset_audit)["duplicates"]
+    write_json(audit, audit_folds(read_samples(samples), read_json(train), read_json(test), pairs, duplicates))
 
 
 if "snakemake" in globals():

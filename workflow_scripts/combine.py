@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
-def main(predictions: list[str], statuses: list[str], out: str, digest: str) -> None:
+def main(predictions: list[str], statuses: list[str], out: str) -> None:
     """Write one predictions file out of several; empty when a member failed."""
     from fernas.training.combine import run_combine
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
@@ -13,7 +13,6 @@ def main(
     markdown: str,
     paired: str,
     config: dict[str, Any],
-    digest: str,
 ) -> None:
     """Write comparison.csv, comparison.md and tables/ (`paired` among them) from what is under the results folder."""
     from fernas.core.config import StudyConfig

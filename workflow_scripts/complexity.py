@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
@@ -13,7 +13,6 @@ def main(
     markdown: str,
     latex: str,
     config: dict[str, Any],
-    digest: str,
 ) -> None:
     """Write the complexity table as csv, markdown and LaTeX; one thread per pass, whatever the job holds."""
     from fernas.core.config import StudyConfig

@@ -1,34 +1,28 @@
 """Make what the networks see."""
 
-from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
+    samples: str,
     manifest: str,
     faces: str,
     inputs: str,
     table: str,
-    roots: dict[str, str],
-    adapters: dict[str, str],
-    task: dict[str, Any],
+    source: dict[str, Any],
+    no_face: str,
     view: dict[str, Any],
 ) -> None:
     """Write inputs.npy and inputs.parquet of a task's view."""
-    from fernas.core.config import TaskConfig
     from fernas.core.io import read_parquet
     from fernas.datasets.frames import FrameReader
-    from fernas.datasets.tasks import task_samples
+    from fernas.datasets.tasks import read_samples
     from fernas.views.inputs import InputSources, make_inputs
 
-    samples_of = read_parquet(manifest)
-    settings = TaskConfig(**task)
-    reader = FrameReader({name: Path(root) for name, root in roots.items()}, adapters)
-    sources = InputSources(
-        task_samples(samples_of, settings), samples_of, read_parquet(faces), reader.read, settings.no_face
-    )
+    reader = FrameReader(source["roots"], source["adapters"])
+    sources = InputSources(read_samples(samples), read_parquet(manifest), read_parquet(faces), reader.read, no_face)
     make_inputs(sources, view, inputs, table)
 
 

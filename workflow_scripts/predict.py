@@ -1,25 +1,13 @@
 """Predict the test samples of all folds: the only script that reads test ids."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
-    inputs: str,
-    table: str,
-    folds: str,
-    test_folds: str,
-    architectures: list[str],
-    models: list[str],
-    statuses: list[str],
-    predictions: str,
-    scope: str,
-    method: dict[str, Any],
-    run: dict[str, Any],
-    digest: str,
-    threads: int = 1,
+    input: SimpleNamespace, predictions: str, params: SimpleNamespace, wildcards: SimpleNamespace, threads: int = 1
 ) -> None:
     """Write predictions.parquet; empty when a shard failed."""
     from fernas.core.config import MethodConfig, validate_section
@@ -27,16 +15,16 @@ def main(
     from fernas.training.run import Searches
 
     job = PredictInputs(
-        inputs=Path(inputs),
-        table=Path(table),
-        folds=Path(folds),
-        test_folds=Path(test_folds),
-        searches=Searches(tuple(Path(path) for path in architectures), scope),
-        shard_dirs=tuple(Path(path).parent for path in models),
+        inputs=Path(input.inputs),
+        table=Path(input.table),
+        folds=Path(input.folds),
+        test_folds=Path(input.test_folds),
+        searches=Searches(tuple(Path(path) for path in input.architectures), wildcards.scope),
+        shard_dirs=tuple(Path(path).parent for path in input.models),
         threads=threads,
-        device=run["device"],
+        device=params.run["device"],
     )
-    run_predict(job, validate_section(MethodConfig, method, "method"), Path(predictions))
+    run_predict(job, validate_section(MethodConfig, params.method, "method"), Path(predictions))
 
 
 if "snakemake" in globals():

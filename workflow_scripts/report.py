@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
-def main(comparison: str, report: str, config: dict[str, Any], digest: str) -> None:
+def main(comparison: str, report: str, config: dict[str, Any]) -> None:
     """Write one self-contained page; `comparison` orders this job after the tables."""
     from fernas.core.config import StudyConfig
     from fernas.reporting.report import build_report

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(
@@ -15,7 +15,6 @@ def main(
     status: str,
     scoring: dict[str, Any],
     seed: int,
-    digest: str,
 ) -> None:
     """Write scores.json and the status of the repetition; a failed shard gives empty scores and its reason."""
     from fernas.core.io import read_json, read_parquet, write_json

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.jobs import run_rule
+from fernas.workflow.job import run_rule
 
 
 def main(truth: str, root: str, dataset: str, layout: str, config: dict[str, Any]) -> None:

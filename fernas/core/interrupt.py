@@ -2,11 +2,9 @@
 
 import contextlib
 import logging
-import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 logger = logging.getLogger(__name__)
@@ -22,53 +20,31 @@ class Interrupted(BaseException):
 
 
 _received: list[int] = []
-_watched: list[tuple[int, str]] = []  # process number and start time of the Snakemake that started this job
-_looked = [0.0]
-LOOK_EVERY_S = 1.0
+_watched: list[tuple[Callable[[], bool], str]] = []
+_asked = [0.0]  # when the watched conditions were last asked, monotonic seconds
+ASK_EVERY_S = 1.0
+
+
+def watch(holds: Callable[[], bool], message: str) -> None:
+    """End this job as if by SIGHUP when a condition no longer holds, for example that its parent lives.
+
+    Args:
+        holds: asked at most once a second, by `requested`.
+        message: what has happened when it does not hold; goes into the log.
+    """
+    _watched.append((holds, message))
 
 
 def requested() -> bool:
-    """Whether a signal has asked this job to end, or the Snakemake that started it is gone (as if by SIGHUP)."""
-    if _watched and not _received and time.monotonic() - _looked[0] >= LOOK_EVERY_S:
-        _looked[0] = time.monotonic()
-        if _started(_watched[0][0]) != _watched[0][1]:
-            logger.warning("the Snakemake that started this job is gone: saving and ending")
-            _received.append(signal.SIGHUP)
+    """Whether this job is asked to end: by a signal, or because a watched condition no longer holds."""
+    if _watched and not _received and time.monotonic() - _asked[0] >= ASK_EVERY_S:
+        _asked[0] = time.monotonic()
+        for holds, message in _watched:
+            if not holds():
+                logger.warning("%s: saving and ending", message)
+                _received.append(signal.SIGHUP)
+                break
     return bool(_received)
-
-
-def watch_snakemake() -> None:
-    """Remember the Snakemake above this process; when it is gone nobody takes the results, and a new one may come.
-
-    Without /proc nothing is watched.
-    """
-    number = os.getppid()
-    for _ in range(3):  # a shell stands between
-        words = _read(number, "cmdline").split("\0")
-        if "python" in Path(words[0]).name and any(
-            word.endswith(("snakemake", "snakemake/__main__.py")) for word in words
-        ):
-            _watched[:] = [(number, _started(number))]
-            return
-        number = int(_stat(number, 1) or 0)
-
-
-def _started(number: int) -> str:
-    """When a process started, in ticks since the machine did; empty where there is none."""
-    return _stat(number, 19) if _stat(number, 0) != "Z" else ""
-
-
-def _stat(number: int, field: int) -> str:
-    """A field of /proc/N/stat behind the name in brackets: 0 state, 1 parent, 19 start time."""
-    words = _read(number, "stat").rpartition(")")[2].split()
-    return words[field] if len(words) > field else ""
-
-
-def _read(number: int, name: str) -> str:
-    try:
-        return Path(f"/proc/{number}/{name}").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def check() -> None:

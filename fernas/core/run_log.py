@@ -1,13 +1,12 @@
 """What a job writes for tracking: metrics.jsonl and status.json; a mirror reads them, jobs never import mlflow."""
 
-import json
 import os
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
-from fernas.core.io import append_jsonl, read_json, read_jsonl, write_json, write_text
+from fernas.core.io import append_jsonl, read_json, write_json
 
 HEARTBEAT_S = 10.0
 STATUSES = ("running", "ok", "failed", "skipped", "killed")
@@ -34,12 +33,6 @@ class RunLog:
         """
         append_jsonl(self.folder / "metrics.jsonl", {"step": step, "time": time.time(), **values})
         self.heartbeat()
-
-    def rewind(self, step: int) -> None:
-        """Drop the metrics of `step` and later ones, which a resumed job will write again (0: all of them)."""
-        path = self.folder / "metrics.jsonl"
-        kept = [row for row in read_jsonl(path) if row["step"] < step]
-        write_text(path, "".join(json.dumps(row, sort_keys=True) + "\n" for row in kept))
 
     def heartbeat(self) -> None:
         """Refresh the heartbeat, at most every ten seconds (by a clock that nobody sets)."""

@@ -120,6 +120,12 @@ def read_samples(path: Path | str) -> pd.DataFrame:
     return samples
 
 
+def with_inputs(samples: pd.DataFrame, inputs: pd.DataFrame) -> pd.DataFrame:
+    """The samples that have an input: not excluded for a missing face or a clip of one frame."""
+    included = set(inputs.loc[inputs["excluded"].isna(), "sample_id"])
+    return samples[samples["sample_id"].isin(included)].reset_index(drop=True)
+
+
 def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
     """Label of the dataset (or raw label) -> class of the task."""
     classes = list(task.classes)

@@ -59,15 +59,15 @@ class Run:
         """All (search seed, training seed) pairs."""
         return [(s, t) for s in range(self.search_seeds) for t in range(self.train_seeds)]
 
-    def search_folder(self, search_seed: int, fold_group: int) -> SearchFolder:
+    def search_folder(self, search_seed: int | str, fold_group: int | str) -> SearchFolder:
         """The folder of one search."""
         return self.files.search(search_seed, fold_group)
 
-    def train_folder(self, search_seed: int, train_seed: int) -> TrainFolder:
+    def train_folder(self, search_seed: int | str, train_seed: int | str) -> TrainFolder:
         """The folder of one trained and scored repetition."""
         return self.files.train(search_seed, train_seed)
 
-    def shard_folder(self, search_seed: int, train_seed: int, shard: int) -> ShardFolder:
+    def shard_folder(self, search_seed: int | str, train_seed: int | str, shard: int) -> ShardFolder:
         """The folder of one shard of folds."""
         return self.train_folder(search_seed, train_seed).shard(shard)
 

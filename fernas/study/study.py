@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, StudyEntry, ViewConfig, validate_section
+from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, ViewConfig, validate_section
 from fernas.core.errors import ConfigError, unknown
 from fernas.study import runs as _runs
 from fernas.study.checks import check_study, misfit
@@ -142,26 +142,26 @@ class Study:
             if entry.when == "named" and dataset is None and not named:
                 continue
             if not task.dataset.missing_roots:
-                yield from self._runs_of(entry)
+                for method in entry.methods:
+                    for scope in self.scopes_of(method):
+                        yield self.run(entry.task, entry.protocol, method, scope)
 
-    def _runs_of(self, entry: StudyEntry) -> Iterator[Run]:
-        task = self.tasks[entry.task]
-        for name in entry.methods:
-            method = self.methods[name]
-            for scope in self.scopes_of(name):
-                yield Run(
-                    task=entry.task,
-                    protocol=entry.protocol,
-                    method=name,
-                    scope=scope,
-                    fold_groups=0 if method.combine else self.fold_groups_of(entry.protocol, scope),
-                    shards=0 if method.combine else self.protocols[entry.protocol].shards,
-                    search_seeds=method.search_seeds,
-                    train_seeds=method.train_seeds,
-                    is_rendered=task.is_rendered,
-                    files=self.layout.run(task.folder, entry.protocol, name, scope),
-                    task_folder=task.files.path,
-                )
+    def run(self, task: str, protocol: str, method: str, scope: str) -> Run:
+        """One run, by names of the config; it need not be listed."""
+        section, trained = self.methods[method], not self.methods[method].combine
+        return Run(
+            task=task,
+            protocol=protocol,
+            method=method,
+            scope=scope,
+            fold_groups=self.fold_groups_of(protocol, scope) if trained else 0,
+            shards=self.protocols[protocol].shards if trained else 0,
+            search_seeds=section.search_seeds,
+            train_seeds=section.train_seeds,
+            is_rendered=self.tasks[task].is_rendered,
+            files=self.layout.run(self.tasks[task].folder, protocol, method, scope),
+            task_folder=self.tasks[task].files.path,
+        )
 
     @property
     def skipped(self) -> list[tuple[str, str]]:

@@ -118,6 +118,7 @@ def count_jobs(study: Study) -> dict[str, int]:
         "build_manifest": len(every),
         "audit_dataset": len(every),
         "align_faces": len(every),
+        "make_samples": len(tasks),
         "make_inputs": sum(len(task.views) for task in tasks),
         "make_folds": len(splits),
         "audit_folds": len(splits),

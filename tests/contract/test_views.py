@@ -142,7 +142,7 @@ USE_IT = """
 import sys
 import numpy as np, yaml
 from fernas.cli.planning import _shape
-from fernas.core import workflow
+from fernas.workflow import params
 from fernas.core.errors import ConfigError
 from fernas.study import Study
 from fernas.views.inputs import InputSources, make_inputs
@@ -160,7 +160,7 @@ study = Study.parse(document)
 assert _shape(study.views["new"]) == (1, 16, 16)
 frames = np.random.default_rng(0).integers(0, 256, (12, 60, 60, 3)).astype(np.uint8)
 sources = InputSources(*clip_tables([3]), lambda _, reference: frames[int(reference)])
-make_inputs(sources, workflow.view_section(study.config, "new"), sys.argv[2], sys.argv[3])
+make_inputs(sources, params.view_section(study, "new"), sys.argv[2], sys.argv[3])
 array = np.load(sys.argv[2], allow_pickle=False)
 assert array.shape == (1, 16, 16, 1) and array.any()
 """

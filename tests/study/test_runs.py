@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fernas.core import workflow
 from fernas.core.errors import ConfigError
 from fernas.study import Study
+from fernas.workflow import inputs, params
 from fernas.workflow.targets import count_jobs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,7 +70,6 @@ def test_one_clear_message(document, change, message):
 
 def test_the_grid_of_ensembles_views_and_sources(document):
     study = Study.parse(document)
-    config = study.config
     run = next(run for run in study.runs() if run.method == "autofernet_ensemble")
     assert (run.fold_groups, run.shards, run.seeds) == (0, 0, [(0, 0)])
     members = study.members_of("autofernet_ensemble", "per_group")
@@ -79,16 +78,12 @@ def test_the_grid_of_ensembles_views_and_sources(document):
     wildcards = SimpleNamespace(
         task="ck48-7c-rendered", protocol="subject5", method="autofernet_transfer", scope="no_data"
     )
-    base = "results-autofernet/runs/fer2013-7-rendered/official"
-    assert workflow.source_files(config, wildcards, "models") == [
-        f"{base}/autofernet_fes/no_data/s0/t0/shard0/models.safetensors"
-    ]
-    assert workflow.source_files(config, wildcards, "architecture") == [
-        f"{base}/autofernet_fes/no_data/s0/g0/architecture.json"
-    ]
+    base = Path("results-autofernet/runs/fer2013-7-rendered/official/autofernet_fes/no_data/s0")
+    assert inputs.source_models(study, wildcards) == [base / "t0/shard0/models.safetensors"]
+    assert inputs.source_architecture(study, wildcards) == [base / "g0/architecture.json"]
     wildcards.method = "autofernet"
-    assert workflow.source_files(config, wildcards, "models") == []
-    assert workflow.kept(config, "m", lambda path: None) == "m"
+    assert inputs.source_models(study, wildcards) == []
+    assert params.keeps_models(study)
 
 
 def test_a_method_sees_its_own_view(document):

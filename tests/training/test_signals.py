@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -122,48 +119,6 @@ def test_a_snapshot_within_an_epoch_repeats_no_step(tmp_path, monkeypatch):
     interrupted(monkeypatch, lambda: search_toy(files, tmp_path / "told", DARTS), signal.SIGTERM, 1)
     state = CheckpointStore(tmp_path / "work", "search-told-0").load()
     assert state is not None and len(state["engine"]["state"]["within"]["weight_loss"]) == 1
-
-
-def test_a_scripts_exit_status_is_that_of_the_signal(tmp_path):
-    """The wrapper of all workflow scripts: Interrupted becomes 128 + number, which Snakemake takes as failed."""
-    code = f"""
-import types
-from fernas.core import interrupt, jobs
-items = types.SimpleNamespace(items=lambda: [])
-def main():
-    raise interrupt.Interrupted(15)
-jobs.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, output=items,
-    params=items, resources=items), main)
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
-    assert done.returncode == 143
-    assert "SIGTERM" in (tmp_path / "log").read_text() and "Traceback" not in (tmp_path / "log").read_text()
-
-
-def test_a_job_notices_that_its_snakemake_is_gone(tmp_path):
-    """A process that calls itself snakemake starts a shell that starts a job, and is killed."""
-    job = (
-        "import time; from fernas.core import interrupt; interrupt.watch_snakemake(); interrupt.LOOK_EVERY_S = 0.05\n"
-        "assert interrupt._watched and not interrupt.requested(); print('up', flush=True)\n"
-        "while not interrupt.requested(): time.sleep(0.02)\n"
-        f"open({str(tmp_path / 'told')!r}, 'w').write('told')\n"
-    )
-    (tmp_path / "job.py").write_text(job)
-    head = f"import subprocess, sys; subprocess.run(['bash', '-c', sys.executable + ' {tmp_path}/job.py; true'])"
-    process = subprocess.Popen(
-        [sys.executable, "-c", head, "snakemake"], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )  # fmt: skip
-    try:
-        assert process.stdout.readline() == b"up\n"
-        assert not (tmp_path / "told").exists()
-    finally:
-        process.kill()
-        process.wait()
-    end = time.monotonic() + 20
-    while not (tmp_path / "told").exists() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert (tmp_path / "told").exists()
 
 
 def test_a_second_ctrl_c_ends_at_once():

@@ -68,7 +68,7 @@ def test_only_data_stages_read_the_renderers_truth(demo):
     readers = {job.rule for job in demo.jobs if any("truth.json" in path for path in job.inputs)}
     assert readers == {"build_manifest", "audit_dataset"}
     text = (ROOT / "workflow_scripts" / "build_manifest.py").read_text()
-    assert text.count("truth") == 2, "build_manifest takes the sidecar as a signal only"
+    assert "truth" not in text, "build_manifest waits for the sidecar and does not read it"
 
 
 def test_searches_and_trainings_need_the_audit_of_folds(demo):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fernas.core.workflow import users_fault
+from fernas.workflow.handlers import users_fault
 
 FAILED = "Command 'set -euo pipefail; python x.py' returned non-zero exit status {}."
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fernas.core import lease
+from fernas.workflow import lease
 
 LISTING = """GPU 0: NVIDIA A100 (UUID: GPU-aaaa-0)
 GPU 1: NVIDIA A100 (UUID: GPU-bbbb-1)
@@ -23,7 +23,7 @@ GPU 1: NVIDIA A100 (UUID: GPU-bbbb-1)
 HOLD = """
 import sys, time
 from pathlib import Path
-from fernas.core import lease
+from fernas.workflow import lease
 with lease.gpu(Path(sys.argv[1])) as device:
     import os
     print(device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)

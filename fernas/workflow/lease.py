@@ -22,7 +22,7 @@ from fernas.core.errors import ConfigError
 logger = logging.getLogger(__name__)
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WAIT_S = 1.0
-TELL_EVERY_S = 60.0
+WARN_EVERY_S = 60.0
 
 
 def devices() -> list[str]:
@@ -38,23 +38,23 @@ def devices() -> list[str]:
 
 def _parse(listing: str) -> list[str]:
     """Ids in the output of `nvidia-smi -L`; a GPU that is cut into MIG slices counts as its slices."""
-    found: list[str] = []
+    ids: list[str] = []
     for line in listing.splitlines():
         match = re.search(r"UUID: ((?:GPU|MIG)-[\w/-]+)", line)
         if match is None:
             continue
-        if match.group(1).startswith("MIG") and found and found[-1].startswith("GPU"):
-            found.pop()
-        found.append(match.group(1))
-    return found
+        if match.group(1).startswith("MIG") and ids and ids[-1].startswith("GPU"):
+            ids.pop()
+        ids.append(match.group(1))
+    return ids
 
 
 def lock_folder() -> Path:
     """The folder of the lock files: on this machine, of this user, closed to others."""
     folder = Path(tempfile.gettempdir()) / f"fernas-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise ConfigError(f"{folder}: expected a folder of this user for GPU leases; remove it")
     return folder
 
@@ -68,8 +68,8 @@ def for_job(resources: Mapping[str, Any], arguments: Mapping[str, Any]) -> Itera
     if not wanted or device == "cpu":
         yield None
         return
-    with gpu() as found:
-        yield found
+    with gpu() as leased:
+        yield leased
 
 
 @contextlib.contextmanager
@@ -98,14 +98,14 @@ def gpu(folder: Path | None = None) -> Iterator[str | None]:
 
 
 def _wait(known: list[str], folder: Path, stack: contextlib.ExitStack) -> str:
-    told = -TELL_EVERY_S
+    warned = -WARN_EVERY_S
     while True:
         for device in known:
             if _lock(folder / f"{device.replace('/', '-')}.lock", stack):
                 return device
-        if time.monotonic() - told >= TELL_EVERY_S:
+        if time.monotonic() - warned >= WARN_EVERY_S:
             logger.warning("waiting for a free GPU: all %d are held by other jobs", len(known))
-            told = time.monotonic()
+            warned = time.monotonic()
         time.sleep(WAIT_S)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from fernas.core.errors import DataError
 from fernas.core.io import read_json
+from fernas.study import ResultsLayout
 
-OWNER = ".work/snakemake.json"
 SKEW_S = 60.0
 SAVING_S = 120.0  # longest time that cancelled jobs are waited for; they save their state first
 
@@ -28,13 +28,12 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def dead_owner(results: str | Path) -> dict[str, Any] | None:
+def dead_owner(layout: ResultsLayout) -> dict[str, Any] | None:
     """The record of the Snakemake that last ran in this folder on this host, when its process is gone; else None."""
-    path = Path(results) / OWNER
-    if not path.exists():
+    if not layout.work.owner.exists():
         return None
     try:
-        owner = read_json(path)
+        owner = read_json(layout.work.owner)
     except DataError:  # a record that cannot be read says nothing about its writer
         return None
     here = owner.get("host") == socket.gethostname() and owner.get("folder") == str(Path.cwd())
@@ -51,12 +50,12 @@ def _is_snakemake(pid: int) -> bool:
         return True
 
 
-def clear_stale_lock(results: str) -> None:
+def clear_stale_lock(layout: ResultsLayout) -> None:
     """Remove the lock of a Snakemake that was killed: only when its recorded process is gone on this very host."""
     locks = Path(".snakemake/locks")
     if not locks.is_dir() or not any(locks.iterdir()):
         return
-    owner = dead_owner(results)
+    owner = dead_owner(layout)
     if owner is None:
         return
     for lock in locks.iterdir():
@@ -64,15 +63,15 @@ def clear_stale_lock(results: str) -> None:
     sys.stderr.write(f"cleared the lock of a Snakemake that is gone (process {owner['pid']})\n")
 
 
-def date_future_files(results: str) -> int:
+def date_future_files(layout: ResultsLayout) -> int:
     """Date results that lie in the future now: the clock was set back since, and Snakemake would refuse to go on.
 
     Less than `SKEW_S` is left alone, since clocks of file servers differ; files of the same date are not newer.
     """
     now, count = time.time(), 0
-    for top in ("rendered", "data", "tasks", "runs"):
-        for folder, folders, names in os.walk(Path(results) / top):
-            if top == "rendered" and Path(folder).name == "dataset":
+    for top in (layout.all_rendered, layout.all_data, layout.all_tasks, layout.all_runs):
+        for folder, folders, names in os.walk(top):
+            if top == layout.all_rendered and Path(folder) == layout.rendered(Path(folder).parent.name).root:
                 folders.clear()  # images are no outputs of a rule
                 continue
             for name in names:
@@ -114,10 +113,10 @@ def _queued() -> list[str]:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except subprocess.TimeoutExpired:
         return []
-    found = []
+    numbers = []
     for line in done.stdout.splitlines() if done.returncode == 0 else []:
         number, _, rest = line.partition("|")
         folder, _, comment = rest.partition("|")
         if comment.startswith("rule_") and Path(folder).resolve() == Path.cwd().resolve():
-            found.append(number)
-    return found
+            numbers.append(number)
+    return numbers

@@ -28,7 +28,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
 ]
 HEAD = """# Every key of config.yaml
 
-Written by `python -m fernas.core.config_docs` from the models in `fernas/core/config.py`; a test keeps it in step.
+Written by `python -m fernas.study.config_docs` from the models in `fernas/core/config.py`; a test keeps it in step.
 Options of plug-ins (`search_options`, `recipe_options`, `options`, `rendered`) are the fields of the plug-in's `Config`
 in its own file; an unknown key is an error that names the nearest known one.
 """

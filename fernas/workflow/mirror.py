@@ -1,0 +1,58 @@
+"""The process that mirrors results into MLflow while the workflow runs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from fernas.core.io import write_text
+from fernas.study import Study
+from fernas.workflow.stale import is_alive
+
+WAIT_S = 60.0  # longest time that the mirror gets to finish
+
+
+def start(study: Study) -> None:
+    """Start the mirror, unless the config turns it off; it ends with this process, or when `stop` asks."""
+    work, tracking = study.layout.work, study.config.tracking
+    work.stop.unlink(missing_ok=True)
+    if not tracking.enabled:
+        return
+    log = study.layout.logs / "track.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "fernas.cli", "track", "follow", "--results", str(study.results)]
+    command += ["--every", str(tracking.every_s), "--parent", str(os.getpid())]
+    if tracking.uri:
+        command += ["--uri", tracking.uri]
+    with open(log, "ab") as stream:
+        process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+    write_text(work.tracker, f"{process.pid}\n")
+
+
+def stop(study: Study, status: str) -> None:
+    """Ask the mirror to take what is new and to finish, and wait for it."""
+    if study.config.tracking.enabled:
+        write_text(study.layout.work.stop, f"{status}\n")
+        _wait_for(study.layout.work.tracker)
+
+
+def _wait_for(pid_file: Path) -> None:
+    if not pid_file.exists():
+        return
+    pid = int(pid_file.read_text())
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        if _has_ended(pid) or not is_alive(pid):
+            return
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGTERM)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended; collects it, so that it does not stay a zombie that looks alive."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False

@@ -1,0 +1,128 @@
+"""What a script gets of its job, and how it ends."""
+
+import errno
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from fernas.workflow import job
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_no_room_is_one_line_and_status_2(tmp_path, number):
+    code = f"""
+import types
+from fernas.workflow import job
+items = types.SimpleNamespace(items=lambda: [])
+def main():
+    raise OSError({number}, "as the system says", "results/x")
+job.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, output=items,
+    params=items, resources=items), main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, env={**os.environ})
+    assert done.returncode == 2
+    text = (tmp_path / "log").read_text()
+    assert len(text.splitlines()) == 1 and job.NO_ROOM[number] in text and "results/x" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), errno.ENOSPC),
+        (OSError("4096 requested and 512 written"), errno.ENOSPC),
+        (RuntimeError("Error while serializing: I/O error: File too large (os error 27)"), errno.EFBIG),
+        (OSError("Error writing bytes to file. Detail: [errno 28] No space left on device"), errno.ENOSPC),
+        (FileNotFoundError(errno.ENOENT, "No such file"), None),
+        (RuntimeError("CUDA error 28"), None),
+        (ValueError("os error 2"), None),
+    ],
+)
+def test_who_says_that_there_is_no_room(error, number):
+    assert job.no_room(error) == number
+
+
+def test_a_scripts_exit_status_is_that_of_the_signal(tmp_path):
+    """The wrapper of all workflow scripts: Interrupted becomes 128 + number, which Snakemake takes as failed."""
+    code = f"""
+import types
+from fernas.core import interrupt
+from fernas.workflow import job
+items = types.SimpleNamespace(items=lambda: [])
+def main():
+    raise interrupt.Interrupted(15)
+job.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, output=items,
+    params=items, resources=items), main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == 143
+    assert "SIGTERM" in (tmp_path / "log").read_text() and "Traceback" not in (tmp_path / "log").read_text()
+
+
+class Names(list):
+    """What Snakemake gives for the names of a group, and for an input of several files."""
+
+    def __init__(self, *values, **named):
+        super().__init__(values)
+        self.named = named
+
+    def items(self):
+        return self.named.items()
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """A job of a rule `search` with an input of one file and one of two."""
+    for name in "abc":
+        (tmp_path / name).write_text(name)
+    return types.SimpleNamespace(
+        rule="search",
+        threads=3,
+        input=Names(table=str(tmp_path / "a"), source=Names(str(tmp_path / "b"), str(tmp_path / "c"))),
+        output=Names(cost="out/cost.json"),
+        params=Names(code="1234", seed=7, options={"epochs": 2}, run={"device": "cpu", "every_s": 60.0, "work": "w"}),
+        wildcards=Names(task="toy"),
+    )
+
+
+def test_a_script_gets_what_it_asks_for_by_name(snakemake, tmp_path):
+    def main(source, cost, seed, threads):
+        raise AssertionError
+
+    files = [str(tmp_path / "b"), str(tmp_path / "c")]
+    expected = {"source": files, "cost": "out/cost.json", "seed": 7, "threads": 3}
+    assert job.arguments_for(snakemake, main) == expected
+
+
+def test_a_script_gets_groups_and_never_the_code(snakemake, tmp_path):
+    def main(input, output, params, wildcards, code=None):
+        raise AssertionError
+
+    given = job.arguments_for(snakemake, main)
+    assert "code" not in given and not hasattr(given["params"], "code")
+    assert (given["input"].table, given["output"].cost) == (str(tmp_path / "a"), "out/cost.json")
+    assert (given["params"].options, given["wildcards"].task) == ({"epochs": 2}, "toy")
+
+
+def test_the_run_key_depends_on_contents_options_wildcards_and_code_alone(snakemake, tmp_path):
+    def main(job):
+        raise AssertionError
+
+    def key():
+        return job.arguments_for(snakemake, main)["job"].run_key
+
+    first = key()
+    snakemake.threads, snakemake.params.named["run"] = 1, {"device": "cuda", "every_s": 1.0, "work": "w"}
+    assert key() == first
+    keys = {first}
+    (tmp_path / "c").write_text("changed")
+    keys.add(key())
+    for group, name, value in (("params", "seed", 8), ("wildcards", "task", "other"), ("params", "code", "5678")):
+        getattr(snakemake, group).named[name] = value
+        keys.add(key())
+    assert len(keys) == 5
