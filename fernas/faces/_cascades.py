@@ -82,7 +82,7 @@ class EyeCascades:
         middle = ((x0 + x1) / 2 - xs[0]) * scale
         offset = np.array([xs[0], ys[0]]) - 0.5
         for cascade in self._cascades:
-            # The cascades place the two eyes differently: each is searched as the image-left one, placed better.
+            # The cascades put the image-right eye off its centre; both eyes are searched as the image-left one.
             left_eye = self._left_of(cascade, region, middle)
             right_eye = self._left_of(cascade, flipped, region.shape[1] - middle)
             if left_eye is not None and right_eye is not None:

@@ -219,7 +219,7 @@ class _Aligner:
         return self._without_detection(row, *first)
 
     def _without_detection(self, row: dict[str, Any], position: int, image: np.ndarray) -> Face:
-        """The face by the dataset's own box, else the centre of the image with the reason."""
+        """The face by the box that the dataset ships, else the centre of the image with the reason."""
         box = _shipped_box(row) if "dataset_box" in self.config.detectors else None
         if box is not None:
             detection = Detection(box, "dataset_box", None)

@@ -2,7 +2,7 @@
 
 A transform is a float64 (2, 3) matrix that maps the source (x right, y down, pixel i covers [i, i + 1)) to the unit
 square [0, 1]^2 of the aligned face. Boxes are (x0, y0, x1, y1), half-open, in the same coordinates. Landmarks are as
-detectors and datasets give them, the centre of pixel i at i: half a pixel less.
+detectors and datasets give them: the centre of pixel i is at i, half a pixel less than in the source.
 """
 
 import math
@@ -13,7 +13,7 @@ import numpy as np
 Box = tuple[float, float, float, float]
 
 # Eye centres inside the boxes of the two detectors, as fractions of the box: (left x, right x, y). Measured on faces
-# whose eyes are known; how a detector frames a face is its own property, so these are constants and no options.
+# whose eyes are known. How a detector frames a face is a property of the detector, so these are no options.
 EYES_IN_BOX = {"dlib": (0.29, 0.71, 0.285), "haar": (0.315, 0.688, 0.414)}
 # A Haar box as dlib would draw it: (shift down, scale), fractions of the side; shape predictors expect dlib's.
 HAAR_TO_DLIB = (0.085, 0.87)
@@ -65,7 +65,7 @@ def eyes_transform(eyes: Eyes, eye_line: float, eye_distance: float) -> np.ndarr
 
 
 def box_eyes(box: Box, detector: str) -> Eyes | None:
-    """Where a detector's box says that the eyes are; None for a box whose framing is not known (a dataset's own)."""
+    """The eyes by a detector's framing of its box; None where the framing is not known (a box that a dataset ships)."""
     if detector not in EYES_IN_BOX:
         return None
     left, right, height = EYES_IN_BOX[detector]

@@ -183,7 +183,7 @@ def same_people(table: "pd.DataFrame", where: str) -> dict[str, set[str]]:
     """Dataset -> datasets with the same subjects, from `table.attrs["same_people_as"]`, made symmetric.
 
     Raises:
-        ContractError: the caller has not said which datasets share subjects.
+        ContractError: the caller does not state which datasets share subjects.
     """
     stated = table.attrs.get("same_people_as")
     if stated is None:

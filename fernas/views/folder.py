@@ -12,17 +12,17 @@ from fernas.views.pool import pool_frames, to_image
 from fernas.views.weights import KINDS, exact, fixed_weights
 
 IMAGES = {".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg"}
-EXACT_MAX_PX = 96  # side to which frames are shrunk to find the weights of exact rank pooling
+EXACT_MAX_PX = 96  # largest height or width of the frames that the weights of exact rank pooling are found on
+THREADS = 2
 
 
-def dynamic_image_from_folder(frames_dir: Path | str, method: str, out: Path | str, threads: int = 2) -> int:
+def dynamic_image_from_folder(frames_dir: Path | str, method: str, out: Path | str) -> int:
     """Write the dynamic image of all images of a folder, in natural order of their names; return their number.
 
     Args:
         frames_dir: folder of at least two images of one size; nothing is detected or aligned.
         method: bilen, learnet or exact.
         out: an image (the min-max of the sum), or .npy (the raw sum, float32 (H, W, 3)).
-        threads: 1 or 2.
 
     Raises:
         ConfigError: unknown method or suffix.
@@ -47,7 +47,7 @@ def dynamic_image_from_folder(frames_dir: Path | str, method: str, out: Path | s
         return frame
 
     weights = _exact(read, len(paths)) if method == "exact" else fixed_weights(method, len(paths))
-    raw = pool_frames(read, weights, threads=threads)
+    raw = pool_frames(read, weights, threads=THREADS)
     if target.suffix.lower() == ".npy":
         write_npy(target, raw)
     else:

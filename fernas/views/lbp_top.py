@@ -1,6 +1,6 @@
 """LBP-TOP: histograms of local binary patterns on the three orthogonal planes of a clip, as features.
 
-Zhao and Pietikaeinen, "Dynamic texture recognition using local binary patterns", PAMI 2007: the classic description of
+Zhao and Pietikaeinen, "Dynamic texture recognition using local binary patterns", PAMI 2007: the classic features of
 micro-expressions. The patterns are scikit-image's.
 """
 
@@ -71,7 +71,7 @@ class LbpTop(View):
 
 
 def feature_count(neighbours: int, blocks: int) -> int:
-    """Length of the description: blocks x blocks x 3 planes x uniform patterns of `neighbours` points."""
+    """Length of the features: blocks x blocks x 3 planes x uniform patterns of `neighbours` points."""
     return blocks * blocks * PLANES * patterns(neighbours)
 
 
@@ -99,7 +99,7 @@ def resampled(volume: np.ndarray, frames: int) -> np.ndarray:
 
 
 def lbp_top(volume: np.ndarray, radius: int = 1, neighbours: int = 8, blocks: int = 5) -> np.ndarray:
-    """The description of a clip.
+    """The features of a clip.
 
     Only voxels whose circles lie inside the clip on all three planes count. A plane's circle has the same radius in
     space and in time, since scikit-image draws circles; the length that clips are resampled to sets what it spans.
@@ -108,7 +108,7 @@ def lbp_top(volume: np.ndarray, radius: int = 1, neighbours: int = 8, blocks: in
         volume: uint8 (T, H, W), grey.
         radius: of the circles, pixels and frames.
         neighbours: points on a circle.
-        blocks: blocks per side; each has its own histograms.
+        blocks: blocks along each side of the face; each has its own histograms.
 
     Returns:
         float32 (blocks * blocks * 3 * patterns,): by block (row by row), plane (XY, XT, YT), pattern; the histogram of

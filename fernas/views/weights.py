@@ -56,7 +56,7 @@ def exact(frames: np.ndarray) -> np.ndarray:
     coordinates in the span of the V_t, so that its size is T x T whatever the size of the frames.
 
     Args:
-        frames: (T, ...) of any number type, aligned; kept in memory as float64 differences to the first frame.
+        frames: (T, ...) of any number type, aligned; held in memory as float64 differences to the first frame.
 
     Returns:
         float64 (T,); zeros for a static clip.
@@ -76,15 +76,17 @@ def exact(frames: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
     if values[-1] <= 0:
         return np.zeros(length)
-    kept = values > values[-1] * 1e-10
-    scale = math.sqrt(values[kept].sum() / length)
-    coordinates = vectors[:, kept] * np.sqrt(values[kept]) / scale  # (T, r), same inner products as the scaled V_t
+    # Directions whose eigenvalue is rounding noise would be divided by almost zero below.
+    is_signal = values > values[-1] * 1e-10
+    values, vectors = values[is_signal], vectors[:, is_signal]
+    scale = math.sqrt(values.sum() / length)
+    coordinates = vectors * np.sqrt(values) / scale  # (T, r), same inner products as the scaled V_t
     solver = LinearSVR(
         C=EXACT_C, epsilon=EXACT_EPSILON, loss="squared_epsilon_insensitive", dual=False, fit_intercept=False, tol=1e-6,
         max_iter=10_000,
     )  # fmt: skip
     solver.fit(coordinates, np.arange(1, length + 1) - (length + 1) / 2)
-    by_average = vectors[:, kept] @ (solver.coef_ / np.sqrt(values[kept]))  # d = sum_t by_average[t] V_t
+    by_average = vectors @ (solver.coef_ / np.sqrt(values))  # d = sum_t by_average[t] V_t
     return mixing.T @ by_average
 
 

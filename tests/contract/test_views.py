@@ -11,13 +11,11 @@ import pytest
 
 from fernas.core import plugins
 from fernas.core.errors import ConfigError
-from fernas.faces.geometry import Eyes, eyes_transform
 from fernas.study import Study
 from fernas.views._base import FaceFrames, Phases, View
-from tests.fixtures.rendered_clips import Shelf, clip
+from tests.fixtures.input_tables import FRAMES, TRANSFORM
+from tests.fixtures.rendered_clips import Shelf
 
-FRAMES, TRUTH = clip()
-TRANSFORM = eyes_transform(Eyes(TRUTH[0][0], TRUTH[0][1]), 0.34, 0.38)
 PHASES = Phases(1, 5, len(FRAMES) - 2, len(FRAMES))
 views = pytest.mark.parametrize("kind", plugins.available("views"))
 

@@ -24,35 +24,35 @@ def test_codes_by_hand_on_each_plane():
     assert codes.shape == (3, 3, 4, 5)
     v = volume.astype(int)
     axes = {0: (1, 2), 1: (0, 2), 2: (0, 1)}  # of the plane: rows, columns, in (t, y, x)
-    seen: dict[tuple, int] = {}
+    code_of: dict[tuple, int] = {}
     for plane, (row, column) in axes.items():
         for t in range(1, 4):
             for y in range(1, 5):
                 for x in range(1, 6):
                     steps = []
                     for axis, step in ((column, 1), (row, -1), (column, -1), (row, 1)):  # counter-clockwise from right
-                        place = [t, y, x]
-                        place[axis] += step
-                        steps.append(v[tuple(place)] >= v[t, y, x])
+                        position = [t, y, x]
+                        position[axis] += step
+                        steps.append(v[tuple(position)] >= v[t, y, x])
                     code = int(codes[plane, t - 1, y - 1, x - 1])
                     bits = tuple(steps)
                     changes = sum(bits[i] != bits[i - 1] for i in range(4))
                     if changes > 2:
                         assert code == 14, "a pattern that isn't uniform is the last one"
                     else:
-                        assert seen.setdefault(bits, code) == code
-    assert len(set(seen.values())) == len(seen) == 14, "each uniform pattern has its own number"
+                        assert code_of.setdefault(bits, code) == code
+    assert len(set(code_of.values())) == len(code_of) == 14, "each uniform pattern has its own number"
 
 
 def test_histograms_sum_to_one_per_block_and_plane():
     volume = RNG.integers(0, 256, (9, 17, 15)).astype(np.uint8)
-    found = lbp_top(volume, 2, 8, 3)
-    assert found.dtype == np.float32 and found.shape == (feature_count(8, 3),)
-    assert np.allclose(found.reshape(9, 3, 59).sum(2), 1)
+    features = lbp_top(volume, 2, 8, 3)
+    assert features.dtype == np.float32 and features.shape == (feature_count(8, 3),)
+    assert np.allclose(features.reshape(9, 3, 59).sum(2), 1)
 
 
 def test_motion_shows_in_time_alone():
-    """A clip that stands still has one pattern in time per place; the same frames in motion have others."""
+    """A static clip has one pattern in time per pixel; the same frames in motion have others."""
     image = RNG.integers(0, 256, (20, 40)).astype(np.uint8)
     still = np.stack([image[:, 10:30]] * 7)
     moving = np.stack([image[:, 10 + t : 30 + t] for t in range(7)])

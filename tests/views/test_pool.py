@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from fernas.core.errors import DataError
 from fernas.faces.geometry import Eyes, eyes_transform
 from fernas.faces.warp import warp_face
-from fernas.views.pool import DynamicImage, Window, dynamic_image, pool_frames, to_image
-from fernas.views.weights import bilen, learnet
+from fernas.views.pool import Window, pool_frames, to_image
+from fernas.views.weights import bilen, exact, fixed_weights, learnet
 from tests.fixtures.rendered_clips import clip
 
 
@@ -23,9 +23,9 @@ def noise_clip(length=7, shape=(12, 16, 3), seed=0):
 @settings(max_examples=25, deadline=None)
 def test_the_accumulated_sum_is_the_weighted_sum(length, kind, seed):
     frames = noise_clip(length, seed=seed)
-    weights = bilen(length) if kind == "bilen" else learnet(length)
+    weights = fixed_weights(kind, length)
     expected = np.tensordot(weights, frames.astype(np.float64), axes=1)
-    raw = dynamic_image(iter(frames), length, kind)
+    raw = pool_frames(frames.__getitem__, weights)
     assert raw.dtype == np.float32
     np.testing.assert_allclose(raw, expected, rtol=1e-5, atol=0.02)
 
@@ -33,25 +33,25 @@ def test_the_accumulated_sum_is_the_weighted_sum(length, kind, seed):
 @pytest.mark.parametrize("length", [2, 3, 16, 150])
 def test_a_static_clip_is_exactly_zero_under_bilen_and_mid_grey(length):
     frames = np.repeat(noise_clip(1), length, axis=0)
-    raw = dynamic_image(frames, length, "bilen")
+    raw = pool_frames(frames.__getitem__, bilen(length))
     np.testing.assert_array_equal(raw, np.zeros_like(raw))
     assert (to_image(raw) == 128).all()
 
 
 def test_a_static_clip_is_the_mean_face_times_its_length_under_learnet():
     frames = np.repeat(noise_clip(1), 11, axis=0)
-    raw = dynamic_image(frames, 11, "learnet")
+    raw = pool_frames(frames.__getitem__, learnet(11))
     np.testing.assert_allclose(raw, 11.0 * frames[0], rtol=1e-6)
 
 
 def test_a_static_clip_is_mid_grey_under_exact():
     frames = np.repeat(noise_clip(1), 5, axis=0)
-    assert (to_image(dynamic_image(frames, 5, "exact")) == 128).all()
+    assert (to_image(pool_frames(frames.__getitem__, exact(frames))) == 128).all()
 
 
 def test_the_order_of_the_frames_matters():
     frames = noise_clip()
-    forwards, backwards = (dynamic_image(f, 7, "bilen") for f in (frames, frames[::-1]))
+    forwards, backwards = (pool_frames(f.__getitem__, bilen(7)) for f in (frames, frames[::-1]))
     assert np.abs(forwards - backwards).max() > 100
 
 
@@ -87,19 +87,10 @@ def test_warping_the_sum_is_summing_the_warped_frames(weights):
     np.testing.assert_allclose(once, np.tensordot(weights, np.stack(each), axes=1), atol=0.02)
 
 
-def test_more_or_fewer_frames_than_announced_are_refused():
-    frames = noise_clip(3)
-    with pytest.raises(DataError, match="2 frames, 3 announced"):
-        dynamic_image(frames[:2], 3, "bilen")
-    with pytest.raises(DataError, match="more frames than the 2 announced"):
-        dynamic_image(frames, 2, "bilen")
-
-
-@pytest.mark.parametrize("kind", ["bilen", "exact"])
-def test_frames_of_different_sizes_are_refused(kind):
-    frames = [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)]
-    with pytest.raises(DataError, match="8, 9"):
-        dynamic_image(frames, 2, kind)
+def test_frames_of_different_sizes_are_refused():
+    frames = [np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)]
+    with pytest.raises(DataError, match=r"frame 3 is \(8, 9, 3\) uint8, the first one \(8, 8, 3\)"):
+        pool_frames(frames.__getitem__, bilen(3))
 
 
 def test_memory_does_not_grow_with_the_clip():
@@ -128,11 +119,3 @@ def test_a_constant_image_is_mid_grey(value):
 def test_a_sum_that_is_not_finite_is_refused():
     with pytest.raises(DataError, match="finite"):
         to_image(np.array([[np.nan, 1.0]]))
-
-
-def test_the_accumulator_takes_frames_one_by_one():
-    frames = noise_clip(4)
-    image = DynamicImage(bilen(4))
-    for frame in frames:
-        image.add(frame)
-    np.testing.assert_array_equal(image.raw(), dynamic_image(frames, 4, "bilen"))
