@@ -84,6 +84,7 @@ def confusion(y_true: ArrayLike, y_pred: ArrayLike, n_classes: int | None = None
     if len(true) != len(predicted):
         raise DataError(f"scores: got {len(true)} labels and {len(predicted)} predictions, expected as many of both")
     size = n_classes if n_classes is not None else int(max(true.max(), predicted.max())) + 1
+    # the index of a cell in the flattened matrix is that of its row times K plus that of its column
     return np.bincount(true * size + predicted, minlength=size * size).reshape(size, size)
 
 
@@ -118,5 +119,5 @@ def mean_of_present(values: np.ndarray) -> np.ndarray:
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Element-wise quotient; NaN where the denominator is zero."""
-    empty = np.asarray(denominator) == 0
+    empty = np.asarray(denominator) == 0  # replaced by one, so that numpy does not warn
     return np.where(empty, np.nan, np.asarray(numerator) / np.where(empty, 1, denominator))

@@ -14,6 +14,7 @@ from fernas.metrics._base import Metric, mean_of_present, ratio
 def _auroc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     from scipy.stats import rankdata
 
+    # average ranks of tied probabilities count a tie between a sample of c and another one half
     is_class = labels[:, None] == np.arange(probabilities.shape[1])
     positives = is_class.sum(axis=0)
     ranks = (rankdata(probabilities, axis=0) * is_class).sum(axis=0)

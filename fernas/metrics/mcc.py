@@ -11,6 +11,7 @@ from fernas.metrics._base import Metric, hits, ratio
 
 
 def _mcc(confusions: np.ndarray) -> np.ndarray:
+    # float64, since the product of two squares of N overflows int64 from N = 55,000 on
     rows, columns = confusions.sum(axis=-1, dtype=np.float64), confusions.sum(axis=-2, dtype=np.float64)
     total = rows.sum(axis=-1)
     labels, predictions = (total**2 - (sums**2).sum(axis=-1) for sums in (rows, columns))

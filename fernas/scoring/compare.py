@@ -59,17 +59,8 @@ def compare_runs(
     Raises:
         DataError, ContractError: predictions are not as they must be, or the runs differ in their samples.
     """
-    run_a = stack_seeds(_seeds(a), classes, "run a")
-    run_b = stack_seeds(_seeds(b), list(run_a.classes), "run b")
-    rows_a, rows_b = (run.rows.sort_values(["sample_id", "fold"]).reset_index(drop=True) for run in (run_a, run_b))
-    check_same_samples(rows_a, rows_b, "runs a and b")
-    units_a, counts_a = run_a.unit_confusions()
-    units_b, counts_b = run_b.unit_confusions()
-    if units_a != units_b:
-        raise ContractError(
-            f"runs a and b: samples belong to {len(units_a)} units ({run_a.unit}) in one and to {len(units_b)} "
-            f"({run_b.unit}) in the other; expected the same"
-        )
+    run_a, run_b = _pair(a, b, classes)
+    counts_a, counts_b = (run.unit_confusions()[1] for run in (run_a, run_b))
     metrics = all_metrics()
     both = np.concatenate([counts_a, counts_b])
     # the difference of two means over seeds is one weighted sum over the seeds of both runs
@@ -94,19 +85,36 @@ def compare_runs(
     }
 
 
-def _seeds(tables: "pd.DataFrame | Sequence[pd.DataFrame]") -> "list[pd.DataFrame]":
-    return list(tables) if isinstance(tables, Sequence) else [tables]
+def _pair(
+    a: "pd.DataFrame | Sequence[pd.DataFrame]",
+    b: "pd.DataFrame | Sequence[pd.DataFrame]",
+    classes: Sequence[str] | None,
+) -> tuple[Predictions, Predictions]:
+    """Both runs, after checking that they have the same samples and units; folds may differ."""
+    tables = [list(run) if isinstance(run, Sequence) else [run] for run in (a, b)]
+    run_a = stack_seeds(tables[0], classes, "run a")
+    run_b = stack_seeds(tables[1], list(run_a.classes), "run b")
+    rows_a, rows_b = (run.rows.sort_values(["sample_id", "fold"]).reset_index(drop=True) for run in (run_a, run_b))
+    check_same_samples(rows_a, rows_b, "runs a and b")
+    units_a, units_b = (set(run.units) for run in (run_a, run_b))
+    if units_a != units_b:
+        raise ContractError(
+            f"runs a and b: samples belong to {len(units_a)} units ({run_a.unit}) in one and to {len(units_b)} "
+            f"({run_b.unit}) in the other; expected the same"
+        )
+    return run_a, run_b
 
 
 def uar_shares(confusions: np.ndarray) -> np.ndarray:
     """Each unit's share (U,) of the pooled UAR, averaged over seeds: counts (S, U, K, K); they sum to the UAR."""
     hits = np.diagonal(confusions, axis1=-2, axis2=-1).mean(axis=0)
-    support = confusions[0].sum(axis=(0, -1))
+    support = confusions[0].sum(axis=(0, -1))  # labels are the same for all seeds
     present = support > 0
     return (hits[:, present] / support[present]).sum(axis=-1) / present.sum()
 
 
 def _accuracies(confusions: np.ndarray) -> np.ndarray:
+    """Accuracy of each unit (U,), averaged over seeds, from counts (S, U, K, K)."""
     hits = np.diagonal(confusions, axis1=-2, axis2=-1).sum(axis=-1).mean(axis=0)
     return hits / confusions[0].sum(axis=(-2, -1))
 
@@ -120,16 +128,17 @@ def permutation_test(shares: np.ndarray, seed: int = 0) -> dict[str, Any]:
     Returns:
         `p` (two-sided), `smallest_p`, `exact`, `patterns`, `differing` (units whose share is not zero).
     """
-    differing = shares[np.abs(shares) > TINY]
+    differing = shares[np.abs(shares) > TINY]  # an exchange of equal shares changes nothing
     count = len(differing)
     if not count:
         return {"p": 1.0, "smallest_p": 1.0, "exact": True, "patterns": 1, "differing": 0}
     exact = count <= EXACT_UP_TO
-    smallest = 2.0 ** (1 - min(count, 1000))
+    smallest = 2.0 ** (1 - min(count, 1000))  # all signs equal, or all reversed; 2^-1000 is small enough
     if exact:
         p = float(np.mean(_as_large(_all_sums(differing), differing)))
     else:
         smallest = max(smallest, 1 / (PATTERNS + 1))
+        # the data are one of the patterns, so that p is never zero and the test keeps its level
         p = (1 + int(_as_large(_random_sums(differing, rng(seed, "swap")), differing).sum())) / (PATTERNS + 1)
     return {
         "p": p,
@@ -170,7 +179,7 @@ def wilcoxon_test(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
     """
     from scipy.stats import rankdata, wilcoxon
 
-    differences = np.round(a - b, 12)
+    differences = np.round(a - b, 12)  # accuracies that are equal up to rounding are ties
     differences = differences[differences != 0]
     count = len(differences)
     if not count:
@@ -199,7 +208,7 @@ def _mcnemar(run_a: Predictions, run_b: Predictions) -> dict[str, Any]:
     a_only, b_only = int((hit_a & ~hit_b).sum()), int((~hit_a & hit_b).sum())
     table = [[int((hit_a & hit_b).sum()), a_only], [b_only, int((~hit_a & ~hit_b).sum())]]
     p = float(mcnemar(table, exact=True).pvalue) if a_only + b_only else 1.0
-    smallest = min(1.0, 2.0 ** (1 - min(a_only + b_only, 1000)))
+    smallest = min(1.0, 2.0 ** (1 - min(a_only + b_only, 1000)))  # all discordant samples favour one run
     return {"p": p, "smallest_p": smallest, "a_only": a_only, "b_only": b_only}
 
 

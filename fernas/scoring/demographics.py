@@ -83,6 +83,7 @@ def _attribute(
         return None
     counts = {group: predictions.subset(known & (group_of == group)).unit_confusions()[1] for group in compared}
     pooled = {group: matrices.sum(axis=1) for group, matrices in counts.items()}
+    # labels are the same for all seeds, so those of the first say which classes a group has
     shared = np.all([matrix[0].sum(axis=-1) > 0 for matrix in pooled.values()], axis=0)
     if not shared.any():
         return None
@@ -144,8 +145,10 @@ def _gap_interval(
     for counts in (best, worst):
         seeds, units, size, _ = counts.shape
         weights = generator.multinomial(units, np.full(units, 1 / units), resampling.resamples).astype(np.float64)
+        # counting drawn units by how often they are drawn gives all resamples in one product
         drawn = (weights @ counts.transpose(1, 0, 2, 3).reshape(units, -1)).reshape(-1, seeds, size, size)
         recalls.append(_recall(drawn, classes).mean(axis=-1))
     outside = (1 - resampling.level) / 2
+    # a resample in which a group misses all compared classes has no recall
     low, high = np.nanquantile(recalls[0] - recalls[1], [outside, 1 - outside])
     return [float(low), float(high)]

@@ -99,6 +99,7 @@ def _names(architecture: Mapping[str, Any], cell: str) -> list[str]:
 
 def _ranks(searches: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     """The agreement of ranks over the cells that all of these searches scored both ways, or nothing."""
+    # a search without agreement (another option, or killed before it) must not empty the set of shared cells
     scored = [cells for cells in searches if cells]
     shared = [cell for cell in scored[0] if all(cell in cells for cells in scored)] if scored else []
     if len(shared) < FEWEST:
@@ -145,7 +146,7 @@ def _entropy_warnings(health: Health) -> list[str]:
 
 def _curvature_warning(values: Sequence[float]) -> list[str]:
     """Zela et al.: the mean of the last epochs against that of some epochs before."""
-    if len(values) <= CURVATURE_WINDOW:
+    if len(values) <= CURVATURE_WINDOW:  # there are no two windows to compare
         return []
     smooth = np.convolve(values, np.ones(CURVATURE_WINDOW) / CURVATURE_WINDOW, mode="valid")
     before, last = float(smooth[max(0, len(smooth) - 1 - CURVATURE_WINDOW)]), float(smooth[-1])

@@ -129,6 +129,7 @@ def studentised(
     """
     if error <= TINY:
         return value, value
+    # the upper quantile of the ratio gives the lower bound: data may lie as far above the truth as a resample above them
     ratios = np.sort((values - value) / np.maximum(errors, LEAST_ERROR * error))
     outside = int((1 - level) / 2 * (len(ratios) - 1))
     least, most = ratios[outside], ratios[-1 - outside]
@@ -166,6 +167,7 @@ def _resample(
     weights, sums = draw(resamples)
     present = (members @ patterns).reshape(seeds, classes, classes)[0].sum(axis=-1) > 0
     redrawn = 0
+    # without samples of a class the mean over classes would be that of another set of classes
     while len(missing := np.flatnonzero(((sums[:, 0].sum(axis=-1) == 0) & present).any(axis=1))):
         redrawn += len(missing)
         weights[missing], sums[missing] = draw(len(missing))
@@ -177,6 +179,7 @@ def _errors(metric: Metric, resamples: _Resamples, share: np.ndarray) -> np.ndar
     patterns, sums = resamples.patterns, resamples.sums
     errors = np.empty(len(sums))
     step = max(1, CHUNK // max(1, len(patterns)))
+    # a unit enters by its counts, or, for a mean of ratios, by its shares of numerators and denominators
     if metric.ratios is None:
         units = patterns.reshape(len(patterns), -1).T
     else:

@@ -43,7 +43,7 @@ def critical_difference(scores: "pd.DataFrame", alpha: float = 0.05) -> dict[str
         )
         return {"available": False, "reason": reason, "left_out": left_out}
     ranks = stats.rankdata(-whole.to_numpy(np.float64), axis=1).mean(axis=0)
-    if (whole.nunique(axis=1) == 1).all():
+    if (whole.nunique(axis=1) == 1).all():  # scipy's correction for ties would divide by zero
         chi2, p = 0.0, 1.0
     else:
         test = stats.friedmanchisquare(*whole.to_numpy(np.float64).T)
@@ -51,6 +51,7 @@ def critical_difference(scores: "pd.DataFrame", alpha: float = 0.05) -> dict[str
     rest = datasets * (methods - 1) - chi2  # zero where all datasets rank the methods alike: F is infinite
     f = (datasets - 1) * chi2 / rest if rest > 1e-9 else None
     f_p = float(stats.f.sf(f, methods - 1, (methods - 1) * (datasets - 1))) if f is not None else 0.0
+    # Nemenyi's quantile is that of the studentised range for infinite degrees of freedom, over the root of two
     quantile = float(stats.studentized_range.ppf(1 - alpha, methods, np.inf)) / np.sqrt(2)
     distance = float(quantile * np.sqrt(methods * (methods + 1) / (6 * datasets)))
     order = np.argsort(ranks, kind="stable")
@@ -127,6 +128,7 @@ def variance_components(scores: "pd.DataFrame") -> dict[str, Any]:
         reasons.append("one training per search: the effects of training and search seeds cannot be separated")
     if searches < 2:
         reasons.append("one search")
+    # the shares are of the variances of a single search and a single training, not of the mean over seeds
     both = None if search is None or training is None else search + training
     return {
         "search_sd": None if search is None else float(np.sqrt(search)),

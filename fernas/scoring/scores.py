@@ -145,6 +145,7 @@ def _mean_of_folds(predictions: Predictions, metrics: Sequence[Metric]) -> dict[
     folds, index = np.unique(predictions.rows["fold"].to_numpy(), return_inverse=True)
     means: dict[str, float | int | None] = {}
     for metric in metrics:
+        # a fold of one class has no kappa, MCC or AUROC, and counting it as zero would lower the mean
         scores = predictions.scores(metric, index, len(folds))
         defined = scores[~np.isnan(scores)]
         means[metric.name] = float(defined.mean()) if len(defined) else None

@@ -196,7 +196,7 @@ def test_a_test_that_takes_samples_for_independent_would_not():
     """The reason for exchanging subjects: McNemar's test on the same draws rejects far too often."""
 
     def by_sample(a, b):
-        hits = [np.diagonal(side[0], axis1=-2, axis2=-1).sum() for side in (a, b)]
+        hits = [np.diagonal(run[0], axis1=-2, axis2=-1).sum() for run in (a, b)]
         total = int(a.sum())
         pooled = sum(hits) / 2 / total
         z = (hits[0] - hits[1]) / np.sqrt(2 * total * pooled * (1 - pooled))

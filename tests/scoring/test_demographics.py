@@ -1,4 +1,4 @@
-"""Recall by groups of people."""
+"""Recall by demographic group."""
 
 import numpy as np
 import pandas as pd

@@ -29,8 +29,8 @@ def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> Non
     assert content(results) == before
 
     base = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
-    found = runs(results)
-    parent, search, shard = found[base], found[f"{base}/g0"], found[f"{base}/t1/shard1"]
+    stored = runs(results)
+    parent, search, shard = stored[base], stored[f"{base}/g0"], stored[f"{base}/t1/shard1"]
     assert {search.data.tags["mlflow.parentRunId"], shard.data.tags["mlflow.parentRunId"]} == {parent.info.run_id}
     assert [step for step, _, _ in before[f"{base}/g0"][5]["weight_loss"]] == list(range(8))
     assert [step for step, _, _ in before[f"{base}/t1/shard1"][5]["fold3/inner_uar"]] == list(range(6))
@@ -39,8 +39,8 @@ def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> Non
     assert {"architecture.json", "cell.svg"} <= set(before[f"{base}/g0"][6])
     assert {"t0/confusion.png", "t0/predictions.parquet"} <= set(before[base][6])
     assert parent.info.status == "FINISHED" and search.data.tags["method"] == "emonas"
-    assert found["ckplus-7n-rendered/kfold4/vgg16/no_data/s0"].info.status == "FAILED"
-    assert "out of memory" in found["ckplus-7n-rendered/kfold4/vgg16/no_data/s0/t0/shard0"].data.tags["fernas.reason"]
+    assert stored["ckplus-7n-rendered/kfold4/vgg16/no_data/s0"].info.status == "FAILED"
+    assert "out of memory" in stored["ckplus-7n-rendered/kfold4/vgg16/no_data/s0/t0/shard0"].data.tags["fernas.reason"]
 
 
 def test_a_deleted_store_is_rebuilt_the_same(results: Path, empty_store: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_job_that_continues_after_a_kill_has_each_point_once(results: Path) ->
 
 
 def test_a_restart_that_repeats_everything_is_seen_though_no_row_is_fewer(results: Path) -> None:
-    """Between two looks of the mirror the job came back and wrote as many rows as before."""
+    """Between two passes of the mirror the job came back and wrote as many rows as before."""
     folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
     for shift in (0.0, 500.0):
         rows = [{"step": k, "time": 100.0 + k + shift, "train_loss": 1.0} for k in range(4)]
@@ -116,7 +116,7 @@ def test_a_job_without_curves_that_runs_again_has_its_cost_once(results: Path) -
 
 
 def test_a_run_whose_status_is_gone_is_not_running(results: Path) -> None:
-    """Snakemake removes the outputs of a job that failed or was told to end, its status among them."""
+    """Snakemake removes the outputs of a job that failed or was asked to end, its status among them."""
     folder, path = results / KILLED_JOB, KILLED_JOB.removeprefix("runs/")
     set_running(folder, host="elsewhere", heartbeat=time.time())
     mirror = Mirror(results, default_uri(results))
@@ -196,9 +196,9 @@ def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: tuple[Path
     client = client_of(results)
     experiment = client.get_experiment_by_name("fernas/ckplus-7n-rendered/kfold4")
     query = "tags.method = 'emonas' and tags.dataset = 'ckplus' and tags.stage = 'method'"
-    found = client.search_runs([experiment.experiment_id], query, order_by=["metrics.uar DESC"])
-    assert len(found) == 1 and found[0].data.metrics["uar"] == pytest.approx(uar)
-    assert found[0].data.tags["best"] == "true"
+    stored = client.search_runs([experiment.experiment_id], query, order_by=["metrics.uar DESC"])
+    assert len(stored) == 1 and stored[0].data.metrics["uar"] == pytest.approx(uar)
+    assert stored[0].data.tags["best"] == "true"
 
 
 def test_a_heartbeat_from_the_future_does_not_make_a_dead_job_run():
