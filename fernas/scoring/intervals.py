@@ -129,7 +129,7 @@ def studentised(
     """
     if error <= TINY:
         return value, value
-    # the upper quantile of the ratio gives the lower bound: data may lie as far above the truth as a resample above them
+    # upper quantile, lower bound: the data may lie as far above the truth as such a resample lies above the data
     ratios = np.sort((values - value) / np.maximum(errors, LEAST_ERROR * error))
     outside = int((1 - level) / 2 * (len(ratios) - 1))
     least, most = ratios[outside], ratios[-1 - outside]
