@@ -1,0 +1,59 @@
+"""The face of one sample: which frame, which box, which landmarks."""
+
+import numpy as np
+import pytest
+
+from fernas.core.config import FacesConfig
+from tests.fixtures.aligned_faces import GREY, align
+from tests.fixtures.rendered_clips import Shelf, clip, manifest, still
+
+
+def test_a_clip_takes_its_first_good_frame_for_all():
+    frames, truth = clip()
+    blank = np.full_like(frames[0], 128)
+    shelf = Shelf({"toy/c": [blank, blank, *frames[2:]]})
+    faces, _ = align(manifest({"toy/c": len(frames)}), shelf)
+    assert faces["reference_frame"][0] == 2 and faces["status"][0] == "ok"
+    found = np.reshape(faces["landmarks"][0], (3, 2))
+    assert np.linalg.norm(found - truth[2], axis=1).max() < 0.15 * np.linalg.norm(truth[2][1] - truth[2][0])
+    assert shelf.reads == ["toy/c#0", "toy/c#1", "toy/c#2"]
+    limited, _ = align(manifest({"toy/c": len(frames)}), shelf, FacesConfig(max_tries=2))
+    assert limited["status"][0] == "no_face"
+
+
+def test_the_onset_is_tried_first():
+    frames, _ = clip()
+    table = manifest({"toy/c": len(frames)}, onset=[3])
+    faces, _ = align(table, Shelf({"toy/c": frames}))
+    assert faces["reference_frame"][0] == 3
+
+
+def test_the_datasets_own_box_and_landmarks_come_last():
+    shelf = Shelf({"toy/a": [GREY], "toy/b": [GREY]})
+    table = manifest({"toy/a": 1, "toy/b": 1}, box=[[40, 20, 120, 100], None])
+    own = np.array([[60.0, 50.0], [100.0, 50.0], [80.0, 75.0]])
+    boxed, _ = align(table, shelf, FacesConfig(landmarkers=("dataset",)))
+    assert boxed["detector"].tolist() == ["dataset_box", "none"]
+    assert boxed["landmarker"].tolist() == ["box", "none"]
+    np.testing.assert_allclose(np.reshape(boxed["transform"][0], (2, 3)) @ [80, 60, 1], [0.5, 0.5])
+    marked, _ = align(table, shelf, FacesConfig(landmarkers=("dataset",)), own=lambda row: own)
+    assert marked["landmarker"].tolist() == ["dataset", "dataset"]
+    assert marked["status"].tolist() == ["ok", "ok"]
+    np.testing.assert_allclose(np.array(marked["landmarks"].tolist()), np.tile(own.ravel(), (2, 1)))
+
+
+def test_implausible_landmarks_of_a_dataset_are_not_believed():
+    swapped = np.array([[100.0, 50.0], [60.0, 50.0], [80.0, 75.0]])
+    faces, _ = align(manifest({"toy/a": 1}), Shelf({"toy/a": [GREY]}), own=lambda row: swapped)
+    assert faces["status"][0] == "no_face"
+
+
+def test_shipped_crops_are_taken_whole():
+    frame, truth = still(2, 128)
+    crop = frame[20:110, 20:110]
+    faces, previews = align(manifest({"toy/a": 1}), Shelf({"toy/a": [crop]}), ships=True)
+    row = faces.iloc[0]
+    assert (row["status"], row["detector"]) == ("shipped", "shipped")
+    np.testing.assert_allclose(row["transform"], [1 / 90, 0, 0, 0, 1 / 90, 0])
+    assert row["landmarks"][4:] == pytest.approx(truth[2] - 20, abs=0.2 * np.linalg.norm(truth[1] - truth[0]))
+    assert previews.shape == (1, 64, 64, 3)
