@@ -58,7 +58,7 @@ def rank_agreement(inherited: Scores, trained: Scores, draws: int = DRAWS) -> di
     }
 
 
-def places(scores: Sequence[Mapping[str, float]]) -> list[int]:
+def uar_ranks(scores: Sequence[Mapping[str, float]]) -> list[int]:
     """The rank of each architecture from the worst (0) up: by `uar`, of equals by the lower `loss`, as a search does.
 
     Architectures with equal scores share a rank.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fernas.core.io import is_number
-from fernas.core.rank_agreement import FEWEST, places, rank_agreement
+from fernas.core.rank_agreement import FEWEST, rank_agreement, uar_ranks
 
 SKIP = "skip_connect"
 WITHOUT_WEIGHTS = frozenset({SKIP, "none", "max_pool_3x3", "avg_pool_3x3", "max_pool", "avg_pool", "identity"})
@@ -106,7 +106,7 @@ def _ranks(searches: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any
         return {}
     inherited, trained = (
         [
-            places([{name: cells[cell][f"{weights}_{name}"] for name in ("uar", "loss")} for cell in shared])
+            uar_ranks([{name: cells[cell][f"{weights}_{name}"] for name in ("uar", "loss")} for cell in shared])
             for cells in scored
         ]
         for weights in ("inherited", "trained")

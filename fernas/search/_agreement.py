@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fernas.core.architecture import CellsArchitecture
-from fernas.core.rank_agreement import places, rank_agreement
+from fernas.core.rank_agreement import rank_agreement, uar_ranks
 from fernas.core.seeds import derive_seed
 from fernas.learn.augment import evaluation_view
 from fernas.learn.batches import epoch_batches
@@ -131,7 +131,7 @@ def score_trained(session: SearchSession, cells: int | None, inherited: list[Sco
         tracked = ("inherited_uar", "trained_uar", "spent_macs")
         session.history.add(row, **{name: row[name] for name in tracked})
         if len(trained) == len(inherited):
-            agreed = rank_agreement(places(inherited), places(trained))
+            agreed = rank_agreement(uar_ranks(inherited), uar_ranks(trained))
             row = {f"agreement_{name}": value for name, value in agreed.items()}
             session.history.add(row, **row)
         snapshots.save({**outer, "trained": trained})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from fernas.core.rank_agreement import mean_tau, places, rank_agreement
+from fernas.core.rank_agreement import mean_tau, rank_agreement, uar_ranks
 from fernas.core.seeds import rng
 
 
@@ -28,14 +28,14 @@ def test_rank_agreement_by_hand():
             rank_agreement(*wrong)
 
 
-def test_places_are_by_uar_and_of_equals_by_the_lower_loss():
+def test_ranks_are_by_uar_and_of_equals_by_the_lower_loss():
     scores = [
         {"uar": 0.5, "loss": 1.0},
         {"uar": 0.4, "loss": 0.1},
         {"uar": 0.5, "loss": 0.9},
         {"uar": 0.4, "loss": 0.1},
     ]
-    assert places(scores) == [1, 0, 2, 0]
+    assert uar_ranks(scores) == [1, 0, 2, 0]
 
 
 def test_resampled_taus_are_scipys():
