@@ -13,7 +13,7 @@ def main(
     source: dict[str, Any],
     options: dict[str, Any],
 ) -> None:
-    """Write audit.json and groups.parquet; a DataError when the copy cannot be used."""
+    """Write audit.json and groups.parquet; a DataError when the dataset cannot be used."""
     from fernas.core.config import AuditConfig
     from fernas.core.errors import DataError
     from fernas.core.io import read_json, read_parquet, write_json, write_parquet

@@ -1,4 +1,4 @@
-"""Measure what the found networks cost; needs the machine for itself."""
+"""Measure what the searched networks cost; needs the machine for itself."""
 
 from pathlib import Path
 from typing import Any

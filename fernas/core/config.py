@@ -16,15 +16,17 @@ class Strict(BaseModel):
 class DatasetConfig(Strict):
     """Where a dataset comes from."""
 
-    source: Literal["rendered", "real"] = Field("rendered", description="rendered faces, or a real copy under root")
+    source: Literal["rendered", "real"] = Field(
+        "rendered", description="synthetic (rendered) faces, or a real dataset under root"
+    )
     adapter: str | None = Field(
-        None, description="plug-in of fernas/datasets that reads it; none: the one of the dataset's own name"
+        None, description="plug-in of fernas/datasets that reads it; none: the plug-in of the same name"
     )
     parts: tuple[str, ...] = Field((), description="several datasets of this config as one (a composite)")
     same_people_as: tuple[str, ...] = Field(
-        (), description="datasets of this config that show some of the same people, beyond what adapters know"
+        (), description="datasets of this config that share subjects with it, in addition to what adapters know"
     )
-    root: str | None = Field(None, description="folder (or file) of the real copy; needed when source is real")
+    root: str | None = Field(None, description="folder (or file) of the real dataset; needed when source is real")
     rendered: dict[str, Any] = Field(default_factory=dict, description="options of the renderer's layout writer")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the adapter")
 
@@ -90,7 +92,9 @@ class TaskConfig(Strict):
     rare: Literal["error", "drop", "keep"] = Field("drop", description="what happens to classes below the minimum")
     min_subjects: int = Field(2, ge=1, description="fewest subjects of a class")
     min_samples: int = Field(5, ge=1, description="fewest samples of a class")
-    no_face: Literal["centre_crop", "exclude"] = Field("centre_crop", description="samples in which no face was found")
+    no_face: Literal["centre_crop", "exclude"] = Field(
+        "centre_crop", description="samples in which no face is detected"
+    )
 
     @field_validator("classes")
     @classmethod
@@ -101,7 +105,7 @@ class TaskConfig(Strict):
 
 
 class ViewConfig(BaseModel):
-    """What a network sees: `kind`, and beside it the options of that view (its plug-in checks them)."""
+    """What a network sees: `kind`, and the options of that kind (its plug-in checks them)."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -114,7 +118,7 @@ class ViewConfig(BaseModel):
 
 
 class PartsConfig(Strict):
-    """Shares of a training side, by subject."""
+    """Shares of a train split, by subject."""
 
     weights: float = Field(0.45, gt=0)
     selection: float = Field(0.35, gt=0)
@@ -137,7 +141,9 @@ class ProtocolConfig(Strict):
     fold_count: int | None = Field(None, ge=2, description="number of folds, needed by scope per_fold")
     shards: int = Field(2, ge=1, description="training jobs per run; shard j holds the folds k with k mod shards = j")
     parts: PartsConfig = PartsConfig()
-    duplicates: Literal["report", "drop_train", "fail"] = Field("drop_train", description="duplicates across sides")
+    duplicates: Literal["report", "drop_train", "fail"] = Field(
+        "drop_train", description="duplicates across train and test"
+    )
 
 
 class NetworkConfig(Strict):
@@ -173,9 +179,9 @@ class MethodConfig(Strict):
     train_seeds: int = Field(1, ge=1)
     budget_from: str | None = Field(None, description="method whose search budget limits this one")
     params_from: str | None = Field(
-        None, description="method whose found network, of the same group and seed, sets this one's number of parameters"
+        None, description="method whose searched network, of the same fold group and seed, sets this one's parameters"
     )
-    view: str | None = Field(None, description="what its networks see, a name of `views`; none: the task's view")
+    view: str | None = Field(None, description="what its networks see, a name of `views`; none: the view of the task")
     combine: tuple[str, ...] = Field(
         (), description="an ensemble: every trained repetition of these methods, by the mean log-probability"
     )
@@ -190,7 +196,7 @@ class StudyEntry(Strict):
     task: str
     protocol: str
     methods: tuple[str, ...] = Field(min_length=1)
-    when: Literal["all", "named"] = Field("all", description="named: only when the dataset's own target is asked for")
+    when: Literal["all", "named"] = Field("all", description="named: only when the target of the dataset is asked for")
 
 
 class FinalEntry(Strict):
@@ -229,7 +235,9 @@ class StudyConfig(Strict):
     results: str = Field("results", description="folder of all results")
     seed: int = Field(1, description="base of all seeds")
     device: Literal["auto", "cpu", "cuda"] = "cpu"
-    threads: int = Field(1, ge=1, description="threads of a search or training job; results are kept per thread count")
+    threads: int = Field(
+        1, ge=1, description="threads of a search or training job; results differ between thread counts"
+    )
     code_digest: Literal["strict", "frozen"] = Field("strict", description="frozen: code changes rerun nothing")
     keep_models: bool = Field(False, description="keep trained weights after prediction")
     tracking: TrackingConfig = TrackingConfig()
@@ -255,17 +263,17 @@ def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:
 
 
 def _message(model: type[BaseModel], item: Any, where: str) -> str:
-    place = ".".join(str(part) for part in item["loc"]) or "document"
+    key = ".".join(str(part) for part in item["loc"]) or "document"
     if item["type"] == "extra_forbidden":
         known = _fields_at(model, item["loc"][:-1])
-        return f"{where}: {place}: unknown key{did_you_mean(str(item['loc'][-1]), known)}"
+        return f"{where}: {key}: unknown key{did_you_mean(str(item['loc'][-1]), known)}"
     if item["type"] == "missing":
-        return f"{where}: {place}: missing, expected a value"
-    return f"{where}: {place}: {item['msg']}, got {item['input']!r:.100}"
+        return f"{where}: {key}: missing, expected a value"
+    return f"{where}: {key}: {item['msg']}, got {item['input']!r:.100}"
 
 
 def _fields_at(model: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """The field names of the model that stands at a location of the document."""
+    """The field names of the model at a location of the document."""
     current: Any = model
     is_key = False  # the name or the number of an entry of a mapping or a list
     for part in location:
@@ -282,7 +290,7 @@ def _inner_model(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if found is not None:
-            return found
+        model = _inner_model(argument)
+        if model is not None:
+            return model
     return None

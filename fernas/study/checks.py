@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fernas.study.study import Study
     from fernas.study.tasks import Task
 
-NAMES = {  # they become folders and wildcards: nothing else may stand in them
+NAMES = {  # they become folders and wildcards: nothing else may be in them
     "datasets": r"[a-z0-9][a-z0-9_]*",
     "methods": r"[a-z0-9][a-z0-9_]*",
     "views": r"[a-z0-9][a-z0-9_-]*",
@@ -92,59 +92,59 @@ def _check_names(study: "Study", where: str) -> None:
 # ---------------------------------------------------------------------------------------------------- datasets
 
 
-def _check_dataset(study: "Study", dataset: "Dataset", place: str) -> None:
+def _check_dataset(study: "Study", dataset: "Dataset", key: str) -> None:
     section = dataset.section
     for other in section.same_people_as:
-        _known(f"{place}.same_people_as", other, study.datasets)
+        _known(f"{key}.same_people_as", other, study.datasets)
     if section.parts:
-        _check_config_composite(study, dataset, place)
+        _check_config_composite(study, dataset, key)
         return
-    adapter = _load(place if section.adapter is None else f"{place}.adapter", "datasets", dataset.adapter)
-    validate_section(adapter.Config, section.options, f"{place}.options")
+    adapter = _load(key if section.adapter is None else f"{key}.adapter", "datasets", dataset.adapter)
+    validate_section(adapter.Config, section.options, f"{key}.options")
     for part in dataset.parts:
         if part not in study.datasets:
-            raise ConfigError(f"{place}: is made of {', '.join(dataset.parts)}; {part} is not configured")
+            raise ConfigError(f"{key}: is made of {', '.join(dataset.parts)}; {part} is not configured")
     if dataset.parts:
-        _check_one_source(study, section, dataset.parts, place)
+        _check_one_source(study, section, dataset.parts, key)
     elif section.source == "rendered":
-        layout = _load(place, "synth/layouts", dataset.adapter)
-        validate_section(layout.Config, section.rendered, f"{place}.rendered")
+        layout = _load(key, "synth/layouts", dataset.adapter)
+        validate_section(layout.Config, section.rendered, f"{key}.rendered")
 
 
-def _check_config_composite(study: "Study", dataset: "Dataset", place: str) -> None:
+def _check_config_composite(study: "Study", dataset: "Dataset", key: str) -> None:
     """The parts of a composite of the config are at least two other datasets, none of them a composite."""
     parts = dataset.section.parts
     given = sorted(dataset.section.model_fields_set - {"parts", "source"})
     if given:
-        raise ConfigError(f"{place}: a composite (parts) has no {', '.join(given)} of its own; its parts have")
+        raise ConfigError(f"{key}: a composite (parts) has no {', '.join(given)} of its own; its parts have")
     if dataset.name in plugins.available("datasets"):
-        raise ConfigError(f"{place}: an adapter has this name; call the composite otherwise")
+        raise ConfigError(f"{key}: an adapter has this name; call the composite otherwise")
     for part in parts:
-        _known(f"{place}.parts", part, study.datasets)
+        _known(f"{key}.parts", part, study.datasets)
         if study.datasets[part].parts:
-            raise ConfigError(f"{place}.parts: {part} is itself a composite; name its parts")
+            raise ConfigError(f"{key}.parts: {part} is itself a composite; name its parts")
     if len(set(parts)) != len(parts) or len(parts) < 2:
-        raise ConfigError(f"{place}.parts: got {list(parts)}, expected at least two different datasets")
-    _check_one_source(study, dataset.section, parts, place)
+        raise ConfigError(f"{key}.parts: got {list(parts)}, expected at least two different datasets")
+    _check_one_source(study, dataset.section, parts, key)
 
 
-def _check_one_source(study: "Study", section: DatasetConfig, parts: tuple[str, ...], place: str) -> None:
-    """Synthetic and real faces never stand in one composite; its own `source` may be left out."""
+def _check_one_source(study: "Study", section: DatasetConfig, parts: tuple[str, ...], key: str) -> None:
+    """A composite never mixes synthetic and real faces; its `source` may be left out."""
     sources = {study.datasets[part].section.source for part in parts}
     if "source" in section.model_fields_set:
         sources.add(section.source)
     if len(sources) > 1:
-        raise ConfigError(f"{place}: it and its parts must have one source, got {sorted(sources)}")
+        raise ConfigError(f"{key}: it and its parts must have one source, got {sorted(sources)}")
 
 
 # ---------------------------------------------------------------------------------------------------- tasks, methods
 
 
-def _check_task(study: "Study", task: "Task", place: str) -> None:
-    _known(f"{place}.dataset", task.section.dataset, study.datasets)
-    _known(f"{place}.view", task.section.view, study.views)
+def _check_task(study: "Study", task: "Task", key: str) -> None:
+    _known(f"{key}.dataset", task.section.dataset, study.datasets)
+    _known(f"{key}.view", task.section.view, study.views)
     for label, target in task.section.label_map.items():
-        _known(f"{place}.label_map.{label}", target, task.section.classes)
+        _known(f"{key}.label_map.{label}", target, task.section.classes)
 
 
 def _check_classes(study: "Study", task: "Task", where: str) -> None:
@@ -157,50 +157,50 @@ def _check_classes(study: "Study", task: "Task", where: str) -> None:
             raise unknown(where, label, known)
 
 
-def _check_method(study: "Study", name: str, method: MethodConfig, place: str) -> None:
+def _check_method(study: "Study", name: str, method: MethodConfig, key: str) -> None:
     if method.budget_from is not None:
-        _known(f"{place}.budget_from", method.budget_from, study.methods)
+        _known(f"{key}.budget_from", method.budget_from, study.methods)
     if method.params_from is not None:
-        _check_params_from(study, method, method.params_from, f"{place}.params_from")
+        _check_params_from(study, method, method.params_from, f"{key}.params_from")
     if method.view is not None:
-        _known(f"{place}.view", method.view, study.views)
+        _known(f"{key}.view", method.view, study.views)
     if method.combine:
-        _check_ensemble(study, method, place)
+        _check_ensemble(study, method, key)
     elif not method.search:
-        raise ConfigError(f"{place}.search: missing, expected a plug-in of fernas/search (or `combine`)")
+        raise ConfigError(f"{key}.search: missing, expected a plug-in of fernas/search (or `combine`)")
     if method.init_from is not None:
-        _check_init_from(study, name, method.init_from, f"{place}.init_from")
+        _check_init_from(study, name, method.init_from, f"{key}.init_from")
 
 
-def _check_params_from(study: "Study", method: MethodConfig, name: str, place: str) -> None:
-    """The other method is searched for in the same scopes, and takes its own size from nobody."""
-    _known(place, name, study.methods)
+def _check_params_from(study: "Study", method: MethodConfig, name: str, key: str) -> None:
+    """The other method is searched for in the same scopes, and does not itself take its size from a third one."""
+    _known(key, name, study.methods)
     other = study.methods[name]
     if other.combine or other.params_from is not None or not set(method.scopes) <= set(other.scopes):
-        raise ConfigError(f"{place}: {name} is not a method with a search in {', '.join(method.scopes)}")
+        raise ConfigError(f"{key}: {name} is not a method with a search in {', '.join(method.scopes)}")
 
 
-def _check_ensemble(study: "Study", method: MethodConfig, place: str) -> None:
+def _check_ensemble(study: "Study", method: MethodConfig, key: str) -> None:
     """An ensemble has members and nothing else; the members are methods that are trained."""
     given = sorted(method.model_fields_set - {"combine", "scopes", "extra_data"})
     if given:
-        raise ConfigError(f"{place}: an ensemble (combine) has no {', '.join(given)} of its own")
+        raise ConfigError(f"{key}: an ensemble (combine) has no {', '.join(given)} of its own")
     for member in method.combine:
-        _known(f"{place}.combine", member, study.methods)
+        _known(f"{key}.combine", member, study.methods)
         if study.methods[member].combine:
-            raise ConfigError(f"{place}.combine: {member} is itself an ensemble; name its members")
+            raise ConfigError(f"{key}.combine: {member} is itself an ensemble; name its members")
 
 
-def _check_init_from(study: "Study", name: str, source: InitFrom, place: str) -> None:
+def _check_init_from(study: "Study", name: str, source: InitFrom, key: str) -> None:
     """What a method takes over comes from a method that is trained before it: no ensemble, and no circle."""
-    _known(f"{place}.task", source.task, study.tasks)
-    _known(f"{place}.protocol", source.protocol, study.protocols)
-    _known(f"{place}.method", source.method, study.methods)
+    _known(f"{key}.task", source.task, study.tasks)
+    _known(f"{key}.protocol", source.protocol, study.protocols)
+    _known(f"{key}.method", source.method, study.methods)
     chain = [name]
     start: InitFrom | None = source
     while start is not None and start.method in study.methods:
         if start.method in chain or study.methods[start.method].combine:
-            raise ConfigError(f"{place}.method: {start.method} is not a method that is trained before {name}")
+            raise ConfigError(f"{key}.method: {start.method} is not a method that is trained before {name}")
         chain.append(start.method)
         start = study.methods[start.method].init_from
 
@@ -213,17 +213,17 @@ def _check_plugins(study: "Study", where: str) -> None:
         plugin = _load(f"{where}: protocols.{name}.kind", "protocols", protocol.kind)
         validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")
     for name, method in study.methods.items():
-        place = f"{where}: methods.{name}"
+        key = f"{where}: methods.{name}"
         if method.combine:
             continue
-        search = _load(f"{place}.search", "search", method.search)
-        validate_section(search.Config, method.search_options, f"{place}.search_options")
+        search = _load(f"{key}.search", "search", method.search)
+        validate_section(search.Config, method.search_options, f"{key}.search_options")
         if method.space is not None:
-            _known(f"{place}.space", method.space, plugins.available("spaces"))
-        recipe = _load(f"{place}.recipe", "training", method.recipe)
-        validate_section(recipe.Config, method.recipe_options, f"{place}.recipe_options")
+            _known(f"{key}.space", method.space, plugins.available("spaces"))
+        recipe = _load(f"{key}.recipe", "training", method.recipe)
+        validate_section(recipe.Config, method.recipe_options, f"{key}.recipe_options")
         if method.space is not None and (reason := search.skip(method.space)):
-            raise ConfigError(f"{place}: {method.search} cannot run on the space {method.space}: {reason}")
+            raise ConfigError(f"{key}: {method.search} cannot run on the space {method.space}: {reason}")
 
 
 # ---------------------------------------------------------------------------------------------------- the grid
@@ -233,20 +233,20 @@ def _entries(study: "Study", where: str) -> set[Entry]:
     """What the key `study` lists; each once."""
     entries: set[Entry] = set()
     for position, row in enumerate(study.config.study):
-        place = f"{where}: study.{position}"
-        _known(f"{place}.task", row.task, study.tasks)
-        _known(f"{place}.protocol", row.protocol, study.protocols)
+        key = f"{where}: study.{position}"
+        _known(f"{key}.task", row.task, study.tasks)
+        _known(f"{key}.protocol", row.protocol, study.protocols)
         for method in row.methods:
-            _known(f"{place}.methods", method, study.methods)
+            _known(f"{key}.methods", method, study.methods)
             entry = (row.task, row.protocol, method)
             if entry in entries:
-                raise ConfigError(f"{place}: {method} on {row.task} under {row.protocol} stands there twice")
+                raise ConfigError(f"{key}: {method} on {row.task} under {row.protocol} stands there twice")
             entries.add(entry)
     return entries
 
 
 def _check_entry(study: "Study", entry: Entry, entries: set[Entry], where: str) -> None:
-    """Ensembles need their members on the same task; what is taken over must be in the study and show other people."""
+    """Ensembles need their members on the same task; what is taken over must be in the study, from other subjects."""
     task, protocol, name = entry
     method = study.methods[name]
     kind = study.protocols[protocol].kind
@@ -292,7 +292,7 @@ def _check_final(study: "Study", entries: set[Entry], where: str) -> None:
 
 
 def _check_composition(study: "Study", where: str) -> None:
-    """Protocols see before anything runs which datasets a task holds and which of them show the same people."""
+    """Protocols check before anything runs which datasets a task holds, and which of them share subjects."""
     for position, entry in enumerate(study.config.study):
         protocol = study.protocols[entry.protocol]
         sources = study.tasks[entry.task].dataset.sources

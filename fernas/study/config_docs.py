@@ -40,7 +40,7 @@ def config_markdown() -> str:
 
 
 def view_sections() -> list[tuple[str, type[BaseModel]]]:
-    """The options of each kind of view, which stand beside `kind`, and the models inside them."""
+    """The options of each kind of view, the keys next to `kind`, and the models inside them."""
     sections: list[tuple[str, type[BaseModel]]] = []
     for kind in plugins.available("views"):
         model = plugins.load("views", kind).Config

@@ -1,4 +1,4 @@
-"""The datasets of a study: which adapter reads them, what composites are made of, who shows the same people."""
+"""The datasets of a study: which adapter reads them, what composites are made of, which of them share subjects."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Dataset:
 
     @cached_property
     def adapter(self) -> str:
-        """The plug-in of fernas/datasets that reads it: its key `adapter`, or the one of its own name."""
+        """The plug-in of fernas/datasets that reads it: the key `adapter`, or the plug-in of the same name."""
         return COMPOSITE if self.section.parts else self.section.adapter or self.name
 
     @cached_property
@@ -45,7 +45,7 @@ class Dataset:
 
     @cached_property
     def spec(self) -> Any:
-        """What its adapter declares (`DatasetSpec`, under the adapter's own name); None for a composite of the config.
+        """What its adapter declares (`DatasetSpec`, with the name of the adapter); None for a composite of the config.
 
         Raises:
             ConfigError: there is no such adapter.
@@ -90,7 +90,7 @@ class Dataset:
 
     @property
     def root(self) -> str:
-        """Its root folder: below results where it is rendered, else the root of the real copy.
+        """Its root folder: below results where it is rendered, else the root of the real dataset.
 
         Raises:
             ConfigError: it is real and has no root in the config.
@@ -112,7 +112,7 @@ class Dataset:
         return [member.name for member in self.members if not member.is_rendered and member.section.root is None]
 
     def same_people(self, other: "Dataset") -> bool:
-        """Whether any of its sources shows people of any source of the other, by their adapters or the config."""
+        """Whether the two share subjects: any of their sources do, by their adapters or by the config."""
         return any(
             one.name == two.name or one._knows(two) or two._knows(one) for one in self.members for two in other.members
         )
@@ -124,7 +124,7 @@ class Dataset:
 
 
 def same_people(datasets: Iterable[Dataset]) -> dict[str, list[str]]:
-    """Dataset -> those of the others that show the same people."""
+    """Dataset -> those of the others that share subjects with it."""
     every = list(datasets)
     return {
         one.name: [other.name for other in every if one.name != other.name and one.same_people(other)] for one in every

@@ -165,7 +165,7 @@ class ResultsLayout(Folder):
     all_runs = File("runs")
 
     def rendered(self, dataset: str) -> RenderedFolder:
-        """The synthetic copy of a dataset, by its name in the config."""
+        """The synthetic faces of a dataset, by its name in the config."""
         return RenderedFolder(self.all_rendered / dataset)
 
     def dataset(self, folder: str) -> DatasetFolder:

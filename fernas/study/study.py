@@ -111,7 +111,7 @@ class Study:
         return Named("task", {task.folder: task for task in self.tasks.values()})[folder]
 
     def same_people(self, datasets: Iterable[str]) -> dict[str, list[str]]:
-        """Dataset -> those of the others that show the same people: by their adapters, or as the config says."""
+        """Dataset -> those of the others that share subjects with it, by their adapters or by the config."""
         return same_people(self.datasets[name] for name in datasets)
 
     def misfit(self, task: str, method: str) -> str | None:

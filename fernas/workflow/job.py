@@ -82,7 +82,7 @@ def run_rule(snakemake: Any, main: Callable[..., None]) -> None:
 
     `main` gets by name what it has parameters for: an input, an output or a param of its rule (`code` apart). Groups
     have names of their own: `input`, `output`, `params` and `wildcards` are namespaces of all of them, `job` is the
-    `RuleJob`. What `main` does not ask for orders the job, or is written beside something that it does ask for.
+    `RuleJob`. What `main` does not ask for orders the job, or lies in the folder of something that it asks for.
 
     Limits the threads of numerical libraries to the job's (before they are imported) and sends logging to the job's
     log. A FernasError becomes its one message and exit status 2; a signal, after which the job has saved its state,
@@ -102,7 +102,7 @@ def run_rule(snakemake: Any, main: Callable[..., None]) -> None:
     except FernasError as error:
         logger.error("%s", error)
         raise SystemExit(2) from error
-    except Exception as error:  # noqa: BLE001 - only those are kept that say that there is no room
+    except Exception as error:  # noqa: BLE001 - all but those that say that there is no room are raised again
         number = no_room(error)
         if number is None:
             raise
@@ -137,7 +137,7 @@ def _plain(group: Any) -> dict[str, Any]:
 
 
 def no_room(error: BaseException) -> int | None:
-    """The error number when an error says that nothing can be written; libraries say it in words of their own."""
+    """The error number when an error says that nothing can be written; libraries word it differently."""
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return error.errno
     text = str(error)

@@ -44,5 +44,5 @@ class Patterns:
         return str(self.layout.logs.joinpath(rule, *above, stem + suffix))
 
     def benchmark(self, rule: str, folder: Folder) -> str:
-        """What jobs of a rule have cost, beside their logs."""
+        """Where Snakemake writes the time and memory of a job: next to its log."""
         return self.log(rule, folder, ".tsv")

@@ -87,8 +87,8 @@ def date_future_files(layout: ResultsLayout) -> int:
 def cancel_slurm_jobs() -> list[str]:
     """Cancel the jobs that a Snakemake has left in the Slurm queue for this folder, and wait until they are gone.
 
-    They save their state when they are told to end, and the new jobs continue there; side by side both would write
-    the same files.
+    They save their state when they are asked to end, and the new jobs continue there. If both ran at the same time,
+    they would write the same files.
 
     Returns:
         The numbers of the cancelled jobs.

@@ -28,7 +28,7 @@ def score_files(study: Study, dataset: str | None = None) -> list[Path]:
 
 
 def record_files(study: Study) -> list[Path]:
-    """What tables read beside scores: the architecture of every search, and the status of every shard."""
+    """What tables read in addition to scores: the architecture of every search, and the status of every shard."""
     runs = list(study.runs())
     architectures = [search.architecture for run in runs for search in run.searches]
     return architectures + [shard.status for run in runs for shard in run.all_shards]
@@ -46,7 +46,7 @@ def architecture_files(study: Study) -> list[Path]:
 
 
 def dataset_files(study: Study, dataset: str) -> list[Path]:
-    """What a dataset's own target asks for.
+    """What the target of a dataset asks for.
 
     Raises:
         ConfigError: it cannot run.
