@@ -30,7 +30,7 @@ HOMES = {
 }
 CV2_HOMES = (
     "fernas.core.images",
-    "fernas.datasets._containers",
+    "fernas.datasets.containers",
     "fernas.deploy.camera",
     "fernas.deploy.predict",
     "fernas.faces",

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from fernas.core.errors import ConfigError, DataError, did_you_mean
 from fernas.core.images import natural_key
 from fernas.core.io import canonical_json
-from fernas.datasets._containers import base_folder, digest_of, file_of, read_ref
 from fernas.datasets._samples import Collected, Sample, plain_id, sample_id
 from fernas.datasets._tree import Clip
+from fernas.datasets.containers import base_folder, digest_of, file_of, read_ref
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,17 +34,17 @@ class DatasetSpec:
         citation: the paper.
         homepage: where the dataset is asked for.
         fps: frames per second, None for stills.
-        subjects: published number of (labelled) subjects, None where there are none or nobody says.
+        subjects: published number of (labelled) subjects; None where there are none or no number is published.
         counts: class -> published number of samples.
         splits: official split -> published number.
-        same_people_as: datasets that show (some of) the same people.
+        same_people_as: datasets that share subjects with this one.
         parts: datasets that a composite is made of.
         ships_crops: whether the images are aligned crops, which skip detection.
-        notes: facts that stay unsure without the real copy.
+        notes: facts that could not be checked without the licensed files.
         labels: raw label (code or word) -> canonical class.
         layout: the files that the adapter reads, one line each.
         frame_rule: which frames carry the expression.
-        protocol: the field's habit.
+        protocol: what is usual in the field.
         tasks: name -> classes, label_map and frames of the class sets that papers use.
         more_classes: classes that only exist under other options than the default ones.
     """
@@ -113,22 +113,22 @@ class Adapter:
         raise NotImplementedError
 
     def build(self, root: Path | str, options: Mapping[str, Any] | Options | None = None) -> "pd.DataFrame":
-        """The manifest of the copy at `root`: one row per labelled sample, in natural order of the ids.
+        """The manifest of the dataset at `root`: one row per labelled sample, in natural order of the ids.
 
         Raises:
-            DataError: the copy as a whole cannot be read.
+            DataError: the files at `root` as a whole cannot be read.
             ConfigError: an unknown option.
         """
         chosen = self.options(options)
         path = Path(root)
         if not path.exists():
             raise DataError(f"{path}: no such folder, expected the root of {self.spec.title}")
-        found = self.collect(path, chosen)
+        collected = self.collect(path, chosen)
         if chosen.own_crops is not None:
             from fernas.datasets._crops import apply_own_crops
 
-            apply_own_crops(self.spec.name, found, base_folder(path), chosen.own_crops)
-        return to_manifest(self.spec, base_folder(path), found)
+            apply_own_crops(self.spec.name, collected, base_folder(path), chosen.own_crops)
+        return to_manifest(self.spec, base_folder(path), collected)
 
     def merge(self, parts: "dict[str, pd.DataFrame]", options: Any) -> "pd.DataFrame":
         """The manifest of a composite from those of its parts."""
@@ -165,42 +165,18 @@ def eyes_and_nose(points: "np.ndarray") -> "np.ndarray":
     return np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[30]]).astype(np.float64)
 
 
-def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFrame":
+def to_manifest(spec: DatasetSpec, root: Path, collected: Collected) -> "pd.DataFrame":
     """Samples -> manifest rows in natural order with ids and digests of the peak images.
 
-    A row whose peak image is absent, empty or broken is kept and excluded with its reason.
+    A sample whose images are absent, empty or broken becomes an excluded row with its reason. `attrs` of the table:
+    problems, ships_crops, sources, and the expected (published) numbers.
+
+    Raises:
+        DataError: two samples have one id.
     """
     from fernas.datasets._rows import COLUMNS, typed
 
-    rows: list[dict[str, Any]] = []
-    for sample in found.samples:
-        identity = sample_id(spec.name, sample)
-        excluded = sample.excluded or _unusable(root, sample)
-        peak = sample.frames[sample.apex or 0] if sample.frames and (sample.apex or 0) < len(sample.frames) else None
-        readable = peak is not None and (excluded is None or (root / file_of(peak)).is_file())
-        digest = digest_of(root, str(peak)) if readable else None
-        rows.append(
-            {
-                "sample_id": identity,
-                "dataset": spec.name,
-                "subject": f"{spec.name}/{plain_id(sample.subject)}" if sample.subject else None,
-                "group": f"{spec.name}/{sample.group}" if sample.group else _sequence(spec.name, sample),
-                "label": sample.label,
-                "raw_label": sample.raw_label,
-                "split": sample.split,
-                "kind": sample.kind,
-                "frames": sample.frames,
-                "onset": sample.onset,
-                "apex": sample.apex,
-                "offset": sample.offset,
-                "apex_source": sample.apex_source,
-                "fps": found.fps or spec.fps,
-                "sha256": digest,
-                "box": sample.box,
-                "attributes": canonical_json(sample.attributes) if sample.attributes else None,
-                "excluded": excluded,
-            }
-        )
+    rows = [_row(spec, root, sample, collected.fps or spec.fps) for sample in collected.samples]
     rows.sort(key=lambda row: natural_key(str(row["sample_id"])))
     for before, after in zip(rows, rows[1:], strict=False):
         if before["sample_id"] == after["sample_id"]:
@@ -208,17 +184,44 @@ def to_manifest(spec: DatasetSpec, root: Path, found: Collected) -> "pd.DataFram
             raise DataError(f"{root}: two samples have the id {after['sample_id']}: {one} and {two}")
     table = typed(rows, COLUMNS)
     table.attrs = {
-        "problems": list(dict.fromkeys(found.problems)),
-        "ships_crops": spec.ships_crops if found.ships_crops is None else found.ships_crops,
-        "sources": list(found.sources),
+        "problems": list(dict.fromkeys(collected.problems)),
+        "ships_crops": spec.ships_crops if collected.ships_crops is None else collected.ships_crops,
+        "sources": list(collected.sources),
         "expected": {
             "subjects": spec.subjects,
             "classes": dict(spec.counts),
             "splits": dict(spec.splits),
-            **found.expected,
+            **collected.expected,
         },
     }
     return table
+
+
+def _row(spec: DatasetSpec, root: Path, sample: Sample, fps: float | None) -> dict[str, Any]:
+    """One row of the manifest."""
+    excluded = sample.excluded or _unusable(root, sample)
+    peak = sample.frames[sample.apex or 0] if sample.frames and (sample.apex or 0) < len(sample.frames) else None
+    readable = peak is not None and (excluded is None or (root / file_of(peak)).is_file())
+    return {
+        "sample_id": sample_id(spec.name, sample),
+        "dataset": spec.name,
+        "subject": f"{spec.name}/{plain_id(sample.subject)}" if sample.subject else None,
+        "group": f"{spec.name}/{sample.group}" if sample.group else _sequence(spec.name, sample),
+        "label": sample.label,
+        "raw_label": sample.raw_label,
+        "split": sample.split,
+        "kind": sample.kind,
+        "frames": sample.frames,
+        "onset": sample.onset,
+        "apex": sample.apex,
+        "offset": sample.offset,
+        "apex_source": sample.apex_source,
+        "fps": fps,
+        "sha256": digest_of(root, str(peak)) if readable else None,
+        "box": sample.box,
+        "attributes": canonical_json(sample.attributes) if sample.attributes else None,
+        "excluded": excluded,
+    }
 
 
 def _sequence(dataset: str, sample: Sample) -> str:
@@ -226,7 +229,7 @@ def _sequence(dataset: str, sample: Sample) -> str:
 
 
 def _unusable(root: Path, sample: Sample) -> str | None:
-    """Why a sample's images cannot be used, from a look at each file's two ends; None when they can."""
+    """Why a sample's images cannot be used, from the first and last bytes of each file; None where they can."""
     if not sample.frames:
         return "no images found"
     from fernas.datasets._images import why_broken
@@ -247,7 +250,7 @@ def locate(
     """Frame numbers of an annotation -> positions in the clip's images, as keywords of `Sample`, and problems.
 
     Numbers are matched with the numbers in the file names. Onset after apex, apex after offset, or an annotated onset
-    or apex without its image exclude the row; an offset past the last image is cut to it and said.
+    or apex without its image exclude the row; an offset past the last image is cut to it and reported.
 
     Args:
         clip: images and their numbers, ascending.
@@ -259,7 +262,7 @@ def locate(
     numbers = clip.numbers
     first, last = numbers[0], numbers[-1]
     span = f"{clip.refs[0].rsplit('/', 1)[-1]} to {clip.refs[-1].rsplit('/', 1)[-1]}"
-    position = {number: at for at, number in enumerate(numbers)}
+    position = {number: index for index, number in enumerate(numbers)}
     problems: list[str] = []
     start = first if onset is None else onset
     end = last if offset is None else offset

@@ -1,4 +1,4 @@
-"""Own boxes or landmarks per sample or frame, from a table, for people who have better ones than a detector gives."""
+"""Boxes or landmarks per sample or frame from a table of the user's, in place of those of a detector."""
 
 import math
 from pathlib import Path
@@ -17,7 +17,7 @@ COLUMNS = {
 }
 
 
-def apply_own_crops(dataset: str, found: Collected, root: Path, table: str) -> None:
+def apply_own_crops(dataset: str, collected: Collected, root: Path, table: str) -> None:
     """Put boxes and landmarks of a table into the samples.
 
     A row names a sample (`sample_id`) or a frame (`path` below the root); of several frames of one clip the one at the
@@ -35,8 +35,8 @@ def apply_own_crops(dataset: str, found: Collected, root: Path, table: str) -> N
     has_box, has_points = (all(name in names for name in group) for group in (BOX, POINTS))
     if not has_box and not has_points:
         raise DataError(f"{path}: no columns {', '.join(BOX)} (a box) or {', '.join(POINTS)} (landmarks)")
-    by_id = {sample_id(dataset, sample): sample for sample in found.samples}
-    by_frame = {ref: (sample, at) for sample in found.samples for at, ref in enumerate(sample.frames)}
+    by_id = {sample_id(dataset, sample): sample for sample in collected.samples}
+    by_frame = {ref: (sample, at) for sample in collected.samples for at, ref in enumerate(sample.frames)}
     best: dict[int, int] = {}
     unknown = []
     for row in rows:
@@ -51,10 +51,10 @@ def apply_own_crops(dataset: str, found: Collected, root: Path, table: str) -> N
                 left, right = sorted(_numbers(row, POINTS[at : at + 2]) for at in (0, 2))
                 sample.attributes["landmarks"] = [*left, *right, *_numbers(row, POINTS[4:])]
     if unknown:
-        found.problems.append(f"{path.name}: {len(unknown)} rows are of no sample: {summarise(unknown)}")
-    without = sum(id(sample) not in best for sample in found.samples if sample.excluded is None)
+        collected.problems.append(f"{path.name}: {len(unknown)} rows are of no sample: {summarise(unknown)}")
+    without = sum(id(sample) not in best for sample in collected.samples if sample.excluded is None)
     if without:
-        found.problems.append(f"{path.name}: {without} samples have no row there")
+        collected.problems.append(f"{path.name}: {without} samples have no row there")
 
 
 def _target(row: Row, by_id: dict[str, Sample], by_frame: dict[str, tuple[Sample, int]]) -> tuple[Sample | None, int]:

@@ -1,4 +1,4 @@
-"""A cheap look at an image file: empty or cut files are found from their two ends, doubtful ones are decoded."""
+"""A cheap check of image files: most are judged by their first and last bytes, doubtful ones are decoded."""
 
 import os
 import struct
@@ -34,11 +34,12 @@ def why_broken(path: Path) -> str | None:
 
 
 def _looks_whole(head: bytes, tail: bytes, size: int) -> bool:
+    """Whether the end that belongs to the format's beginning is there; False where that cannot be told."""
     if head[:2] == b"\xff\xd8":
         return b"\xff\xd9" in tail
     if head[:8] == b"\x89PNG\r\n\x1a\n":
         return b"IEND" in tail[-64:]
     if head[:2] == b"BM" and len(head) >= 26:
-        told = struct.unpack("<I", head[2:6])[0]
-        return told == size
+        stated: int = struct.unpack("<I", head[2:6])[0]  # a BMP states its own length
+        return stated == size
     return False

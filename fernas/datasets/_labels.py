@@ -5,21 +5,6 @@ from collections.abc import Iterable
 from fernas.core.errors import DataError, did_you_mean
 
 BASIC = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-CANONICAL = (
-    "neutral",
-    "anger",
-    "contempt",
-    "disgust",
-    "fear",
-    "happiness",
-    "sadness",
-    "surprise",
-    "repression",
-    "tense",
-    "others",
-    "negative",
-    "positive",
-)
 SPELLINGS: dict[str, str] = {
     "angry": "anger", "an": "anger", "ang": "anger",
     "contemptuous": "contempt", "co": "contempt",

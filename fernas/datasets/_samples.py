@@ -29,9 +29,15 @@ class Sample:
 
 @dataclass
 class Collected:
-    """What an adapter found: samples, sentences about what is odd in the copy, and which files were read how.
+    """What an adapter collects below a root.
 
-    `expected` replaces published numbers of the spec (subjects, classes, splits) where options choose another part.
+    Attributes:
+        samples: rows of the manifest.
+        problems: sentences about what is odd in the files.
+        ships_crops: whether the images are aligned crops, where options decide it.
+        fps: frames per second, where options decide it.
+        expected: published numbers (subjects, classes, splits) that replace those of the spec.
+        sources: which files were read, and how.
     """
 
     samples: list[Sample]

@@ -33,7 +33,7 @@ class Row:
         return self.cells.get(name, "")
 
     def integer(self, name: str) -> int | None:
-        """The cell as a whole number, None when it says missing (`/`, blank)."""
+        """The cell as a whole number; None for a missing value (`/`, blank)."""
         return integer(self[name], f"{self.where}, column {name}")
 
 
@@ -94,8 +94,8 @@ def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
             raise DataError(f"{path}: has {len(sheets)} sheets, expected at least {sheet + 1}")
         page = sheets[sheet]
         if page.max_row * page.max_column > MAX_CELLS:
-            told = f"{page.max_row} rows x {page.max_column} columns, expected at most {MAX_CELLS} cells"
-            raise DataError(f"{path}: {told}")
+            size = f"{page.max_row} rows x {page.max_column} columns"
+            raise DataError(f"{path}: {size}, expected at most {MAX_CELLS} cells")
         grid = [[_text(value) for value in row] for row in page.iter_rows(values_only=True)]
         for merged in page.merged_cells.ranges:
             value = grid[merged.min_row - 1][merged.min_col - 1]

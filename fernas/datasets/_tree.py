@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,7 +94,7 @@ class Tree:
 
     @staticmethod
     def _is_loop(real: str, chain: tuple[str, ...]) -> bool:
-        return any(seen == real or seen.startswith(real.rstrip(os.sep) + os.sep) for seen in chain)
+        return any(parent == real or parent.startswith(real.rstrip(os.sep) + os.sep) for parent in chain)
 
     def find(self, pattern: str) -> Iterator[re.Match[str]]:
         """Matches of `[base/]pattern` over the whole relative path of every file, without case; `base` is a group."""
@@ -105,19 +105,19 @@ class Tree:
         return _matches(self.folders, pattern)
 
     def one(self, pattern: str, what: str, given: str | None = None) -> str:
-        """The one file that matches (the shallowest, then the naturally first); `given` names it outright.
+        """The one file that matches (the shallowest, then the first in natural order); `given` names it outright.
 
         Raises:
             DataError: none, or the given one is absent.
         """
-        found = self.optional(pattern, given)
-        if found is None:
+        match = self.optional(pattern, given)
+        if match is None:
             near = [name for name in self.files if not is_image_name(name)][:5]
             raise DataError(f"{self.root}: no {what} found; other files there: {', '.join(near) or 'none'}")
-        return found
+        return match
 
     def optional(self, pattern: str, given: str | None = None) -> str | None:
-        """Like `one`, None when nothing matches; says when more than one does."""
+        """Like `one`; None where nothing matches, and a problem is noted where several files do."""
         if given is not None:
             name = given.replace("\\", "/")
             if not (self.root / name).is_file():
@@ -153,7 +153,7 @@ class Images:
     kind: str = ""
 
     def sources(self) -> list[str]:
-        """A sentence about where the images were taken from."""
+        """A sentence about where the images were taken from, as a list."""
         return [f"images below {', '.join(base or '.' for base in sorted({top(b) for b in self.bases}))}"]
 
 
@@ -171,7 +171,14 @@ def collect_clips(
 ) -> Images:
     """Group images into clips; of several kinds (cropped, raw) the one with most clips is used, else the first.
 
-    Within a kind a clip found under two base folders is taken from the fuller base, and the other is said.
+    Within a kind, a clip that lies under two base folders is taken from the fuller base; the other one is reported.
+
+    Args:
+        tree: the dataset root.
+        pattern: regular expression of an image's path below any base.
+        key: what identifies a clip.
+        kind_of: which of several trees an image belongs to.
+        kinds: the trees that may be used; of equally full ones the first.
     """
     by_kind: dict[str, dict[str, dict[tuple[str, ...], list[str]]]] = {}
     for match in tree.find(pattern):
@@ -208,14 +215,14 @@ def order_frames(refs: list[str]) -> tuple[list[int], list[str], list[str]]:
     numbers = [frame_number(ref) for ref in ordered]
     if any(number is None for number in numbers):
         return list(range(1, len(ordered) + 1)), ordered, []
-    found: dict[int, str] = {}
+    by_number: dict[int, str] = {}
     problems = []
     for number, ref in zip(numbers, ordered, strict=True):
-        if number in found:
-            problems.append(f"{ref}: a second image with number {number}, used {found[number]}")
+        if number in by_number:
+            problems.append(f"{ref}: a second image with number {number}, used {by_number[number]}")
         else:
-            found[int(number or 0)] = ref
-    pairs = sorted(found.items())
+            by_number[int(number or 0)] = ref
+    pairs = sorted(by_number.items())
     return [number for number, _ in pairs], [ref for _, ref in pairs], problems
 
 
@@ -261,8 +268,3 @@ def numbers_of(path: Path) -> list[list[float]]:
             raise DataError(f"{path}: line {number}: got {line.strip()[:60]!r}, expected finite numbers")
         rows.append(values)
     return rows
-
-
-def first_of(mapping: Mapping[str, str], names: Iterable[str]) -> str:
-    """The first value that is not blank, or an empty text."""
-    return next((mapping[name] for name in names if mapping.get(name)), "")

@@ -5,9 +5,9 @@ from typing import Any
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Sample, base_folder
-from fernas.datasets._containers import h5_array, h5_names, h5_pixels
 from fernas.datasets._labels import canonical, is_word
 from fernas.datasets._tree import IMAGE, Tree, is_image_name, stem_of, summarise
+from fernas.datasets.containers import h5_array, h5_names, h5_pixels
 
 CLASSES = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 H5_ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt")

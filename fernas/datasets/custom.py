@@ -1,4 +1,4 @@
-"""A dataset of your own without code: a csv or parquet that lists images, folders or videos with labels."""
+"""A private dataset without code: a csv or parquet that lists images, folders or videos with labels."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -8,9 +8,9 @@ from pydantic import Field
 
 from fernas.core.errors import DataError, did_you_mean
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample, base_folder, locate
-from fernas.datasets._containers import VIDEO, video_length
 from fernas.datasets._sheets import Row, read_table
 from fernas.datasets._tree import Clip, Tree, is_image_name, order_frames, stem_of
+from fernas.datasets.containers import VIDEO, video_length
 
 COLUMNS = {
     "path": ("path", "file", "filename", "image", "picture", "clip", "folder"),
@@ -25,7 +25,7 @@ COLUMNS = {
     "race": ("race", "ethnicity"),
     "age": ("age", "age group"),
     "skin_tone": ("skin_tone", "skin tone"),
-    "glasses": ("glasses", "glasses"),
+    "glasses": ("glasses", "spectacles"),
     "beard": ("beard",),
 }
 ATTRIBUTES = ("sex", "race", "age", "skin_tone", "glasses", "beard")

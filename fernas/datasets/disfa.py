@@ -10,10 +10,10 @@ from pydantic import Field
 
 from fernas.core.errors import ConfigError, DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
-from fernas.datasets._containers import video_length
 from fernas.datasets._labels import BASIC, canonical
 from fernas.datasets._sheets import read_table
 from fernas.datasets._tree import IMAGE, Tree, frame_number, numbers_of, summarise
+from fernas.datasets.containers import video_length
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
-from fernas.datasets._containers import base_folder, h5_array, h5_names, h5_pixels, pixel_table
 from fernas.datasets._labels import canonical, is_word
 from fernas.datasets._sheets import read_table
 from fernas.datasets._tree import IMAGE, Tree, stem_of, summarise
+from fernas.datasets.containers import base_folder, h5_array, h5_names, h5_pixels, pixel_table
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 USAGES = ("Training", "PublicTest", "PrivateTest")

@@ -10,9 +10,9 @@ from pydantic import Field
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
-from fernas.datasets._containers import video_length
 from fernas.datasets._sheets import integer, read_grid
 from fernas.datasets._tree import IMAGE, Tree, summarise
+from fernas.datasets.containers import video_length
 
 CODES = {"1": "happiness", "2": "surprise", "3": "sadness", "4": "disgust"}
 WORDS = {word: word for word in CODES.values()}

@@ -192,7 +192,7 @@ def _of_file(path: Path) -> Reader:
 
 
 def _of_video(path: Path, clips: bool) -> list[Sample]:
-    from fernas.datasets._containers import read_video_frame, video_length
+    from fernas.datasets.containers import read_video_frame, video_length
 
     length = video_length(path)
 

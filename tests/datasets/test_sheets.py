@@ -5,9 +5,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fernas.core.errors import ConfigError, DataError
-from fernas.datasets._containers import pixel_table
 from fernas.datasets._labels import canonical
 from fernas.datasets._sheets import integer, read_table
+from fernas.datasets.containers import pixel_table
 from fernas.datasets.manifest import build_manifest
 from tests.fixtures.dataset_trees.casme2 import EXPECTED, write_casme2
 from tests.fixtures.manifests import spans

@@ -15,9 +15,9 @@ import yaml
 
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.images import MAX_PIXELS, decode_image, write_image
-from fernas.datasets._containers import digest_of, h5_pixels, read_ref
 from fernas.datasets._sheets import read_grid
 from fernas.datasets.check import check_data
+from fernas.datasets.containers import digest_of, h5_pixels, read_ref
 from fernas.datasets.ised import _mat_grid
 from fernas.study import Study
 

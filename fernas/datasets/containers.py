@@ -23,7 +23,7 @@ CONTAINER = re.compile(
 VIDEO = ("avi", "mp4", "mov", "mkv", "wmv", "mpg", "mpeg")
 PIXEL_ROWS = 1024
 MAX_H5_BYTES = 4 << 30  # FER2013 in doubles takes 0.7 GB
-KEPT_TABLES = 2
+CACHED_TABLES = 2
 _tables: "OrderedDict[tuple[str, int, int, str], Any]" = OrderedDict()
 _lock = threading.RLock()
 _videos = threading.local()
@@ -80,7 +80,7 @@ def digest_of(root: Path | str, ref: str) -> str:
     if match is None:
         return _file_digest(folder / ref)
     if match["kind"].lower() in VIDEO:
-        video = _kept(folder / match["file"], "sha256", _file_digest)
+        video = _cached(folder / match["file"], "sha256", _file_digest)
         return hashlib.sha256(f"{video}#{match['row']}".encode()).hexdigest()
     pixels = _row_of(folder, match)
     return hashlib.sha256(pixels.tobytes()).hexdigest()
@@ -114,8 +114,8 @@ def _element(pixels: "np.ndarray", row: str, path: Path) -> "np.ndarray":
     return pixels[index]
 
 
-def _kept(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
-    """`make(path)`, kept for this process while the file does not change; at most a few files are kept."""
+def _cached(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
+    """`make(path)`, cached in this process while the file does not change; large values of a few files only."""
     try:
         state = os.stat(path)
     except OSError as error:
@@ -127,7 +127,8 @@ def _kept(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
             return _tables[key]
         value = make(path)
         _tables[key] = value
-        while sum(not isinstance(v, str) for v in _tables.values()) > KEPT_TABLES:
+        # digests are short texts and stay; of tables only the last ones do
+        while sum(not isinstance(v, str) for v in _tables.values()) > CACHED_TABLES:
             del _tables[next(k for k, v in _tables.items() if not isinstance(v, str))]
         return value
 
@@ -150,7 +151,7 @@ def pixel_table(path: Path) -> PixelTable:
     Raises:
         DataError: names the row whose number of pixels, value or number of cells is wrong.
     """
-    return _kept(path, "pixels", _parse_pixels)
+    return _cached(path, "pixels", _parse_pixels)
 
 
 def _parse_pixels(path: Path) -> PixelTable:
@@ -168,8 +169,8 @@ def _parse_pixels(path: Path) -> PixelTable:
     size = 0
     for number, (line, cells) in enumerate(rows, start=1):
         if len(cells) != len(header):
-            told = f"got {len(cells)} cells, expected {len(header)} ({', '.join(header)})"
-            raise DataError(f"{path}: line {line}: {told}")
+            expected = f"{len(header)} ({', '.join(header)})"
+            raise DataError(f"{path}: line {line}: got {len(cells)} cells, expected {expected}")
         for i, name in enumerate(header):
             if i != at:
                 columns[name].append(cells[i].strip())
@@ -240,33 +241,33 @@ def _numbers(text: str, where: str) -> "np.ndarray":
 
 
 def h5_pixels(path: Path, name: str) -> "np.ndarray":
-    """A dataset of images of an HDF5 as uint8 (N, S, S) or (N, H, W, 3); flat rows of S*S values are reshaped."""
-    return _kept(path, f"h5:{name}", lambda file: _images_of(h5_array(file, name), f"{file}: dataset {name!r}"))
+    """An array of images in an HDF5 file as uint8 (N, S, S) or (N, H, W, 3); flat rows of S*S values are reshaped."""
+    return _cached(path, f"h5:{name}", lambda file: _images_of(h5_array(file, name), f"{file}: dataset {name!r}"))
 
 
 def h5_names(path: Path) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of all datasets of an HDF5."""
+    """Name -> shape of all arrays (HDF5 datasets) of a file."""
     import h5py
 
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = item.shape or ()
+            shapes[name] = item.shape or ()
 
     try:
         with h5py.File(path, "r") as file:
             file.visititems(note)
     except (OSError, RuntimeError, KeyError) as error:
         raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
-    return found
+    return shapes
 
 
 def h5_array(path: Path, name: str) -> "np.ndarray":
-    """One dataset of an HDF5 as an array.
+    """One array (HDF5 dataset) of a file.
 
     Raises:
-        DataError: absent, kept in another file (a link, external or virtual storage), or more than `MAX_H5_BYTES`.
+        DataError: absent, stored in another file (a link, external or virtual storage), or more than `MAX_H5_BYTES`.
     """
     import h5py
 
@@ -280,8 +281,8 @@ def h5_array(path: Path, name: str) -> "np.ndarray":
             if data.file.filename != file.filename or data.is_virtual or data.external:
                 raise DataError(f"{path}: dataset {name!r} is kept in another file, expected within this one")
             if data.nbytes > MAX_H5_BYTES:
-                told = f"unpacks to {data.nbytes} bytes, expected at most {MAX_H5_BYTES}"
-                raise DataError(f"{path}: dataset {name!r} of shape {data.shape} {told}")
+                size = f"unpacks to {data.nbytes} bytes, expected at most {MAX_H5_BYTES}"
+                raise DataError(f"{path}: dataset {name!r} of shape {data.shape} {size}")
             return data[()]
     except (OSError, RuntimeError, KeyError) as error:
         raise DataError(f"{path}: not a readable HDF5 file ({error})") from error
@@ -315,7 +316,12 @@ def _images_of(array: "np.ndarray", where: str) -> "np.ndarray":
 
 
 class _Video:
-    """A video read forwards; going back opens it again, since seeking is not exact in many codecs."""
+    """A video read forwards; going back opens it again, since seeking is not exact in many codecs.
+
+    Attributes:
+        position: number of the frame that is decoded next.
+        last: the frame before it, RGB uint8 (H, W, 3).
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -330,7 +336,7 @@ class _Video:
             return self.last
         if self.reader is None or index < self.position:
             self.close()
-            cv2.utils.logging.setLogLevel(0)  # what OpenCV would print about a broken video is said by the DataError
+            cv2.utils.logging.setLogLevel(0)  # a broken video is reported by the DataError, not by OpenCV's prints
             self.reader = cv2.VideoCapture(str(self.path))
             if not self.reader.isOpened():
                 raise DataError(f"{self.path}: not a readable video")
@@ -367,7 +373,7 @@ def read_video_frame(path: Path, index: int) -> "np.ndarray":
 
 
 def video_length(path: Path) -> int:
-    """Number of frames of a video: what its header says, counted by reading when it says nothing."""
+    """Number of frames of a video from its header, or counted by reading where the header lacks it."""
     import cv2
 
     cv2.utils.logging.setLogLevel(0)
