@@ -1,4 +1,4 @@
-"""Equal and almost equal images: perceptual hashes compared all at once, confirmed by pixel correlation."""
+"""Duplicates and near-duplicates: perceptual hashes compared all at once, confirmed by pixel correlation."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -66,16 +66,16 @@ def correlations(images: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
     import numpy as np
 
     flat = images.reshape(len(images), -1)
-    found = np.zeros(len(pairs))
+    values = np.zeros(len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = pairs[start : start + PAIRS_AT_ONCE]
-        left, right = (flat[part[:, side]].astype(np.float32) for side in (0, 1))
+        left, right = (flat[part[:, column]].astype(np.float32) for column in (0, 1))
         left -= left.mean(axis=1, keepdims=True)
         right -= right.mean(axis=1, keepdims=True)
         scale = np.sqrt((left**2).sum(axis=1, dtype=np.float64) * (right**2).sum(axis=1, dtype=np.float64))
         product = (left * right).sum(axis=1, dtype=np.float64)
-        found[start : start + len(part)] = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)
-    return found
+        values[start : start + len(part)] = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)
+    return values
 
 
 def correlation_of(left: "np.ndarray", right: "np.ndarray") -> float:
@@ -108,10 +108,11 @@ def near_duplicates(
         correlation: smallest correlation.
 
     Returns:
-        (i, j, distance, correlation), ascending. Beyond MAX_CONFIRMED pairs the thumbnails' correlation has to do.
+        (i, j, distance, correlation), ascending. Beyond MAX_CONFIRMED pairs only the thumbnails are correlated.
     """
-    found: list[tuple[int, int, int, float]] = []
+    accepted: list[tuple[int, int, int, float]] = []
     confirmed = 0
+    # thumbnails correlate a little otherwise than their sources: leave doubtful pairs to `confirm`
     slack = 0.05 if confirm is not None else 0.0
     for block in near_hashes(hashes, distance):
         block = block[may_pair(block[:, 0], block[:, 1])]
@@ -119,18 +120,18 @@ def near_duplicates(
         for (i, j, bits), value in zip(block.tolist(), values.tolist(), strict=True):
             if value < correlation - slack:
                 continue
-            sure = value
+            final = value
             if confirm is not None and confirmed < MAX_CONFIRMED:
-                sure, confirmed = confirm(i, j), confirmed + 1
-            if sure >= correlation:
-                found.append((i, j, bits, round(sure, 4)))
-    return sorted(found)
+                final, confirmed = confirm(i, j), confirmed + 1
+            if final >= correlation:
+                accepted.append((i, j, bits, round(final, 4)))
+    return sorted(accepted)
 
 
-def groups_of_equal(digests: Sequence[str | None]) -> list[list[int]]:
-    """Indices that share a digest, groups of two and more, in order of first appearance."""
-    groups: dict[str, list[int]] = {}
+def duplicate_sets(digests: Sequence[str | None]) -> list[list[int]]:
+    """Indices that share a digest, sets of two and more, in order of first appearance."""
+    sets: dict[str, list[int]] = {}
     for at, digest in enumerate(digests):
         if digest is not None:
-            groups.setdefault(digest, []).append(at)
-    return [group for group in groups.values() if len(group) > 1]
+            sets.setdefault(digest, []).append(at)
+    return [members for members in sets.values() if len(members) > 1]

@@ -1,4 +1,4 @@
-"""Datasets without annotation files: the folders say who and what."""
+"""Datasets without annotation files: subject and expression are in the names of the folders."""
 
 import re
 from collections.abc import Callable
@@ -31,10 +31,10 @@ def folder_clips(
     """Clips whose folder path matches `folder`, and matching folders without images.
 
     Args:
-        tree: the dataset.
+        tree: the dataset root.
         folder: pattern of the clip folder below any base.
         key: what identifies a clip.
-        wanted: folders to leave out without a word (another camera).
+        wanted: False for folders to leave out without a report (another camera).
         kind_of: which of several trees a match belongs to.
         kinds: the trees that may be used, in order.
         file: pattern of the images' names without their extension.

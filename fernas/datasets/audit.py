@@ -1,4 +1,4 @@
-"""The audit of a copy: counts beside the published ones, unreadable images, equal and almost equal images."""
+"""The audit of a dataset: counts beside the published ones, unreadable images, duplicates and near-duplicates."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
@@ -16,7 +16,7 @@ from fernas.datasets._base import DatasetSpec
 from fernas.datasets._duplicates import (
     THUMB,
     correlation_of,
-    groups_of_equal,
+    duplicate_sets,
     near_duplicates,
     perceptual_hash,
     thumbnail,
@@ -26,7 +26,7 @@ from fernas.datasets.frames import FrameReader
 LISTED = 5
 MAX_NEAR = 20_000
 MAX_PROBLEMS = 200
-KEPT_IMAGES = 64
+CACHED_IMAGES = 64
 
 
 class Limits(Protocol):
@@ -51,7 +51,7 @@ def audit_dataset(
     config: Limits | None = None,
     progress: Callable[..., Iterable[Any]] = show,
 ) -> dict[str, Any]:
-    """Check a copy through its manifest.
+    """Check the files of a dataset through its manifest.
 
     Args:
         spec: facts about the dataset, with the published counts.
@@ -63,16 +63,14 @@ def audit_dataset(
 
     Returns:
         dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
-        (sentences), fatal (the copy cannot be used), unreadable, duplicates {exact, near, near_count}, expected, sizes.
+        (sentences), fatal (the dataset cannot be used), unreadable, duplicates {exact: [[id, id]], near: [[id, id,
+        distance, correlation]], near_count}, expected, sizes, sources, rendered.
     """
     limits = config or DefaultLimits()
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
     is_rendered = truth is not None or bool(rendered_truths(reader.roots))
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
-    problems: list[str] = [str(problem) for problem in manifest.attrs.get("problems", [])]
-    looked = _look(usable, reader, progress)
-    published = {"subjects": spec.subjects, "classes": spec.counts, "splits": spec.splits}
-    published = {**published, **manifest.attrs.get("expected", {})}
+    images = _look(usable, reader, progress)
     findings: dict[str, Any] = {
         "dataset": spec.name,
         "samples": len(usable),
@@ -83,57 +81,73 @@ def audit_dataset(
         "excluded": {
             str(i): str(r) for i, r in manifest.loc[manifest["excluded"].notna(), ["sample_id", "excluded"]].values
         },
-        "unreadable": looked.unreadable,
-        "sizes": dict(looked.sizes.most_common(8)),
+        "unreadable": images.unreadable,
+        "sizes": dict(images.sizes.most_common(8)),
         "sources": [str(source) for source in manifest.attrs.get("sources", [])],
         "rendered": is_rendered,
-        "expected": {
-            "samples": (truth or {}).get("samples"),
-            "subjects": truth["subjects"] if truth else None if is_rendered else published["subjects"],
-            "classes": dict(truth["classes"] if truth else {} if is_rendered else published["classes"]),
-            "splits": dict(truth["splits"] if truth else {} if is_rendered else published["splits"]),
-        },
+        "expected": _expected(spec, manifest, truth, is_rendered),
+        "duplicates": _duplicates(usable, images, limits, reader),
     }
-    findings["duplicates"] = _duplicates(usable, looked, limits, reader)
-    excluded, broken = findings["excluded"], len(looked.unreadable)
-    if excluded:
-        first, why = next(iter(excluded.items()))
-        problems.append(f"{len(excluded)} samples are excluded, first {first}: {why}")
-    problems += looked.unreadable[:LISTED]
-    if broken > LISTED:
-        problems.append(f"{broken - LISTED} more images cannot be read")
-    problems += looked.uneven[:LISTED]
+    problems = [str(problem) for problem in manifest.attrs.get("problems", [])]
+    problems += _image_problems(findings["excluded"], images)
     problems += _count_problems(findings)
     problems += _duplicate_problems(findings["duplicates"], usable)
     fatal = _fatal(findings, len(manifest))
     if truth is not None:
-        wrong = _against_truth(manifest, truth)
-        problems += wrong
-        fatal += wrong[:1]
-    told = list(dict.fromkeys([*fatal, *problems]))
-    more = [f"{len(told) - MAX_PROBLEMS} more problems"] if len(told) > MAX_PROBLEMS else []
-    findings["problems"] = told[:MAX_PROBLEMS] + more
+        differences = _against_truth(manifest, truth)
+        problems += differences
+        fatal += differences[:1]
+    listed = list(dict.fromkeys([*fatal, *problems]))
+    more = [f"{len(listed) - MAX_PROBLEMS} more problems"] if len(listed) > MAX_PROBLEMS else []
+    findings["problems"] = listed[:MAX_PROBLEMS] + more
     findings["fatal"] = bool(fatal)
     return findings
 
 
+def _expected(
+    spec: DatasetSpec, manifest: pd.DataFrame, truth: Mapping[str, Any] | None, is_rendered: bool
+) -> dict[str, Any]:
+    """What should be found: what was rendered, or the published numbers (which say nothing of rendered faces)."""
+    if truth is not None:
+        counts = {key: dict(truth[key]) for key in ("classes", "splits")}
+        return {"samples": truth.get("samples"), "subjects": truth["subjects"], **counts}
+    if is_rendered:
+        return {"samples": None, "subjects": None, "classes": {}, "splits": {}}
+    published: dict[str, Any] = {"subjects": spec.subjects, "classes": spec.counts, "splits": spec.splits}
+    published = {**published, **manifest.attrs.get("expected", {})}
+    counts = {key: dict(published[key]) for key in ("classes", "splits")}
+    return {"samples": None, "subjects": published["subjects"], **counts}
+
+
+def _image_problems(excluded: Mapping[str, str], images: "_KeyImages") -> list[str]:
+    """Excluded samples, unreadable images, and clips whose images differ in size."""
+    problems = []
+    if excluded:
+        first, why = next(iter(excluded.items()))
+        problems.append(f"{len(excluded)} samples are excluded, first {first}: {why}")
+    problems += images.unreadable[:LISTED]
+    if len(images.unreadable) > LISTED:
+        problems.append(f"{len(images.unreadable) - LISTED} more images cannot be read")
+    return problems + images.uneven[:LISTED]
+
+
 def rendered_truths(roots: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """What the renderer says about those of some datasets that are rendered."""
-    found = [rendered_truth(root, part) for part, root in roots.items()]
-    return [truth for truth in found if truth is not None]
+    """The renderer's sidecars of those datasets that are rendered."""
+    truths = [rendered_truth(root, part) for part, root in roots.items()]
+    return [truth for truth in truths if truth is not None]
 
 
 def rendered_truth(root: Path | str, dataset: str) -> dict[str, Any] | None:
-    """What the renderer wrote beside a rendered dataset about it (`truth.json` or `<folder>.truth.json`), or None."""
+    """The renderer's sidecar beside a rendered dataset (`truth.json` or `<folder>.truth.json`), or None."""
     folder = Path(root)
     beside = [folder.with_name(folder.name + ".truth.json")]
     if folder.name == "dataset":
         beside.append(folder.with_name("truth.json"))
     for path in beside:
         if path.is_file():
-            found = read_json(path)
-            if isinstance(found, dict) and found.get("rendered") is True and found.get("dataset") == dataset:
-                return found
+            truth = read_json(path)
+            if isinstance(truth, dict) and truth.get("rendered") is True and truth.get("dataset") == dataset:
+                return truth
     return None
 
 
@@ -149,8 +163,17 @@ def _per_subject(usable: pd.DataFrame, order: tuple[str, ...]) -> dict[str, dict
     return {str(subject): _counted(rows["label"], order) for subject, rows in named.groupby("subject", sort=False)}
 
 
-class _Looked:
-    """What reading the key images gave; hashes and thumbnails are those of the peak images."""
+class _KeyImages:
+    """What reading the key images of N samples gave; hashes and thumbnails are those of the peak images.
+
+    Attributes:
+        hashes: uint64 (N,) perceptual hashes.
+        thumbs: uint8 (N, THUMB, THUMB) grey thumbnails.
+        readable: bool (N,).
+        own_size: bool (N,), whether the thumbnail is the image itself.
+        sizes: width x height -> number of images.
+        unreadable, uneven: sentences.
+    """
 
     def __init__(self, count: int) -> None:
         self.hashes = np.zeros(count, np.uint64)
@@ -162,9 +185,9 @@ class _Looked:
         self.uneven: list[str] = []
 
 
-def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Iterable[Any]]) -> _Looked:
+def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Iterable[Any]]) -> _KeyImages:
     """Decode the still, or onset, apex and offset of each clip."""
-    looked = _Looked(len(usable))
+    images = _KeyImages(len(usable))
     rows = usable.to_dict("records")
     for at, row in enumerate(progress(rows, total=len(rows), desc="reading images")):
         peak = 0 if row["kind"] == "still" else int(row["apex"])
@@ -175,66 +198,68 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
             try:
                 image = reader.read(row["dataset"], ref)
             except DataError as error:
-                looked.unreadable.append(f"{row['sample_id']}: {error}")
+                images.unreadable.append(f"{row['sample_id']}: {error}")
                 continue
             shapes.add(image.shape)
             if position == peak:
                 grey = to_grey(image)
-                looked.hashes[at] = perceptual_hash(grey)
-                looked.thumbs[at] = thumbnail(grey)
-                looked.own_size[at] = grey.shape == (THUMB, THUMB)
-                looked.readable[at] = True
-                looked.sizes[f"{image.shape[1]}x{image.shape[0]}"] += 1
+                images.hashes[at] = perceptual_hash(grey)
+                images.thumbs[at] = thumbnail(grey)
+                images.own_size[at] = grey.shape == (THUMB, THUMB)
+                images.readable[at] = True
+                images.sizes[f"{image.shape[1]}x{image.shape[0]}"] += 1
         if len(shapes) > 1:
-            told = " and ".join(sorted(f"{width}x{height}" for height, width, _ in shapes))
-            looked.uneven.append(f"{row['sample_id']}: images of one clip differ in size ({told})")
-    return looked
+            sizes = " and ".join(sorted(f"{width}x{height}" for height, width, _ in shapes))
+            images.uneven.append(f"{row['sample_id']}: images of one clip differ in size ({sizes})")
+    return images
 
 
-def _duplicates(usable: pd.DataFrame, looked: _Looked, limits: Limits, reader: FrameReader) -> dict[str, Any]:
-    """Exact copies as pairs with the first of each group; near-duplicates among images that are no exact copies."""
+def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: Limits, reader: FrameReader) -> dict[str, Any]:
+    """Exact duplicates as pairs with the first of each set; near-duplicates among images that are not exact ones."""
     ids = [str(identity) for identity in usable["sample_id"]]
     digests = [d if isinstance(d, str) else None for d in usable["sha256"]]
-    groups = groups_of_equal(digests)
-    exact = [[ids[group[0]], ids[other]] for group in groups for other in group[1:]]
-    copies = {group[0]: group for group in groups}
-    later = {other for group in groups for other in group[1:]}
-    alone = np.array([at for at in range(len(ids)) if at not in later and looked.readable[at]], np.int64)
+    sets = duplicate_sets(digests)
+    exact = [[ids[members[0]], ids[other]] for members in sets for other in members[1:]]
+    set_of = {members[0]: members for members in sets}
+    later = {other for members in sets for other in members[1:]}
+    # one image per duplicate set is compared; its near-duplicates hold for the whole set
+    alone = np.array([at for at in range(len(ids)) if at not in later and images.readable[at]], np.int64)
     subjects = pd.factorize(usable["subject"].where(usable["subject"].notna(), None))[0]
     sequences = pd.factorize(usable["group"])[0]
 
     def may_pair(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+        # one subject or one sequence belongs together anyway: the audit of the folds checks both by name
         a, b = alone[i], alone[j]
         same_person = (subjects[a] == subjects[b]) & (subjects[a] >= 0)
         return ~same_person & (sequences[a] != sequences[b])
 
-    images: OrderedDict[int, np.ndarray] = OrderedDict()
+    cache: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def source(at: int) -> np.ndarray:
-        if at not in images:
+        if at not in cache:
             row = usable.iloc[at]
             peak = 0 if row["kind"] == "still" else int(row["apex"])
-            images[at] = to_grey(reader.read(row["dataset"], row["frames"][peak]))
-            if len(images) > KEPT_IMAGES:
-                images.popitem(last=False)
-        return images[at]
+            cache[at] = to_grey(reader.read(row["dataset"], row["frames"][peak]))
+            if len(cache) > CACHED_IMAGES:
+                cache.popitem(last=False)
+        return cache[at]
 
     def confirm(i: int, j: int) -> float:
         return correlation_of(source(int(alone[i])), source(int(alone[j])))
 
-    all_small = bool(looked.own_size[alone].all()) if len(alone) else True
-    found = near_duplicates(
-        looked.hashes[alone],
-        looked.thumbs[alone],
+    all_small = bool(images.own_size[alone].all()) if len(alone) else True
+    pairs = near_duplicates(
+        images.hashes[alone],
+        images.thumbs[alone],
         may_pair,
         None if all_small else confirm,
         limits.hash_distance,
         limits.correlation,
     )
     near: list[list[Any]] = []
-    for i, j, bits, value in found:
+    for i, j, bits, value in pairs:
         left, right = int(alone[i]), int(alone[j])
-        near += [[ids[a], ids[b], bits, value] for a in copies.get(left, [left]) for b in copies.get(right, [right])]
+        near += [[ids[a], ids[b], bits, value] for a in set_of.get(left, [left]) for b in set_of.get(right, [right])]
     return {"exact": exact, "near": near[:MAX_NEAR], "near_count": len(near)}
 
 
@@ -243,11 +268,11 @@ def _count_problems(findings: Mapping[str, Any]) -> list[str]:
         return []
     problems = []
     expected = findings["expected"]
-    for what, told in (("classes", "samples of class"), ("splits", "samples of split")):
-        for name, number in expected[what].items():
-            found = findings[what].get(name, 0)
-            if found != number:
-                problems.append(f"{found} {told} {name}, {number} are published")
+    for key, words in (("classes", "samples of class"), ("splits", "samples of split")):
+        for name, number in expected[key].items():
+            count = findings[key].get(name, 0)
+            if count != number:
+                problems.append(f"{count} {words} {name}, {number} are published")
     if expected["subjects"] is not None and findings["subjects"] != expected["subjects"]:
         problems.append(f"{findings['subjects']} subjects, {expected['subjects']} are published")
     return problems
@@ -262,16 +287,16 @@ def _duplicate_problems(duplicates: Mapping[str, Any], usable: pd.DataFrame) -> 
         if not pairs:
             continue
         across = sum(split[p[0]] != split[p[1]] for p in pairs)
-        people = sum(subject[p[0]] != subject[p[1]] for p in pairs)
+        crossing = sum(subject[p[0]] != subject[p[1]] for p in pairs)
         count = duplicates["near_count"] if kind == "near" else len(pairs)
         more = f", {across} across official splits" if usable["split"].notna().any() else ""
-        more += f", {people} of different subjects" if usable["subject"].notna().any() and people else ""
+        more += f", {crossing} of different subjects" if usable["subject"].notna().any() and crossing else ""
         problems.append(f"{count} pairs of {name} images{more}, first {pairs[0][0]} and {pairs[0][1]}")
     return problems
 
 
 def _fatal(findings: Mapping[str, Any], rows: int) -> list[str]:
-    """Why a copy cannot be used at all."""
+    """Why a dataset cannot be used at all."""
     lost = rows - findings["samples"] + len({line.split(":")[0] for line in findings["unreadable"]})
     if not findings["samples"]:
         return [f"none of {rows} samples can be used"]
@@ -283,13 +308,13 @@ def _fatal(findings: Mapping[str, Any], rows: int) -> list[str]:
 
 
 def _against_truth(manifest: pd.DataFrame, truth: Mapping[str, Any]) -> list[str]:
-    """Differences between a manifest and what the renderer says that it wrote."""
+    """Differences between a manifest and the renderer's sidecar."""
     rows = {str(row["sample_id"]): row for row in manifest.to_dict("records")}
-    told = {str(clip["sample_id"]): clip for clip in truth["clips"]}
-    problems = [f"{identity}: rendered, but not in the manifest" for identity in told if identity not in rows]
-    problems += [f"{identity}: in the manifest, but not rendered" for identity in rows if identity not in told]
-    for identity in told.keys() & rows.keys():
-        clip, row = told[identity], rows[identity]
+    clips = {str(clip["sample_id"]): clip for clip in truth["clips"]}
+    problems = [f"{identity}: rendered, but not in the manifest" for identity in clips if identity not in rows]
+    problems += [f"{identity}: in the manifest, but not rendered" for identity in rows if identity not in clips]
+    for identity in clips.keys() & rows.keys():
+        clip, row = clips[identity], rows[identity]
         pairs: list[tuple[str, Any, Any]] = [("label", clip["label"], row["label"])]
         pairs += [(key, clip[key], row[key]) for key in ("subject", "split") if key in clip]
         if isinstance(row["excluded"], str):
@@ -299,7 +324,7 @@ def _against_truth(manifest: pd.DataFrame, truth: Mapping[str, Any]) -> list[str
             pairs += [(key, clip[key], int(row[key])) for key in keys if key in clip]
         pairs += [("frames", clip["frames"], len(row["frames"]))] if isinstance(clip.get("frames"), int) else []
         problems += [
-            f"{identity}: {key} is {found!r}, {right!r} was rendered" for key, right, found in pairs if right != found
+            f"{identity}: {key} is {value!r}, {right!r} was rendered" for key, right, value in pairs if right != value
         ]
     count = len(problems)
     return sorted(problems)[:LISTED] + (

@@ -1,4 +1,4 @@
-"""Data cards: what a copy holds, where it comes from, what was left out and why; generated from manifest and audit."""
+"""Data cards: what a dataset holds, where it comes from, what was left out and why; made of manifest and audit."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ LISTED = 20
 def data_card(
     spec: DatasetSpec, manifest: pd.DataFrame, audit: Mapping[str, Any], faces: pd.DataFrame | None = None
 ) -> str:
-    """The data card of one copy as markdown.
+    """The data card of one dataset as markdown.
 
     Args:
         spec: facts about the dataset.
         manifest: its manifest.
         audit: its audit.
-        faces: faces table of the copy, where faces were already searched.
+        faces: its faces table, where faces were already detected.
     """
     lines = [f"# {spec.title}" + (" (rendered faces)" if audit.get("rendered") else ""), ""]
     if audit.get("rendered"):
@@ -28,8 +28,24 @@ def data_card(
             "**These faces are rendered in the dataset's layout: nothing here says anything about real people.**",
             "",
         ]
+    lines += _counts(spec, manifest, audit)
+    lines += ["", "## Apex", "", _apex(manifest)]
+    if faces is not None:
+        lines += ["", "## Faces", "", *_faces(faces)]
+    lines += ["", "## Left out", "", *_excluded(audit.get("excluded", {}))]
+    duplicates = audit["duplicates"]
+    lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal images,"
+              f" {duplicates.get('near_count', len(duplicates['near']))} pairs of almost equal ones."]  # fmt: skip
+    if audit.get("sources"):
+        lines += ["", "## Read from", "", *[f"- {source}" for source in audit["sources"]]]
+    lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
+    return "\n".join([*lines, "", "## About the dataset", "", *_about(spec)]) + "\n"
+
+
+def _counts(spec: DatasetSpec, manifest: pd.DataFrame, audit: Mapping[str, Any]) -> list[str]:
+    """Tables of samples, classes and official splits beside the expected numbers."""
     expected = audit.get("expected", {})
-    lines += _table(
+    lines = _table(
         ("", "here", "expected"),
         [
             ("samples", audit["samples"], expected.get("samples") or sum(expected.get("classes", {}).values()) or "-"),
@@ -43,7 +59,7 @@ def data_card(
     lines += _table(
         ("class", "here", "expected", "subjects"),
         [
-            (name, count, expected.get("classes", {}).get(name, "-"), _people(manifest, name))
+            (name, count, expected.get("classes", {}).get(name, "-"), _subjects(manifest, name))
             for name, count in audit["classes"].items()
         ],
     )
@@ -51,28 +67,26 @@ def data_card(
         lines += ["", "## Official splits", ""]
         rows = [(name, count, expected.get("splits", {}).get(name, "-")) for name, count in audit["splits"].items()]
         lines += _table(("split", "here", "expected"), rows)
-    lines += ["", "## Apex", "", _apex(manifest)]
-    if faces is not None:
-        lines += ["", "## Faces", "", *_faces(faces)]
-    lines += ["", "## Left out", ""]
-    excluded = audit.get("excluded", {})
-    lines += [f"- `{name}`: {why}" for name, why in list(excluded.items())[:LISTED]] or ["Nothing."]
+    return lines
+
+
+def _excluded(excluded: Mapping[str, str]) -> list[str]:
+    """The first excluded samples with their reasons."""
+    lines = [f"- `{name}`: {why}" for name, why in list(excluded.items())[:LISTED]] or ["Nothing."]
     if len(excluded) > LISTED:
         lines.append(f"- and {len(excluded) - LISTED} more")
-    duplicates = audit["duplicates"]
-    lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal images,"
-              f" {duplicates.get('near_count', len(duplicates['near']))} pairs of almost equal ones."]  # fmt: skip
-    if audit.get("sources"):
-        lines += ["", "## Read from", "", *[f"- {source}" for source in audit["sources"]]]
-    lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
-    lines += ["", "## About the dataset", ""]
-    lines += [f"- licence: {spec.licence}", f"- how to get it: {spec.homepage}", f"- cite: {spec.citation}"]
+    return lines
+
+
+def _about(spec: DatasetSpec) -> list[str]:
+    """Licence, citation and habits."""
+    lines = [f"- licence: {spec.licence}", f"- how to get it: {spec.homepage}", f"- cite: {spec.citation}"]
     lines += [f"- frames: {spec.frame_rule}", f"- protocol: {spec.protocol}"]
     if spec.same_people_as:
-        lines.append(f"- shows the same people as: {', '.join(spec.same_people_as)}")
+        lines.append(f"- shares subjects with: {', '.join(spec.same_people_as)}")
     if spec.notes:
-        lines += ["", "Not sure without the real copy:", "", *[f"- {note}" for note in spec.notes]]
-    return "\n".join(lines) + "\n"
+        lines += ["", "Not verified without the licensed files:", "", *[f"- {note}" for note in spec.notes]]
+    return lines
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
@@ -81,8 +95,7 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> list[str]:
 
 
 def _one_of(values: "pd.Series[Any]") -> str:
-    found = sorted(values.dropna().unique())
-    return ", ".join(f"{value:g}" for value in found) or "-"
+    return ", ".join(f"{value:g}" for value in sorted(values.dropna().unique())) or "-"
 
 
 def _frames(manifest: pd.DataFrame) -> str:
@@ -92,7 +105,7 @@ def _frames(manifest: pd.DataFrame) -> str:
     return f"{min(counts)} to {max(counts)}, mean {sum(counts) / len(counts):.1f}"
 
 
-def _people(manifest: pd.DataFrame, label: str) -> str:
+def _subjects(manifest: pd.DataFrame, label: str) -> str:
     rows = manifest[(manifest["label"] == label) & manifest["excluded"].isna()]
     return str(rows["subject"].nunique()) if rows["subject"].notna().any() else "-"
 
@@ -105,9 +118,9 @@ def _apex(manifest: pd.DataFrame) -> str:
 
 def _faces(faces: pd.DataFrame) -> list[str]:
     detectors = Counter(str(name) for name in faces["detector"])
-    found = int(faces["status"].isin(["ok", "shipped"]).sum())
+    with_face = int(faces["status"].isin(["ok", "shipped"]).sum())
     return [
-        f"{found} of {len(faces)} samples with a face.",
+        f"{with_face} of {len(faces)} samples with a face.",
         "",
         *_table(("detector", "samples"), detectors.most_common()),
     ]

@@ -1,4 +1,4 @@
-"""Reading a real copy for `fernas check-data`: manifest and audit in one go, without a workflow."""
+"""What `fernas check-data` does: manifest and audit of a real dataset in one go, without a workflow."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from fernas.datasets.manifest import build_manifest, merge_manifests
 
 
 def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The audit of the copy at `root`; a copy that cannot be read is a fatal finding with its reason.
+    """The audit of the dataset at `root`; files that cannot be read are a fatal finding with its reason.
 
     A composite is read from the folders of its parts below `root` (named like the datasets).
 
@@ -40,20 +40,20 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
 
 
 def found_and_expected(findings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was found beside what is published, or beside what was rendered: one row per count, for a table."""
+    """The counts beside the published or the rendered ones: one row per count, for a table."""
     expected = findings["expected"]
     word = "rendered" if findings["rendered"] else "published"
     classes, splits = expected.get("classes") or {}, expected.get("splits") or {}
     all_samples = expected.get("samples") or sum(classes.values()) or None
     rows = [("samples", findings["samples"], all_samples), ("subjects", findings["subjects"], expected.get("subjects"))]
-    for what, word_of, published in (("classes", "class", classes), ("splits", "split", splits)):
-        names = dict.fromkeys([*findings[what], *published])
-        rows += [(f"{word_of} {name}", findings[what].get(name, 0), published.get(name)) for name in names]
+    for key, singular, published in (("classes", "class", classes), ("splits", "split", splits)):
+        names = dict.fromkeys([*findings[key], *published])
+        rows += [(f"{singular} {name}", findings[key].get(name, 0), published.get(name)) for name in names]
     sizes = sorted(sum(counts.values()) for counts in findings["per_subject"].values())
     table: list[dict[str, Any]] = [
-        {"": name, "found": found, word: "-" if number is None else number,
-         "differs": "" if number in (None, found) else f"{found - number:+d}"}
-        for name, found, number in rows
+        {"": name, "found": count, word: "-" if number is None else number,
+         "differs": "" if number in (None, count) else f"{count - number:+d}"}
+        for name, count, number in rows
     ]  # fmt: skip
     if sizes:
         table.append({"": "samples per subject", "found": f"{sizes[0]} to {sizes[-1]}", word: "-", "differs": ""})
@@ -63,7 +63,7 @@ def found_and_expected(findings: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def unusable(name: str, reason: str) -> dict[str, Any]:
-    """The findings about a copy that cannot be read."""
+    """The findings about files that cannot be read."""
     return {
         "dataset": name,
         "samples": 0,
@@ -97,7 +97,7 @@ def part_root(root: Path, part: str) -> Path:
 def _with_list(root: Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
     """The options, with the published list when it lies in the root."""
     chosen = dict(options or {})
-    found = root / "combined_3class_gt.csv"
-    if "csv" not in chosen and found.is_file():
-        chosen["csv"] = str(found)
+    published = root / "combined_3class_gt.csv"
+    if "csv" not in chosen and published.is_file():
+        chosen["csv"] = str(published)
     return chosen

@@ -34,14 +34,14 @@ class Ck48(Adapter):
         labels={str(code): word for code, word in enumerate(H5_ORDER)},
         layout=(
             "CK+48/anger/S010_004_00000017.png (class folders; subject and sequence are in the name)",
-            "CK_data.h5 (data_pixel (981, 48, 48), data_label with contempt last; it does not tell the subjects)",
+            "CK_data.h5 (data_pixel (981, 48, 48), data_label with contempt last; without subjects)",
         ),
         frame_rule="still images: the last 3 frames of each labelled sequence, no neutral ones",
         protocol="subject-independent 10-fold; Auto-FERNet's folds by position are a replica that mixes subjects",
         tasks={"ck48-7c": {"classes": CLASSES, "frames": {"kind": "still"}}},
         notes=(
-            "random splits of images put almost equal frames on both sides",
-            "the HDF5 names no subjects, so only replicas by position can use it; three rows in a row are one sequence",
+            "random splits of images put almost equal frames into both the train and the test split",
+            "the HDF5 has no subjects, so only replicas by position can use it; each three rows are one sequence",
         ),
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ class Ck48(Adapter):
         if store is not None and not any(is_image_name(name) for name in tree.files):
             return _from_h5(folder, store, tree)
         pattern = r"(?P<word>[^/]+)/(?P<subject>S\d{3,})_(?P<sequence>\d{3,})_(?P<number>\d+)" + IMAGE
-        found: dict[str, Sample] = {}
+        by_name: dict[str, Sample] = {}
         problems = list(tree.problems)
         used = set()
         for match in sorted(tree.find(pattern), key=lambda m: m.string.count("/")):
@@ -62,17 +62,17 @@ class Ck48(Adapter):
             used.add(match.string)
             sample = _sample(match.string, match["word"], match["subject"], match["sequence"], match["number"])
             name = stem_of(match.string).upper()
-            if name not in found:
-                found[name] = sample
-            elif found[name].label != sample.label:
-                raise DataError(f"{folder}: {match.string} and {found[name].frames[0]} are one image with two labels")
+            if name not in by_name:
+                by_name[name] = sample
+            elif by_name[name].label != sample.label:
+                raise DataError(f"{folder}: {match.string} and {by_name[name].frames[0]} are one image with two labels")
             else:
-                problems.append(f"{match.string}: the same image as {found[name].frames[0]}, not used")
+                problems.append(f"{match.string}: the same image as {by_name[name].frames[0]}, not used")
         left = [name for name in tree.files if is_image_name(name) and name not in used]
         if left:
-            told = "folder is no emotion, or the name tells no subject"
-            problems.append(f"{len(left)} images are not used ({told}): {summarise(left)}")
-        return Collected(list(found.values()), problems)
+            reason = "folder is no emotion, or the name has no subject"
+            problems.append(f"{len(left)} images are not used ({reason}): {summarise(left)}")
+        return Collected(list(by_name.values()), problems)
 
 
 def _sample(ref: str, word: str, subject: str, sequence: str, number: str) -> Sample:
@@ -87,6 +87,7 @@ def _sample(ref: str, word: str, subject: str, sequence: str, number: str) -> Sa
 
 
 def _from_h5(folder: Path, name: str, tree: Tree) -> Collected:
+    """One sample per row of the HDF5 file."""
     path = folder / name
     names = h5_names(path)
     if "data_pixel" not in names or "data_label" not in names:
@@ -95,18 +96,19 @@ def _from_h5(folder: Path, name: str, tree: Tree) -> Collected:
     pixels = h5_pixels(path, "data_pixel")
     if len(codes) != len(pixels):
         raise DataError(f"{path}: data_pixel has {len(pixels)} images, data_label {len(codes)} labels")
-    seen: dict[int, int] = {}
+    serials: dict[int, int] = {}
     samples = []
     for row, value in enumerate(codes):
         code = int(value)
         if not 0 <= code < len(H5_ORDER) or code != float(value):
             raise DataError(f"{path}: data_label row {row}: got {value}, expected 0 to 6")
-        at = seen[code] = seen.get(code, -1) + 1
-        group = f"h5/{H5_ORDER[code]}/{at // PER_SEQUENCE}"
+        # nothing names the sequence, but the three rows of one follow each other within a class
+        serial = serials[code] = serials.get(code, -1) + 1
+        group = f"h5/{H5_ORDER[code]}/{serial // PER_SEQUENCE}"
         ref = f"{name}#data_pixel/{row}"
         samples.append(Sample(clip=f"{row:05d}", group=group, frames=[ref], label=H5_ORDER[code], raw_label=str(code)))
-    told = f"{name}: names no subjects: subject-independent protocols are refused"
-    return Collected(samples, [*tree.problems, told])
+    problem = f"{name}: has no subjects: subject-independent protocols are refused"
+    return Collected(samples, [*tree.problems, problem])
 
 
 PLUGIN = Ck48()

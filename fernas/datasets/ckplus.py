@@ -49,7 +49,7 @@ class CkPlus(Adapter):
             },
         },
         notes=(
-            "names of the wrapper folders (Emotion_labels/Emotion, extended-cohn-kanade-images) differ between copies",
+            "wrapper folders (Emotion_labels/Emotion, extended-cohn-kanade-images) differ between releases",
             "30 frames per second is from memory",
             "the licence terms are from memory",
         ),
@@ -75,12 +75,12 @@ class CkPlus(Adapter):
                 sample.attributes["facs"] = numbers_of(root / facs[key])
         if not images.clips:
             problems.append("no sequences named like S005/001/S005_001_00000001.png")
-        strange = [
+        unused = [
             f for f in tree.files if f.lower().endswith("_emotion.txt") and f not in {n for n, _ in labels.values()}
         ]
-        if strange:
+        if unused:
             problems.append(
-                f"{len(strange)} emotion files are not used (name and folder disagree, or twice): {summarise(strange)}"
+                f"{len(unused)} emotion files are not used (name and folder disagree, or twice): {summarise(unused)}"
             )
         return Collected(samples, problems, sources=images.sources())
 
@@ -88,11 +88,11 @@ class CkPlus(Adapter):
         """Eye centres and nose tip from the sequence's tracked 68 points of the onset frame, (3, 2) px."""
         import numpy as np
 
-        given = super().own_landmarks(root, row)
+        from_table = super().own_landmarks(root, row)
         folder = attributes_of(row).get("landmarks_in")
         frames = list(row["frames"])
-        if given is not None or folder is None or not frames:
-            return given
+        if from_table is not None or folder is None or not frames:
+            return from_table
         onset = 0 if row["onset"] is None or row["onset"] != row["onset"] else int(row["onset"])
         path = Path(root) / folder / f"{stem_of(frames[onset])}_landmarks.txt"
         if not path.is_file():
@@ -105,18 +105,20 @@ class CkPlus(Adapter):
 
 def _label_files(tree: Tree, problems: list[str]) -> dict[tuple[str, str], tuple[str, int]]:
     """(subject, sequence) -> emotion file and the peak's frame number in its name; the shallowest file of several."""
-    found: dict[tuple[str, str], tuple[str, int]] = {}
+    labels: dict[tuple[str, str], tuple[str, int]] = {}
     matches = sorted(tree.find(SEQUENCE + r"_emotion\.txt"), key=lambda m: m.string.count("/"))
     for match in matches:
         key = (match["subject"].upper(), match["sequence"])
-        if key not in found:
-            found[key] = (match.string, int(match["number"]))
-        elif _code(tree.root / match.string) != _code(tree.root / found[key][0]):
-            raise DataError(f"{tree.root / match.string}: another label than {found[key][0]} has for the same sequence")
-    return found
+        if key not in labels:
+            labels[key] = (match.string, int(match["number"]))
+        elif _code(tree.root / match.string) != _code(tree.root / labels[key][0]):
+            first = labels[key][0]
+            raise DataError(f"{tree.root / match.string}: another label than {first} has for the same sequence")
+    return labels
 
 
 def _folders(tree: Tree, pattern: str) -> dict[tuple[str, str], str]:
+    """(subject, sequence) -> the folder of its files."""
     return {(m["subject"].upper(), m["sequence"]): m.string.rsplit("/", 1)[0] for m in tree.find(pattern)}
 
 
@@ -132,6 +134,7 @@ def _code(path: Path) -> int | None:
 
 
 def _sample(root: Path, key: tuple[str, str], name: str, number: int, clip: Clip | None) -> Sample:
+    """The sequence of an emotion file `name`, whose name holds the peak's frame number."""
     code = _code(root / name)
     word = CODES[code] if code else None
     sample = Sample(clip=key[1], subject=key[0], frames=list(clip.refs) if clip else [], label=word,

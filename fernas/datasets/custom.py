@@ -32,7 +32,7 @@ ATTRIBUTES = ("sex", "race", "age", "skin_tone", "glasses", "beard")
 
 
 class CustomOptions(Options):
-    """Options of a dataset of your own."""
+    """Options of a private dataset."""
 
     file: str | None = Field(None, description="the table below the root; default: the only csv, parquet or xlsx there")
     classes: tuple[str, ...] | None = Field(None, description="allowed labels; default: those that occur")
@@ -49,7 +49,7 @@ class Custom(Adapter):
     Config = CustomOptions
     spec = DatasetSpec(
         name="custom",
-        title="a dataset of your own",
+        title="a private dataset",
         kind="stills",
         classes=(),
         licence="yours",
@@ -74,22 +74,22 @@ class Custom(Adapter):
             name = tree.one(r"[^/]+\.(?:csv|tsv|parquet|xlsx)", "table (csv, parquet or xlsx)", options.file)
         rows = _read(folder / name)
         by_lower: dict[str, str] = {}
-        for ref in (*tree.files, *tree.folders):
-            by_lower.setdefault(ref.lower(), ref)
+        for path in (*tree.files, *tree.folders):
+            by_lower.setdefault(path.lower(), path)
         inside: dict[str, list[str]] = {}
-        for ref in tree.files:
-            if is_image_name(ref):
-                inside.setdefault(ref.rpartition("/")[0], []).append(ref)
+        for path in tree.files:
+            if is_image_name(path):
+                inside.setdefault(path.rpartition("/")[0], []).append(path)
         problems = list(tree.problems)
         with_subjects = any(row["subject"] for row in rows)
         samples = []
         for row in rows:
-            found = _resolve(row, folder, by_lower)
-            sample = _sample(row, found, options, with_subjects)
-            if found is None:
+            ref = _resolve(row, folder, by_lower)
+            sample = _sample(row, ref, options, with_subjects)
+            if ref is None:
                 sample.excluded = f"{row['path']}: no such file or folder"
             else:
-                _fill(folder, row, found, sample, inside.get(found), options, problems)
+                problems += _fill(folder, row, ref, sample, inside.get(ref), options)
             if sample.excluded:
                 problems.append(f"{row.where}: {sample.excluded}")
             samples.append(sample)
@@ -127,7 +127,7 @@ def _text(value: Any) -> str:
 
 
 def _resolve(row: Row, root: Path, by_lower: Mapping[str, str]) -> str | None:
-    """The row's path relative to the root as it is on disk; None when there is nothing.
+    """The row's path relative to the root in the spelling of the disk; None when nothing is there.
 
     Raises:
         DataError: an empty path, or one that leads out of the root.
@@ -174,18 +174,13 @@ def _sample(row: Row, ref: str | None, options: CustomOptions, with_subjects: bo
 
 
 def _fill(
-    root: Path,
-    row: Row,
-    ref: str,
-    sample: Sample,
-    images: list[str] | None,
-    options: CustomOptions,
-    problems: list[str],
-) -> None:
-    """Frames and positions of a row."""
+    root: Path, row: Row, ref: str, sample: Sample, images: list[str] | None, options: CustomOptions
+) -> list[str]:
+    """Put the frames and positions of a row into its sample; returns what is odd."""
+    problems: list[str] = []
     if is_image_name(ref):
         sample.frames = [ref]
-        return
+        return problems
     sample.kind = "clip"
     if ref.rpartition(".")[2].lower() in VIDEO:
         count = video_length(root / ref)
@@ -196,7 +191,7 @@ def _fill(
         clip = Clip(ref, refs, numbers)
     else:
         sample.excluded = f"{ref}: neither an image, a video nor a folder of images"
-        return
+        return problems
     sample.frames = list(clip.refs)
     apex = row.integer("apex")
     if apex is None and options.missing_apex == "last":
@@ -209,6 +204,7 @@ def _fill(
         "last" if row.integer("apex") is None and options.missing_apex == "last" else fields["apex_source"]
     )
     sample.excluded = fields["excluded"]
+    return problems
 
 
 PLUGIN = Custom()

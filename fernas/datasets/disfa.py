@@ -43,7 +43,7 @@ class DisfaOptions(Options):
         RULE, description="class -> conditions on units, highest priority first"
     )
     ties: Literal["drop", "priority"] = Field("drop", description="frames for which several classes hold")
-    around: int = Field(3, ge=1, description="frames kept around the peak of each run of a class")
+    around: int = Field(3, ge=1, description="frames selected around the peak of each run of a class")
     neutral_runs: int = Field(
         10, ge=0, description="neutral frames per subject: the middles of the longest runs without units"
     )
@@ -102,7 +102,7 @@ class Disfa(Adapter):
     )
 
     def collect(self, root: Path, options: DisfaOptions) -> Collected:
-        """One still per kept frame."""
+        """One still per selected frame."""
         tree = Tree.walk(root)
         sources = _sources(tree, options)
         problems = list(tree.problems)
@@ -117,8 +117,8 @@ class Disfa(Adapter):
 
 def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
     """Subject -> frames, from videos of the camera or else from extracted images."""
-    side = options.camera.capitalize()
-    pattern = rf"Videos?_{side}Camera/{side}Video(?P<subject>SN\d+)_comp\.(?:avi|mp4)"
+    camera = options.camera.capitalize()
+    pattern = rf"Videos?_{camera}Camera/{camera}Video(?P<subject>SN\d+)_comp\.(?:avi|mp4)"
     sources: dict[str, Source] = {}
     for match in tree.find(pattern):
         sources.setdefault(match["subject"].upper(), Source(video_length(tree.root / match.string), match.string))
@@ -129,11 +129,11 @@ def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
         number = frame_number(match["file"])
         if number is not None:
             images.setdefault(match["subject"].upper(), {}).setdefault(number, match.string)
-    for subject, found in images.items():
-        base = min(found) if options.frame_base == "auto" else int(options.frame_base)
-        sources[subject] = Source(max(found) - base + 1, images=found, base=min(base, 1))
+    for subject, by_number in images.items():
+        base = min(by_number) if options.frame_base == "auto" else int(options.frame_base)
+        sources[subject] = Source(max(by_number) - base + 1, images=by_number, base=min(base, 1))
     if not sources:
-        raise DataError(f"{tree.root}: no {side}VideoSN001_comp.avi and no folder SN001 with frames found")
+        raise DataError(f"{tree.root}: no {camera}VideoSN001_comp.avi and no folder SN001 with frames found")
     return sources
 
 
@@ -149,8 +149,8 @@ def _from_list(root: Path, name: str, sources: dict[str, Source], problems: list
     }
     rows, _ = read_table(path, wanted, ("subject", "frame", "emotion"))
     samples: list[Sample] = []
-    last: dict[str, tuple[int, str, int]] = {}
-    seen: dict[tuple[str, int], str] = {}
+    last: dict[str, tuple[int, str, int]] = {}  # subject -> frame, label and first frame of the run before
+    row_of: dict[tuple[str, int], str] = {}
     for row in sorted(rows, key=lambda r: (r["subject"], r.integer("frame") or 0)):
         number = row.integer("frame")
         digits = "".join(c for c in row["subject"] if c.isdigit())
@@ -160,10 +160,11 @@ def _from_list(root: Path, name: str, sources: dict[str, Source], problems: list
             )
         subject = f"SN{int(digits):03d}"
         label = canonical(row["emotion"], CLASSES, f"{row.where}, column emotion")
-        if (subject, number) in seen:
-            raise DataError(f"{row.where}: {subject} frame {number} stands already in {seen[subject, number]}")
-        seen[subject, number] = f"row {row.number}"
+        if (subject, number) in row_of:
+            raise DataError(f"{row.where}: {subject} frame {number} is already in {row_of[subject, number]}")
+        row_of[subject, number] = f"row {row.number}"
         before = last.get(subject)
+        # frames of one label that follow each other within a second are one run, so that no split separates them
         start = before[2] if before and number - before[0] <= 20 and before[1] == label else number
         last[subject] = (number, label, start)
         source = sources.get(subject)
@@ -175,7 +176,7 @@ def _from_list(root: Path, name: str, sources: dict[str, Source], problems: list
 
 def _sample(subject: str, run: str, frame: int, label: str, raw: str, source: Source | None) -> Sample:
     ref = source.ref(frame) if source else None
-    told = f"frame {frame} of {subject} has no image" if source else f"no video or frames of {subject}"
+    missing = f"frame {frame} of {subject} has no image" if source else f"no video or frames of {subject}"
     return Sample(
         clip=run,
         subject=subject,
@@ -184,7 +185,7 @@ def _sample(subject: str, run: str, frame: int, label: str, raw: str, source: So
         frames=[ref] if ref else [],
         label=label,
         raw_label=raw,
-        excluded=None if ref else told,
+        excluded=None if ref else missing,
     )
 
 
@@ -201,8 +202,10 @@ def _from_rule(tree: Tree, options: DisfaOptions, sources: dict[str, Source], pr
     for subject, by_unit in sorted(files.items()):
         missing = [unit for unit in UNITS if unit not in by_unit]
         if missing:
-            told = ", ".join(f"{subject}_au{unit}.txt" for unit in missing)
-            raise DataError(f"{tree.root}: {told} missing, expected all of {', '.join(f'au{u}' for u in UNITS)}")
+            files_missing = ", ".join(f"{subject}_au{unit}.txt" for unit in missing)
+            raise DataError(
+                f"{tree.root}: {files_missing} missing, expected all of {', '.join(f'au{u}' for u in UNITS)}"
+            )
         source = sources.get(subject)
         if source is None:
             problems.append(f"{subject}: labels, but no video or frames")
@@ -225,8 +228,8 @@ def _read_units(root: Path, by_unit: Mapping[int, str], count: int | None, probl
         rows = numbers_of(path)
         bad = next((i for i, row in enumerate(rows, 1) if len(row) != 2 or row[0] != i or not 0 <= row[1] <= 5), None)
         if bad is not None:
-            told = f"expected '{bad},intensity' with an intensity 0 to 5"
-            raise DataError(f"{path}: line {bad}: got {rows[bad - 1]}, {told}")
+            expected = f"'{bad},intensity' with an intensity 0 to 5"
+            raise DataError(f"{path}: line {bad}: got {rows[bad - 1]}, expected {expected}")
         columns.append(np.array([row[1] for row in rows], np.int64))
     lengths = {len(column) for column in columns} | ({count} if count is not None else set())
     length = min(lengths)
@@ -237,12 +240,20 @@ def _read_units(root: Path, by_unit: Mapping[int, str], count: int | None, probl
 
 def units_text(coded: "np.ndarray", frame: int) -> str:
     """The units of a frame: `AU12=3 AU25=2`, `neutral` where there are none."""
-    found = [f"AU{unit}={value}" for unit, value in zip(UNITS, coded[frame - 1].tolist(), strict=True) if value]
-    return " ".join(found) or "neutral"
+    units = [f"AU{unit}={value}" for unit, value in zip(UNITS, coded[frame - 1].tolist(), strict=True) if value]
+    return " ".join(units) or "neutral"
 
 
 def holds(coded: "np.ndarray", conditions: Mapping[str, list[str]], where: str) -> "np.ndarray":
-    """Frames (bool) for which all of `all` and one of `any` hold.
+    """Frames for which all of `all` and one of `any` hold.
+
+    Args:
+        coded: int (frames, 12), intensities 0 to 5 of the units in the order of `UNITS`.
+        conditions: texts like `12>=2` under `all` and `any`.
+        where: the option, for messages.
+
+    Returns:
+        bool (frames,).
 
     Raises:
         ConfigError: a condition that is not like `12>=2` over a coded unit.
@@ -259,19 +270,24 @@ def holds(coded: "np.ndarray", conditions: Mapping[str, list[str]], where: str) 
         compare = {">=": np.greater_equal, "<=": np.less_equal, "==": np.equal, "<": np.less, ">": np.greater}
         return compare[match["sign"]](values, limit)
 
-    found = np.ones(len(coded), bool)
+    result = np.ones(len(coded), bool)
     for text in conditions.get("all", []):
-        found &= one(text)
+        result &= one(text)
     if conditions.get("any"):
-        found &= np.any([one(text) for text in conditions["any"]], axis=0)
-    return found
+        result &= np.any([one(text) for text in conditions["any"]], axis=0)
+    return result
 
 
 def label_frames(coded: "np.ndarray", options: DisfaOptions) -> list[tuple[str, int, str]]:
-    """(class, frame from 1, name of its run) of the frames that are kept, by the rule.
+    """(class, frame from 1, name of its run) of the frames that the rule selects.
 
-    A run is a stretch of frames with one class; `around` frames around its peak are kept, the peak being the frame with
-    the largest sum of the units that the class asks for. Neutral: no unit at all, the middle of the longest runs.
+    A run is a stretch of frames with one class. `around` frames around its peak are selected; the peak is the frame
+    with the largest sum of the units that the class asks for. Neutral frames are the middles of the longest runs
+    without any unit.
+
+    Args:
+        coded: int (frames, 12), intensities 0 to 5 of the units in the order of `UNITS`.
+        options: rule, ties, around and neutral_runs are used.
     """
     import numpy as np
 
@@ -285,7 +301,7 @@ def label_frames(coded: "np.ndarray", options: DisfaOptions) -> list[tuple[str, 
     label = np.where(fired.any(axis=1), first, -1)
     if options.ties == "drop":
         label[fired.sum(axis=1) > 1] = -1
-    found: list[tuple[str, int, str]] = []
+    selected: list[tuple[str, int, str]] = []
     for index, name in enumerate(names):
         asked = [
             UNITS.index(int(m["unit"])) for t in _positive(options.rule[name]) if (m := CONDITION.fullmatch(t.strip()))
@@ -294,13 +310,13 @@ def label_frames(coded: "np.ndarray", options: DisfaOptions) -> list[tuple[str, 
         for start, stop in runs(label == index):
             top = start + int(strength[start:stop].argmax())
             low = max(start, min(top - (options.around - 1) // 2, stop - options.around))
-            kept = range(low, min(low + options.around, stop))
-            found += [(name, frame + 1, f"{name}_{start + 1:05d}") for frame in kept]
+            frames = range(low, min(low + options.around, stop))
+            selected += [(name, frame + 1, f"{name}_{start + 1:05d}") for frame in frames]
     if "neutral" not in names:
-        rest = sorted(runs((coded == 0).all(axis=1)), key=lambda run: (run[0] - run[1], run[0]))
-        for start, stop in sorted(rest[: options.neutral_runs]):
-            found.append(("neutral", (start + stop - 1) // 2 + 1, f"neutral_{start + 1:05d}"))
-    return found
+        longest = sorted(runs((coded == 0).all(axis=1)), key=lambda run: (run[0] - run[1], run[0]))
+        for start, stop in sorted(longest[: options.neutral_runs]):
+            selected.append(("neutral", (start + stop - 1) // 2 + 1, f"neutral_{start + 1:05d}"))
+    return selected
 
 
 def _positive(conditions: Mapping[str, list[str]]) -> list[str]:
@@ -309,7 +325,7 @@ def _positive(conditions: Mapping[str, list[str]]) -> list[str]:
 
 
 def runs(flags: "np.ndarray") -> list[tuple[int, int]]:
-    """Stretches [start, stop) of True."""
+    """Stretches [start, stop) of True in a bool array (frames,)."""
     import numpy as np
 
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))

@@ -16,17 +16,43 @@ HEAD = "<!-- generated from fernas/datasets/{name} by: python -m fernas.datasets
 def pages() -> dict[str, str]:
     """File name -> markdown of all pages: one per adapter and the overview."""
     adapters = {name: plugins.load("datasets", name) for name in plugins.available("datasets")}
-    found = {f"{name}.md": page(adapter) for name, adapter in adapters.items()}
     specs = {name: adapter.spec for name, adapter in adapters.items()}
-    found["README.md"] = overview(specs)
-    found["unsure.md"] = unsure(specs)
-    return found
+    texts = {f"{name}.md": page(adapter) for name, adapter in adapters.items()}
+    return {**texts, "README.md": overview(specs), "unsure.md": unsure(specs)}
 
 
 def page(adapter: Adapter) -> str:
     """The page of one dataset."""
     spec = adapter.spec
-    lines = [HEAD.format(name=f"{spec.name}.py"), f"# {spec.title}", ""]
+    lines = [HEAD.format(name=f"{spec.name}.py"), f"# {spec.title}", "", *_table(("", ""), _facts(spec))]
+    if spec.counts:
+        lines += ["", "## Published counts", ""]
+        lines += _table(("class", "samples"), [*spec.counts.items(), ("all", sum(spec.counts.values()))])
+        if spec.splits:
+            lines += ["", *_table(("official split", "samples"), list(spec.splits.items()))]
+    lines += ["", "## What the adapter reads", "", *[f"- {_code(line)}" for line in spec.layout]]
+    lines += [
+        "",
+        "The adapter ignores wrapper folders, doubled top folders, the case of names and the files that file managers",
+        "leave behind.",
+    ]
+    lines += ["", "## Frames and protocol", "", f"- {_sentence(spec.frame_rule)}", f"- {_sentence(spec.protocol)}"]
+    if spec.labels:
+        lines += ["", "## Labels", ""]
+        lines += _table(("in the files", "class"), [(f"`{raw}`", word) for raw, word in spec.labels.items()])
+    lines += ["", "## Options", "", "Keys of `options:` of the dataset in a config.", "", *_options(adapter)]
+    if spec.tasks:
+        lines += ["", "## Tasks", "", "Class sets and frame rules of the papers, for `tasks:` of a config.", ""]
+        lines += ["```yaml", *_tasks(spec), "```"]
+    if spec.notes:
+        lines += ["", "## Not verified without the licensed files", ""]
+        lines += [f"- {_sentence(note)}" for note in spec.notes]
+    lines += ["", "Check your files: " + f"`fernas check-data {spec.name} FOLDER`."]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(spec: DatasetSpec) -> list[tuple[str, Any]]:
+    """Name and value of the facts at the top of a page."""
     facts: list[tuple[str, Any]] = [
         ("name in config.yaml", f"`{spec.name}`"),
         ("kind", KINDS[spec.kind]),
@@ -34,43 +60,18 @@ def page(adapter: Adapter) -> str:
         ("subjects", spec.subjects if spec.subjects is not None else "not named" if spec.kind == "stills" else "-"),
         ("frames per second", f"{spec.fps:g}" if spec.fps else "-"),
         ("aligned crops (no detection)", "yes" if spec.ships_crops else "no"),
-        ("same people as", ", ".join(f"[{other}]({other}.md)" for other in spec.same_people_as) or "-"),
+        ("shares subjects with", ", ".join(f"[{other}]({other}.md)" for other in spec.same_people_as) or "-"),
         ("licence", spec.licence),
         ("how to get it", spec.homepage),
         ("cite", spec.citation),
     ]
     if spec.parts:
         facts.insert(2, ("made of", ", ".join(f"[{part}]({part}.md)" for part in spec.parts)))
-    lines += _table(("", ""), facts)
-    if spec.counts:
-        lines += ["", "## Published counts", ""]
-        lines += _table(("class", "samples"), [*spec.counts.items(), ("all", sum(spec.counts.values()))])
-        if spec.splits:
-            lines += ["", *_table(("official split", "samples"), list(spec.splits.items()))]
-    lines += ["", "## What the adapter reads", "", *[f"- {_code(line)}" for line in spec.layout]]
-    lines += ["", "Wrapper folders, doubled top folders, upper case and what file managers leave behind do not matter."]
-    lines += ["", "## Frames and protocol", "", f"- {_sentence(spec.frame_rule)}", f"- {_sentence(spec.protocol)}"]
-    if spec.labels:
-        lines += ["", "## Labels", ""]
-        lines += _table(("in the copy", "class"), [(f"`{raw}`", word) for raw, word in spec.labels.items()])
-    lines += ["", "## Options", "", *_options(adapter)]
-    if spec.tasks:
-        lines += [
-            "",
-            "## Tasks",
-            "",
-            "Class sets and frame rules of the papers, for `tasks:` of a config.",
-            "",
-        ]
-        lines += ["```yaml", *_tasks(spec), "```"]
-    if spec.notes:
-        lines += ["", "## Not sure without the real copy", "", *[f"- {_sentence(note)}" for note in spec.notes]]
-    lines += ["", "Check your copy: " + f"`fernas check-data {spec.name} FOLDER`."]
-    return "\n".join(lines) + "\n"
+    return facts
 
 
 def overview(specs: Mapping[str, DatasetSpec]) -> str:
-    """The page that lists all datasets, and how to bring one's own."""
+    """The page that lists all datasets and explains private ones."""
     rows = [
         (
             f"[{spec.title}]({name}.md)",
@@ -84,22 +85,23 @@ def overview(specs: Mapping[str, DatasetSpec]) -> str:
     ]
     lines = [HEAD.format(name="*.py"), "# Datasets", ""]
     lines += [
-        "Nothing is downloaded: a dataset comes from its owners under their licence, or fernas renders a stand-in"
+        "fernas downloads nothing. You get a dataset from its owners under their licence, or fernas renders synthetic",
+        "faces in the same layout. `fernas check-data NAME FOLDER` reads your files and reports what is missing or",
+        "odd.",
+        "",
     ]
-    lines += ["in the same layout. `fernas check-data NAME FOLDER` reads a copy and says what is missing or odd.", ""]
     lines += _table(("dataset", "name", "kind", "classes", "subjects", "samples"), rows)
-    lines += ["", *OWN.strip().split("\n")]
+    lines += ["", *PRIVATE.strip().split("\n")]
     return "\n".join(lines) + "\n"
 
 
 def unsure(specs: Mapping[str, DatasetSpec]) -> str:
-    """The page of what nobody could check without the licensed copies."""
-    lines = [HEAD.format(name="*.py"), "# What stays unsure without the real copies", ""]
+    """The page of facts that were not verified without the licensed files."""
+    lines = [HEAD.format(name="*.py"), "# Facts not verified without the licensed files", ""]
     lines += [
-        "The adapters were written from public descriptions, other people's loaders and annotation files, not from"
-    ]
-    lines += [
-        "the datasets. These facts could not be checked; if your copy differs, `fernas check-data` names the file.",
+        "The adapters were written from public descriptions, from the loaders and annotation files of other projects,",
+        "and not from the datasets themselves. The facts below could not be verified. If your files differ,",
+        "`fernas check-data` names the file.",
         "",
     ]
     for name, spec in specs.items():
@@ -108,16 +110,16 @@ def unsure(specs: Mapping[str, DatasetSpec]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-OWN = """
-[What stays unsure](unsure.md) without the real copies stands on one page; [datasets.md](../datasets.md) says what each
-target costs, how protocols across datasets are written down, and how fast large copies are read. Frames of the rendered
-datasets as they lie on disk (onset and apex side by side):
+PRIVATE = """
+[unsure.md](unsure.md) lists the facts that were not verified without the licensed files. [datasets.md](../datasets.md)
+says what each target costs, how protocols across datasets are written, and how fast large datasets are read.
+The figure shows frames of the rendered datasets as they are on disk, onset and apex side by side.
 
 ![frames of the rendered datasets](../images/datasets.jpg)
 
-## A dataset of your own
+## A private dataset
 
-Write a table (csv, parquet or xlsx) with one row per sample and name the folder that its paths begin at:
+Write a table (csv, parquet or xlsx) with one row per sample. `root` is the folder that its paths are relative to.
 
 ```
 path,label,subject,split,onset,apex,offset,group
@@ -125,11 +127,12 @@ clips/ann_01,happiness,ann,train,12,20,31,session1
 stills/bob 3.jpg,anger,bob,test,,,,
 ```
 
-`path` is an image, a folder of frames or a video. `label` and `path` are needed; `subject` makes subject-independent
-protocols possible, `split` the official one. Frame numbers are those in the file names (of a video: counted from 1).
+`path` is an image, a folder of frames or a video. Only `path` and `label` are required. With `subject`,
+subject-independent protocols are possible; with `split`, the official one. Frame numbers are those in the file names
+(of a video: counted from 1).
 
-Columns `sex`, `race`, `age`, `skin_tone`, `glasses` and `beard` are optional; where they are, the report
-says how far recall differs between the groups.
+The columns `sex`, `race`, `age`, `skin_tone`, `glasses` and `beard` are optional. Where they are present, the report
+compares recall between these demographic groups.
 
 ```yaml
 datasets:
@@ -138,11 +141,12 @@ datasets:
   both: {parts: [lab, street]}        # several datasets as one, for protocols across datasets
 ```
 
-The names are yours (`snakemake --cores all lab` runs its tasks), and any adapter can be named so: two cameras of SMIC
-are two datasets with `adapter: smic`. Datasets that show the same people are refused on two sides; adapters know the
-published overlaps, `same_people_as: [other]` adds yours.
+The names are yours, and `snakemake --cores all lab` runs the tasks of `lab`. Any adapter can serve several names: two
+cameras of SMIC are two datasets with `adapter: smic`. Of two datasets that share subjects, one may not be
+in the train split while the other is in the test split. The adapters know the published overlaps;
+`same_people_as: [other]` adds yours.
 
-## Own boxes or landmarks
+## Your own boxes or landmarks
 
 Every adapter has the option `own_crops`: a csv with `sample_id` or `path` and the columns `x0, y0, x1, y1` (a box) or
 `left_eye_x, left_eye_y, right_eye_x, right_eye_y, nose_x, nose_y` (landmarks), in pixels of the source image. To use

@@ -39,7 +39,7 @@ FOLDERS = {
 class FerOptions(Options):
     """Options of FER2013."""
 
-    form: Literal["auto", "csv", "h5", "folders"] = Field("auto", description="which form of the copy is read")
+    form: Literal["auto", "csv", "h5", "folders"] = Field("auto", description="which form of the dataset is read")
     file: str | None = Field(None, description="the csv or HDF5 below the root, when there are several")
     labels: Literal["fer2013", "ferplus"] = Field(
         "fer2013", description="ferplus: majority of the votes in fer2013new.csv"
@@ -99,23 +99,23 @@ class Fer2013(Adapter):
         if form == "csv":
             if table is None:
                 raise DataError(f"{folder}: no fer2013.csv or icml_face_data.csv found")
-            found = _from_csv(folder, table)
+            collected = _from_csv(folder, table)
         elif form == "h5":
             if store is None:
                 raise DataError(f"{folder}: no HDF5 file found")
-            found = _from_h5(folder, store)
+            collected = _from_h5(folder, store)
         else:
-            found = _from_folders(tree)
-        found.problems = tree.problems + found.problems
-        found.sources = [str(table if form == "csv" else store if form == "h5" else "folders of images")]
+            collected = _from_folders(tree)
+        collected.problems = tree.problems + collected.problems
+        collected.sources = [str(table if form == "csv" else store if form == "h5" else "folders of images")]
         if options.labels == "ferplus":
             if form != "csv":
                 raise DataError(
-                    f"{folder}: FERPlus votes are joined by row with fer2013.csv, the copy here is of form {form}"
+                    f"{folder}: FERPlus votes are joined by row with fer2013.csv, the files here are of form {form}"
                 )
-            found.expected = {"classes": FERPLUS_COUNTS, "splits": FERPLUS_SPLITS}
-            _use_ferplus(folder, tree.one(r"fer2013new\.csv", "fer2013new.csv", options.ferplus_file), found)
-        return found
+            collected.expected = {"classes": FERPLUS_COUNTS, "splits": FERPLUS_SPLITS}
+            _use_ferplus(folder, tree.one(r"fer2013new\.csv", "fer2013new.csv", options.ferplus_file), collected)
+        return collected
 
 
 def _first(tree: Tree, *patterns: str) -> str | None:
@@ -150,6 +150,7 @@ def _row(split: str | None, row: int, ref: str, label: str, raw: str) -> Sample:
 
 
 def _from_csv(folder: Path, name: str) -> Collected:
+    """Samples of a csv of pixels."""
     table = pixel_table(folder / name)
     if "emotion" not in table.columns:
         raise DataError(
@@ -175,6 +176,7 @@ def _from_csv(folder: Path, name: str) -> Collected:
 
 
 def _from_h5(folder: Path, name: str) -> Collected:
+    """Samples of an HDF5 file with `Training_pixel`, `Training_label` and so on."""
     path = folder / name
     names = h5_names(path)
     lower = {key.lower(): key for key in names}
@@ -199,8 +201,9 @@ def _from_h5(folder: Path, name: str) -> Collected:
 
 
 def _from_folders(tree: Tree) -> Collected:
+    """Samples of class folders; the official split is in the file names or nowhere."""
     pattern = r"(?:(?P<part>[^/]+)/)?(?P<word>[^/]+)/(?P<file>[^/]+?" + IMAGE + ")"
-    found: dict[tuple[str, str, str], str] = {}
+    images: dict[tuple[str, str, str], str] = {}
     problems: list[str] = []
     skipped = []
     for match in sorted(tree.find(pattern), key=lambda m: m.string.count("/")):
@@ -210,40 +213,40 @@ def _from_folders(tree: Tree) -> Collected:
             continue
         part = (match["part"] or "").lower()
         key = (part if part in FOLDERS else "", word, match["file"].lower())
-        if key in found:
-            problems.append(f"{match.string}: the same image as {found[key]}, not used")
+        if key in images:
+            problems.append(f"{match.string}: the same image as {images[key]}, not used")
         else:
-            found[key] = match.string
+            images[key] = match.string
     if skipped:
         problems.append(f"{len(skipped)} images lie in folders that are no emotion: {summarise(skipped)}")
-    stems = [stem_of(name) for name in found.values()]
+    stems = [stem_of(name) for name in images.values()]
     unique = len(set(stems)) == len(stems)
     samples = []
-    for (part, word, _), name in found.items():
+    for (part, word, _), name in images.items():
         label = CODES[int(word)] if word.isdigit() else canonical(word, CODES, name)
-        told = next((u for u in USAGES if stem_of(name).lower().startswith(u.lower() + "_")), None)
+        split = next((u for u in USAGES if stem_of(name).lower().startswith(u.lower() + "_")), None)
         clip = stem_of(name) if unique else "_".join(x for x in (part, word, stem_of(name)) if x)
-        samples.append(Sample(clip=clip, frames=[name], label=label, raw_label=word, split=told))
-    untold = [s for s in samples if s.split is None]
-    if untold:
+        samples.append(Sample(clip=clip, frames=[name], label=label, raw_label=word, split=split))
+    without_split = [s for s in samples if s.split is None]
+    if without_split:
         for sample in samples:
             sample.split = None
         problems.append(
-            f"{len(untold)} file names do not tell the official split (first: {untold[0].frames[0]}; expected names"
-            " like Training_3908.jpg): the official protocol is refused"
+            f"{len(without_split)} file names do not state the official split (first: {without_split[0].frames[0]};"
+            " expected names like Training_3908.jpg): the official protocol is refused"
         )
     return Collected(samples, problems)
 
 
-def _use_ferplus(folder: Path, name: str, found: Collected) -> None:
+def _use_ferplus(folder: Path, name: str, collected: Collected) -> None:
     """Replace labels by the majority of the FERPlus votes; rows without one are excluded."""
     wanted = {"usage": ("Usage",), "name": ("Image name",), **{word: (word,) for word in FERPLUS}}
     rows, _ = read_table(folder / name, wanted, ["usage", *FERPLUS])
-    if len(rows) != len(found.samples):
+    if len(rows) != len(collected.samples):
         raise DataError(
-            f"{folder / name}: {len(rows)} rows of votes for {len(found.samples)} images; they are joined by row"
+            f"{folder / name}: {len(rows)} rows of votes for {len(collected.samples)} images; they are joined by row"
         )
-    for sample, row in zip(found.samples, rows, strict=True):
+    for sample, row in zip(collected.samples, rows, strict=True):
         if sample.split is not None and _usage(row["usage"], row.where) != sample.split:
             raise DataError(f"{row.where}: Usage {row['usage']}, but the image of this row is {sample.split}")
         votes = [row.integer(word) or 0 for word in FERPLUS]
@@ -259,10 +262,10 @@ def majority(votes: list[int]) -> tuple[str | None, str | None]:
     Returns:
         (class, None), or (None, why there is none).
     """
-    kept = [vote if vote > 1 else 0 for vote in votes]
-    top = max(kept)
-    at = kept.index(top)
-    if top == 0 or top <= 0.5 * sum(kept):
+    counted = [vote if vote > 1 else 0 for vote in votes]
+    top = max(counted)
+    at = counted.index(top)
+    if top == 0 or top <= 0.5 * sum(counted):
         return None, "no majority among the FERPlus votes"
     if at >= 8:
         return None, f"FERPlus majority for {FERPLUS[at]}"

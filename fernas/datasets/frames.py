@@ -15,7 +15,7 @@ class FrameReader:
     """Reads frames by (dataset, reference); each dataset's adapter knows how.
 
     Args:
-        roots: dataset -> root folder of its dataset.
+        roots: dataset -> its root folder.
         adapters: dataset -> the adapter that reads it, where the two names differ.
     """
 

@@ -31,7 +31,7 @@ class IsedOptions(Options):
     )
     details: str | None = Field(None, description="ISED_details.mat or a csv of its 16 columns below the root")
     face_box: Literal["ignore", "xywh", "xyxy"] = Field(
-        "ignore", description="form of the face boxes in column 13 (not known for sure): used when detectors fail"
+        "ignore", description="form of the face boxes in column 13 (form not verified): used when detectors fail"
     )
 
 
@@ -77,12 +77,12 @@ class Ised(Adapter):
         use_videos = options.images == "videos" or (options.images == "auto" and bool(videos))
         problems = list(tree.problems)
         samples: list[Sample] = []
-        seen: dict[tuple[int, int], str] = {}
+        row_of: dict[tuple[int, int], str] = {}
         for where, cells in rows:
             sample, key = _sample(where, cells, options)
-            if key in seen:
-                raise DataError(f"{where}: participant {key[0]}, video {key[1]} stands already in {seen[key]}")
-            seen[key] = where.rsplit(": ", 1)[-1]
+            if key in row_of:
+                raise DataError(f"{where}: participant {key[0]}, video {key[1]} is already in {row_of[key]}")
+            row_of[key] = where.rsplit(": ", 1)[-1]
             if use_videos:
                 _from_video(root, sample, videos.get(key), int(cells[3]))
             else:
@@ -91,7 +91,7 @@ class Ised(Adapter):
             if sample.excluded:
                 problems.append(f"{where}: {sample.subject}/{sample.clip}: {sample.excluded}")
             samples.append(sample)
-        left = [ref for key, ref in (videos if use_videos else peaks).items() if key not in seen]
+        left = [ref for key, ref in (videos if use_videos else peaks).items() if key not in row_of]
         if left:
             problems.append(f"{len(left)} {'videos' if use_videos else 'peak images'} have no row: {summarise(left)}")
         return Collected(samples, problems)
@@ -152,7 +152,7 @@ def _refuse_bomb(path: Path) -> None:
             try:
                 left -= len(zlib.decompressobj().decompress(data[start + 8 : start + 8 + size], left + 1))
             except zlib.error:
-                return  # the reader says what is wrong with it
+                return  # the reader reports what is wrong with it
         if left < 0:
             raise DataError(f"{path}: unpacks to more than {MAX_UNPACKED >> 20} MiB, expected a table")
         start += 8 + size

@@ -1,4 +1,4 @@
-"""JAFFE: posed stills of ten Japanese women; the file name says who and what."""
+"""JAFFE: posed stills of ten Japanese women; subject and expression are in the file names."""
 
 import re
 from pathlib import Path
@@ -32,7 +32,7 @@ class Jaffe(Adapter):
         labels=CODES,
         layout=("jaffe/KA.AN1.39.tiff (subject, expression and take, serial number)",),
         frame_rule="still images",
-        protocol="leave one subject out (10 folds); 7 or 6 classes; accuracy. Random folds mix the people",
+        protocol="leave one subject out (10 folds); 7 or 6 classes; accuracy; random folds leak subjects",
         tasks={
             "jaffe-7": {"classes": tuple(CODES.values()), "frames": {"kind": "still"}},
             "jaffe-6": {"classes": BASIC, "frames": {"kind": "still"}},
@@ -44,7 +44,7 @@ class Jaffe(Adapter):
         """One sample per image; of several conversions of one image the TIFF is used."""
         tree = Tree.walk(root)
         pattern = r"(?P<subject>[A-Z]{2})\.(?P<code>[A-Z]{2})(?P<take>\d+)\.(?P<serial>\d+)(?P<ext>" + IMAGE + ")"
-        found: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+        files_of: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
         odd = []
         for name in tree.files:
             match = re.fullmatch(r"(?:.*/)?" + pattern, name, re.IGNORECASE)
@@ -53,12 +53,12 @@ class Jaffe(Adapter):
                 continue
             clip = f"{match['code'].upper()}{match['take']}.{match['serial']}"
             rank = next((i for i, ext in enumerate(PREFERRED) if match["ext"].lower().endswith(ext)), len(PREFERRED))
-            found.setdefault((match["subject"].upper(), clip), []).append((rank, name.count("/"), name))
+            files_of.setdefault((match["subject"].upper(), clip), []).append((rank, name.count("/"), name))
         problems = list(tree.problems)
         if odd:
             problems.append(f"{len(odd)} images are not named like KA.AN1.39.tiff, not used: {summarise(odd)}")
         samples = []
-        for (subject, clip), files in found.items():
+        for (subject, clip), files in files_of.items():
             name = min(files)[2]
             if len(files) > 1:
                 problems.append(f"{subject}.{clip}: {len(files)} files of one image, used {name}")

@@ -20,25 +20,26 @@ APEX_SOURCES = {"annotated", "middle", "last"}
 def build_manifest(
     name: str, root: Path | str, options: Mapping[str, Any] | None = None, adapter: Adapter | None = None
 ) -> pd.DataFrame:
-    """Read the copy of a dataset at `root` into its manifest.
+    """Read the dataset at `root` into its manifest.
 
     Args:
         name: a plug-in of fernas/datasets.
-        root: folder of the copy, or the one file of it (fer2013.csv).
+        root: folder of its files, or its one file (fer2013.csv).
         options: options of the adapter.
         adapter: what reads it; by default the plug-in of that name.
 
     Returns:
-        One row per labelled sample, sorted by `sample_id` in natural order; `attrs["problems"]` says what is odd.
+        One row per labelled sample with the columns `COLUMNS`, sorted by `sample_id` in natural order; `onset`, `apex`
+        and `offset` are positions in `frames`, from 0. `attrs["problems"]` lists what is odd in the files.
 
     Raises:
-        DataError: the copy cannot be read as a whole, or holds no labelled sample.
+        DataError: the files cannot be read as a whole, or hold no labelled sample.
         ConfigError: unknown dataset or option, or a composite (its parts are merged).
     """
     adapter = adapter or adapter_of(name)
     if adapter.spec.parts:
         parts = ", ".join(adapter.spec.parts)
-        raise ConfigError(f"{name}: a composite, made of the manifests of {parts}; it has no copy of its own to read")
+        raise ConfigError(f"{name}: a composite, made of the manifests of {parts}; it has no files of its own to read")
     table = adapter.build(Path(root), options)
     if table.empty:
         odd = "; ".join(table.attrs.get("problems", [])[:3])
@@ -88,7 +89,7 @@ def validate_manifest(table: pd.DataFrame, classes: Iterable[str] | None = None)
     keys = [natural_key(str(identity)) for identity in ids]
     at = next((i for i in range(1, len(keys)) if keys[i] < keys[i - 1]), None)
     if at is not None:
-        raise ContractError(f"manifest: {ids[at]} stands after {ids[at - 1]}, expected natural order")
+        raise ContractError(f"manifest: {ids[at]} comes after {ids[at - 1]}, expected natural order")
     known = set(classes) if classes is not None else None
     for row in table.to_dict("records"):
         _check_row(row, known)

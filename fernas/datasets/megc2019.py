@@ -53,7 +53,7 @@ class Megc2019(Adapter):
         parts=("casme2", "smic", "samm"),
         labels={f"{part}: {raw}": word for part, rule in RULE.items() for raw, word in rule.items()},
         layout=(
-            "the copies of CASME II, SMIC-HS and SAMM, each under its own root",
+            "the files of CASME II, SMIC-HS and SAMM, each below its own root",
             "combined_3class_gt.csv (optional; dataset,subject,filename,class without a header, 442 rows)",
         ),
         frame_rule="as in the parts; SMIC's apex is the middle frame",
@@ -79,6 +79,7 @@ class Megc2019(Adapter):
 
 
 def _by_rule(parts: "dict[str, pd.DataFrame]", problems: list[str]) -> "list[pd.DataFrame]":
+    """The rows of each part that the challenge's rule maps to one of its classes."""
     chosen = []
     for name in PLUGIN.spec.parts:
         part = parts[name].copy()
@@ -86,6 +87,7 @@ def _by_rule(parts: "dict[str, pd.DataFrame]", problems: list[str]) -> "list[pd.
         keep = [label is not None for label in labels]
         if name == "casme2":
             keep = [k and i not in ABSENT[name] for k, i in zip(keep, part["sample_id"], strict=True)]
+            # the challenge dropped clips of CASME II in which nothing moves up to the apex
             flat = (part["apex_source"] == "middle") | (part["onset"] == part["apex"]).fillna(False).astype(bool)
             out = [str(i) for i, k, f in zip(part["sample_id"], keep, flat, strict=True) if k and f]
             if out:
@@ -102,46 +104,49 @@ def _from_csv(parts: "dict[str, pd.DataFrame]", path: Path, problems: list[str])
 
     from fernas.datasets.manifest import COLUMNS, typed
 
-    where = {name: {str(i).lower(): at for at, i in enumerate(part["sample_id"])} for name, part in parts.items()}
+    index = {name: {str(i).lower(): at for at, i in enumerate(part["sample_id"])} for name, part in parts.items()}
     rows: list[dict[str, object]] = []
-    seen: dict[str, int] = {}
+    row_of: dict[str, int] = {}
     for number, cells in enumerate(read_grid(path), start=1):
         if not any(cells):
             continue
-        told = f"{path}: row {number}"
+        where = f"{path}: row {number}"
         if number == 1 and [c.lower() for c in cells[:2]] == ["dataset", "subject"]:
             continue
         if len(cells) < 4 or cells[3] not in ("0", "1", "2"):
             raise DataError(
-                f"{told}: got {','.join(cells)!r}, expected dataset,subject,filename,class with class 0, 1 or 2"
+                f"{where}: got {','.join(cells)!r}, expected dataset,subject,filename,class with class 0, 1 or 2"
             )
         name = cells[0].lower().replace(" ", "").replace("casmeii", "casme2")
         if name not in RULE:
-            raise DataError(f"{told}: unknown dataset {cells[0]!r}, expected one of {', '.join(RULE)}")
-        subject, clip = _ids(name, cells[1], cells[2], told)
+            raise DataError(f"{where}: unknown dataset {cells[0]!r}, expected one of {', '.join(RULE)}")
+        subject, clip = _ids(name, cells[1], cells[2], where)
         identity = f"{name}/{subject}/{clip}"
-        if identity in seen:
-            raise DataError(f"{told}: {identity} stands already in row {seen[identity]}")
-        seen[identity] = number
+        if identity in row_of:
+            raise DataError(f"{where}: {identity} is already in row {row_of[identity]}")
+        row_of[identity] = number
         label = CLASSES[int(cells[3])]
-        at = where[name].get(identity.lower())
+        at = index[name].get(identity.lower())
         if at is None:
-            problems.append(f"{told}: {identity} is not in the copy of {name}")
+            problems.append(f"{where}: {identity} is not among the files of {name}")
             known = {"sample_id": identity, "dataset": name, "subject": f"{name}/{subject}", "group": identity}
-            why = f"not in the copy of {name}"
+            why = f"not among the files of {name}"
             rows.append({**known, "label": label, "raw_label": cells[3], "kind": "clip", "frames": [], "excluded": why})
             continue
         row = {str(key): value for key, value in parts[name].iloc[at].to_dict().items()}
         if RULE[name].get(str(row["label"])) != label:
-            problems.append(f"{told}: {identity} is {label}, but the copy says {row['label']}; the list decides")
+            problems.append(
+                f"{where}: {identity} is {label}, but the coding file says {row['label']}; the list decides"
+            )
         rows.append({**row, "label": label})
     return [typed([{k: (None if v is pd.NA else v) for k, v in row.items()} for row in rows], COLUMNS)]
 
 
-def _ids(name: str, subject: str, clip: str, told: str) -> tuple[str, str]:
+def _ids(name: str, subject: str, clip: str, where: str) -> tuple[str, str]:
+    """Subject and clip of a row of the list in the spelling of the part's adapter."""
     digits = "".join(c for c in subject if c.isdigit())
     if not digits:
-        raise DataError(f"{told}: got subject {subject!r}, expected a number in it")
+        raise DataError(f"{where}: got subject {subject!r}, expected a number in it")
     number = int(digits)
     if name == "casme2":
         return f"sub{number:02d}", clip

@@ -30,14 +30,14 @@ class Mug(Adapter):
             "subjects3/001/anger/take000/img_0000.jpg",
             "subjects3/002/session0/happiness/take001/img_0012.jpg (some subjects have sessions)",
         ),
-        frame_rule="neutral, apex, neutral; no apex is annotated: 5 frames around the middle of the take, and said",
+        frame_rule="neutral, apex, neutral; no apex is annotated: 5 frames around the middle of the take are used",
         protocol="no official one; subject-independent 5-fold or leave one subject out, 6 or 7 classes; accuracy",
         tasks={
             "mug-6": {"classes": BASIC, "frames": {"kind": "peak", "peak": 5, "neutral": 0}},
             "mug-7n": {"classes": CLASSES, "frames": {"kind": "peak", "peak": 5, "neutral": 1}},
         },
         notes=(
-            "86 subjects were recorded, 52 are on line; counts per class depend on the copy",
+            "86 subjects were recorded, 52 are on line; counts per class depend on the release",
             "which peak frames the papers picked by hand is not published",
             "frame names beyond their digits, 19 frames per second and 896x896 pixels are from memory",
         ),
@@ -46,17 +46,17 @@ class Mug(Adapter):
     def collect(self, root: Path, options: Any) -> Collected:
         """One sample per take."""
         tree = Tree.walk(root)
-        found = folder_clips(tree, TAKE, _key, lambda m: is_word(m["word"], CLASSES))
+        takes = folder_clips(tree, TAKE, _key, lambda m: is_word(m["word"], CLASSES))
         samples = []
-        for key, clip in found.images.clips.items():
+        for key, clip in takes.images.clips.items():
             word = key[2]
             samples.append(sequence_and_back(key[0], _clip(key), canonical(word, CLASSES, clip.refs[0]), word, clip))
-        for key, folder in found.empty.items():
+        for key, folder in takes.empty.items():
             samples.append(empty_sample(key[0], _clip(key), canonical(key[2], CLASSES, folder), key[2]))
         unknown = sorted({m.string for m in tree.find_folders(TAKE) if not is_word(m["word"], CLASSES)})
         if unknown:
-            found.problems.append(f"{len(unknown)} takes are of no known expression, not used: {summarise(unknown)}")
-        return Collected(samples, tree.problems + found.problems, sources=found.images.sources())
+            takes.problems.append(f"{len(unknown)} takes are of no known expression, not used: {summarise(unknown)}")
+        return Collected(samples, tree.problems + takes.problems, sources=takes.images.sources())
 
 
 def _key(match: re.Match[str]) -> tuple[str, ...]:

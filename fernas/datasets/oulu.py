@@ -51,7 +51,7 @@ class Oulu(Adapter):
         },
         notes=(
             "480 sequences per camera and lighting are from memory; one loader found 479 in the cropped VL Strong",
-            "the name of the folder of crops differs between copies",
+            "the name of the folder of crops differs between releases",
         ),
     )
 
@@ -63,7 +63,7 @@ class Oulu(Adapter):
             chosen = (match["camera"].upper(), match["light"].lower()) == (options.camera, options.lighting.lower())
             return chosen and is_word(match["word"], BASIC)
 
-        found = folder_clips(
+        sequences = folder_clips(
             tree,
             SEQUENCE,
             lambda m: (m["subject"].upper(), m["word"].capitalize()),
@@ -73,14 +73,14 @@ class Oulu(Adapter):
             file=r"[^/]*\d",
         )
         samples = []
-        for (subject, word), clip in found.images.clips.items():
+        for (subject, word), clip in sequences.images.clips.items():
             samples.append(sequence_to_apex(subject, word, canonical(word, BASIC, clip.refs[0]), word, clip))
-        for (subject, word), folder in found.empty.items():
+        for (subject, word), folder in sequences.empty.items():
             samples.append(empty_sample(subject, word, canonical(word, BASIC, folder), word))
         odd = {m["word"] for m in tree.find_folders(SEQUENCE) if not is_word(m["word"], BASIC)}
         if odd:
-            found.problems.append(f"folders that are no emotion, not used: {', '.join(sorted(odd))}")
-        return Collected(samples, tree.problems + found.problems, sources=found.images.sources())
+            sequences.problems.append(f"folders that are no emotion, not used: {', '.join(sorted(odd))}")
+        return Collected(samples, tree.problems + sequences.problems, sources=sequences.images.sources())
 
 
 PLUGIN = Oulu()

@@ -55,7 +55,7 @@ class RafDb(Adapter):
         tasks={"rafdb-7": {"classes": CODES, "frames": {"kind": "still"}}},
         notes=(
             "counts per class of the test part and the meaning of the attribute codes are from memory",
-            "no subjects are named",
+            "subjects are not identified",
         ),
     )  # fmt: skip
 
@@ -97,10 +97,10 @@ class RafDb(Adapter):
 
 
 def _images(tree: Tree, pattern: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    images: dict[str, str] = {}
     for match in sorted(tree.find(pattern + IMAGE), key=lambda m: m.string.count("/")):
-        found.setdefault(match["stem"].lower(), match.string)
-    return found
+        images.setdefault(match["stem"].lower(), match.string)
+    return images
 
 
 def _listed(path: Path) -> dict[str, str]:
@@ -116,7 +116,7 @@ def _listed(path: Path) -> dict[str, str]:
                 f"{path}: line {number}: got {line[:60]!r}, expected like 'train_00001.jpg 5' with a label 1 to 7"
             )
         if stem in labels:
-            raise DataError(f"{path}: line {number}: {stem} is there twice")
+            raise DataError(f"{path}: line {number}: {stem} is listed twice")
         labels[stem] = words[1]
     return labels
 
@@ -139,15 +139,15 @@ def _attributes(path: Path, with_points: bool) -> dict[str, Any]:
         return {}
     codes = [line[0].split(".")[0] for line in lines[5:8]]
     named = {"gender": GENDER.get(codes[0]), "race": RACE.get(codes[1]), "age": AGE.get(codes[2])}
-    found: dict[str, Any] = {name: value for name, value in named.items() if value}
+    attributes: dict[str, Any] = {name: value for name, value in named.items() if value}
     if with_points:
         try:
             points = [[float(word) for word in line[:2]] for line in lines[:3]]
         except ValueError as error:
             raise DataError(f"{path}: got {lines[:3]}, expected x and y of the eyes and the nose") from error
         eyes = sorted(points[:2])
-        found["landmarks"] = [value for point in (*eyes, points[2]) for value in point]
-    return found
+        attributes["landmarks"] = [value for point in (*eyes, points[2]) for value in point]
+    return attributes
 
 
 PLUGIN = RafDb()

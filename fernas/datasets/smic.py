@@ -1,8 +1,9 @@
 """SMIC: spontaneous micro-expressions from three cameras (HS, VIS, NIR); labels are folder names."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -112,17 +113,19 @@ def clip_id(name: str) -> str:
     return f"s{int(match['subject'])}_{match['code'].lower()}_{match['number']}" if match else name.strip()
 
 
-def _camera_of(root: Path, wanted: str) -> Any:
+def _camera_of(root: Path, wanted: str) -> Callable[[str], str]:
+    """The camera of a base folder: the last one in its path, else in the root's name, else the wanted one."""
     at_root = CAMERA.findall(root.resolve().name)
 
     def camera(base: str) -> str:
-        found = CAMERA.findall(base) or at_root
-        return found[-1].upper() if found else wanted
+        cameras = CAMERA.findall(base) or at_root
+        return cameras[-1].upper() if cameras else wanted
 
     return camera
 
 
 def _release(base: str, file: str) -> str:
+    """`cropped`, `raw` or `extended` (SMIC-E), from the folders and the prefix of registered crops."""
     low = base.lower()
     if file.lower().startswith("reg_") or "crop" in low:
         return "cropped"
@@ -150,26 +153,26 @@ def _whole(key: tuple[str, ...], clip: Clip, problems: list[str]) -> Sample:
     )
     folder = clip.refs[0].split("/")
     words = [part.lower() for part in folder[:-2] if part.lower() in CODES.values()]
-    people = [part.lower() for part in folder[:-2] if re.fullmatch(r"s\d+", part, re.IGNORECASE)]
+    subjects = [part.lower() for part in folder[:-2] if re.fullmatch(r"s\d+", part, re.IGNORECASE)]
     if words and words[-1] != sample.label:
         sample.excluded = f"the folder says {words[-1]}, the clip's name says {sample.label}"
-    elif people and int(people[-1][1:]) != int(key[0][1:]):
-        sample.excluded = f"the folder says subject {people[-1]}, the clip's name says {key[0]}"
+    elif subjects and int(subjects[-1][1:]) != int(key[0][1:]):
+        sample.excluded = f"the folder says subject {subjects[-1]}, the clip's name says {key[0]}"
     gaps = clip.numbers[-1] - clip.numbers[0] + 1 - len(clip.numbers)
     if sample.excluded or gaps:
         problems.append(f"{key[0]}/{key[1]}: {sample.excluded or f'{gaps} frames are missing'}")
     return sample
 
 
-def _empty(folders: list[str], images: Images, found: set[str], problems: list[str]) -> list[Sample]:
+def _empty(folders: list[str], images: Images, clips: set[str], problems: list[str]) -> list[Sample]:
     """Clip folders below the chosen base that hold no image: excluded rows."""
     samples = []
     for folder in folders:
         name = clip_id(folder.rsplit("/", 1)[-1])
         parent = folder.rsplit("/", 1)[0]
-        if name in found or _release(parent, "") not in {_release(base, "") for base in images.bases}:
+        if name in clips or _release(parent, "") not in {_release(base, "") for base in images.bases}:
             continue
-        found.add(name)
+        clips.add(name)
         problems.append(f"{folder}: a clip folder without images")
         samples.append(Sample(clip=name, subject=name.split("_")[0], frames=[], label=_label_of(name), kind="clip",
                               raw_label=name.split("_")[1], excluded="no images in the clip's folder"))  # fmt: skip
@@ -192,9 +195,10 @@ def _extended(tree: Tree, images: Images, options: SmicOptions) -> tuple[list[Sa
 
 
 def _coded(row: Row, images: Images) -> list[Coded]:
+    """Up to three expressions of one long clip."""
     clip = clip_id(row["filename"])
     subject = clip.split("_")[0]
-    found = images.clips.get((subject, clip))
+    long_clip = images.clips.get((subject, clip))
     first = row.integer("first")
     coded = []
     for suffix in ("", "2", "3"):
@@ -202,7 +206,7 @@ def _coded(row: Row, images: Images) -> list[Coded]:
         if suffix and (onset is None or onset <= 0):
             continue
         apex = row.integer("apex") if not suffix else None
-        shift = _shift(found, onset, first)
+        shift = _shift(long_clip, onset, first)
         numbers = [None if n is None or n <= 0 else n + shift for n in (onset, apex, offset)]
         name = clip if not suffix else f"{clip}#{suffix}"
         start, peak, end = numbers

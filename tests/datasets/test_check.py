@@ -28,7 +28,7 @@ def test_a_composite_is_read_from_the_folders_of_its_parts(tmp_path):
     assert by_rule["samples"] == 14 and not by_rule["fatal"]
     write_megc_csv(tmp_path / "combined_3class_gt.csv")
     found = check_data("megc2019", tmp_path)
-    assert found["samples"] == 14 and found["excluded"] == {"casme2/sub17/EP15_01": "not in the copy of casme2"}
+    assert found["samples"] == 14 and found["excluded"] == {"casme2/sub17/EP15_01": "not among the files of casme2"}
     assert found["subjects"] == 3 + 4 + 3
 
 

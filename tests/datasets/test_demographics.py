@@ -29,9 +29,10 @@ def test_the_skin_tone_of_rendered_faces_comes_from_the_renderer(tmp_path):
 def test_columns_of_an_own_table_are_attributes(tmp_path):
     for n in range(4):
         write_image(tmp_path / f"{n}.png", (20, 20), n)
-    rows = ["path,label,subject,Gender,skin tone,hat"]
-    rows += [f"{n}.png,{'ab'[n % 2]},p{n},{'mf'[n % 2]},{'' if n else 'dark'},yes" for n in range(4)]
+    rows = ["path,label,subject,Gender,skin tone,spectacles,hat"]
+    rows += [f"{n}.png,{'ab'[n % 2]},p{n},{'mf'[n % 2]},{'' if n else 'dark'},{'ny'[n % 2]},yes" for n in range(4)]
     write_text(tmp_path / "list.csv", "\n".join(rows) + "\n")
     groups = sample_groups(build_manifest("custom", tmp_path))
     assert groups["sex"].tolist() == ["m", "f", "m", "f"] and groups["skin_tone"].tolist() == ["dark", None, None, None]
-    assert set(groups.columns) == {"sample_id", "sex", "skin_tone"}
+    assert groups["glasses"].tolist() == ["n", "y", "n", "y"]
+    assert set(groups.columns) == {"sample_id", "sex", "skin_tone", "glasses"}

@@ -37,7 +37,7 @@ def test_megc_by_the_list(parts, tmp_path):
     write_megc_csv(tmp_path / "combined_3class_gt.csv")
     table = merge_manifests("megc2019", parts, {"csv": str(tmp_path / "combined_3class_gt.csv")})
     assert len(table) == 15
-    assert reasons(table) == {"casme2/sub17/EP15_01": "not in the copy of casme2"}
+    assert reasons(table) == {"casme2/sub17/EP15_01": "not among the files of casme2"}
     by_rule = merge_manifests("megc2019", parts)
     usable = table[table["excluded"].isna()]
     assert set(usable["sample_id"]) == set(by_rule[by_rule["excluded"].isna()]["sample_id"])
