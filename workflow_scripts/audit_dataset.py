@@ -28,7 +28,7 @@ def main(
     spec = adapter_of(dataset, source["adapters"], list(source["roots"])).spec
     findings = audit_dataset(spec, table, reader, expected, config=AuditConfig(**options))
     if findings["fatal"]:
-        raise DataError(f"{dataset}: the copy cannot be used: " + "; ".join(findings["problems"][:5]))
+        raise DataError(f"{dataset}: the dataset cannot be used: " + "; ".join(findings["problems"][:5]))
     if options["excluded"] == "fail" and findings["excluded"]:
         named = [f"{name}: {why}" for name, why in list(findings["excluded"].items())[:5]]
         raise DataError(f"{dataset}: {len(findings['excluded'])} samples cannot be used: {'; '.join(named)}")
