@@ -108,7 +108,7 @@ class Aligner:
             landmarks = self.finder.landmarks(grey, detection, functools.partial(self._shipped, row, position))
             if landmarks is not None:
                 return self._finished(self._by_landmarks(detection, landmarks, position), image)
-            if detection is not None and boxed is None:
+            if detection is not None and boxed is None:  # a later frame may still have landmarks
                 boxed = (self._by_box(detection, position), image)
         if boxed is not None:
             return self._finished(*boxed)
@@ -155,7 +155,7 @@ class Aligner:
         return replace(face, preview=warp_face(image, face.transform, self.config.preview_px))
 
     def _shipped(self, row: dict[str, Any], position: int) -> np.ndarray | None:
-        """The landmarks that the dataset ships; they belong to the first frame only."""
+        """The landmarks that the dataset ships; they belong to the first frame only, whatever frame is tried."""
         if self.shipped_landmarks is None or position != _first_position(row):
             return None
         return self.shipped_landmarks(row)

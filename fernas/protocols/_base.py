@@ -111,6 +111,7 @@ def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
         )
     if not len(table):
         raise DataError(f"{where}: got no samples, expected some")
+    # Everything after this line may rely on the order, so no result depends on the order of the caller's table.
     rows = table.sort_values("sample_id", key=lambda ids: ids.map(natural_key)).reset_index(drop=True)
     rows.attrs = dict(table.attrs)
     twice = rows.loc[rows["sample_id"].duplicated(), "sample_id"]

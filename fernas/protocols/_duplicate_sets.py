@@ -49,6 +49,7 @@ def find_duplicates(rows: "pd.DataFrame", audit: Mapping[str, Any] | None) -> Du
     edges = [(a, b) for a, b in (audit or {}).get("exact", ()) if a in known and b in known]
     if "sha256" in rows.columns:
         edges += _same_value(sources, [d if isinstance(d, str) and d else None for d in rows["sha256"].tolist()])
+    # Components, not pairs: a copy of a copy is a copy, even where the audit lists only neighbouring pairs.
     component, sizes = _components(names, edges)
     set_of = {s: component[o] for s, o in zip(samples, sources, strict=True) if sizes[component[o]] > 1}
 

@@ -37,7 +37,7 @@ def assign_units(
         raise ValueError(f"{units} units for {needed} bins")
     columns = np.asarray(counts, dtype=np.float64)
     totals = columns.sum(axis=0)
-    columns, totals = columns[:, totals > 0], totals[totals > 0]
+    columns, totals = columns[:, totals > 0], totals[totals > 0]  # a class without samples would be divided by 0
     columns = columns / totals
     shuffled = generator.permutation(units)
     # A stable sort keeps the random order among units of one size.

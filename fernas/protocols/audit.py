@@ -40,12 +40,7 @@ def audit_folds(
     """
     rows = checked(table, "audit of the folds")
     samples = _SampleIndex(rows, find_duplicates(rows, duplicates))
-    tests = {entry["fold"]: list(entry["test"]) for entry in test["folds"]}
-    if sorted(tests) != [entry["fold"] for entry in train["folds"]]:
-        raise ContractError(
-            f"audit of the folds: the training document has the folds {[f['fold'] for f in train['folds']]}, "
-            f"the test document {sorted(tests)}"
-        )
+    tests = _tests_of_folds(train, test)
     is_replica = bool(train["replica"])
     problems: list[str] = list(train.get("notes", ()))
     leaks: dict[str, int] = {}
@@ -57,11 +52,7 @@ def audit_folds(
             leaks[kind] = leaks.get(kind, 0) + count
             problems.append(text)
         near += [(entry["fold"], a, b) for a, b in samples.duplicates.near_pairs(trained, tested)]
-    for entry in train["groups"]:
-        where = f"search pool of group {entry['group']}"
-        tested = list(dict.fromkeys(sample for fold in entry["folds"] for sample in tests[fold]))
-        overlaps = _overlaps(samples, samples.of_parts(entry, where), tested, where, is_replica)
-        problems += [text for text, _ in overlaps.values()]
+    problems += _audit_pools(samples, train, tests)
     if train["tests_once"]:
         _check_tested_once(tests)
     if not is_replica:
@@ -81,6 +72,28 @@ def audit_folds(
         "samples": len(rows),
         "tested": len({sample for ids in tests.values() for sample in ids}),
     }
+
+
+def _tests_of_folds(train: Document, test: Document) -> dict[int, list[str]]:
+    """Fold -> its test samples; a ContractError where the two documents have other folds."""
+    tests = {entry["fold"]: list(entry["test"]) for entry in test["folds"]}
+    if sorted(tests) != [entry["fold"] for entry in train["folds"]]:
+        raise ContractError(
+            f"audit of the folds: the training document has the folds {[f['fold'] for f in train['folds']]}, "
+            f"the test document {sorted(tests)}"
+        )
+    return tests
+
+
+def _audit_pools(samples: "_SampleIndex", train: Document, tests: Mapping[int, list[str]]) -> list[str]:
+    """The overlaps of search pools with what the folds of their group test, which only a replica may have."""
+    problems = []
+    for entry in train["groups"]:
+        where = f"search pool of group {entry['group']}"
+        tested = list(dict.fromkeys(sample for fold in entry["folds"] for sample in tests[fold]))
+        overlaps = _overlaps(samples, samples.of_parts(entry, where), tested, where, bool(train["replica"]))
+        problems += [text for text, _ in overlaps.values()]
+    return problems
 
 
 def _overlaps(
@@ -131,14 +144,14 @@ class _SampleIndex:
     def overlaps(self, trained: list[str], tested: list[str], where: str) -> dict[str, tuple[str, int]]:
         """Kind of overlap -> (text that names the first, number of test samples concerned), worst kind first."""
         self.check_known(tested, f"{where}, test split")
-        overlaps: dict[str, tuple[str, int]] = {}
+        overlaps: dict[str, tuple[str, int]] = {}  # the order of insertion is the order of severity
         train_ids = set(trained)
         both = [sample for sample in tested if sample in train_ids]
         if both:
             text = f"{where}: sample {both[0]!r} is in the train split and in the test split"
             overlaps["test samples that are trained on"] = (text, len(both))
         for column, value_of in self.columns.items():
-            values = {value_of[sample] for sample in trained} - {None}
+            values = {value_of[sample] for sample in trained} - {None}  # samples without a subject share none
             shared = [sample for sample in tested if value_of[sample] in values]
             if shared:
                 text = (

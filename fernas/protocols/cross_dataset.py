@@ -67,6 +67,7 @@ class CrossDataset(Protocol):
             raise ConfigError(f"{where}: options: {both[0]} is in the train split and in the test split")
         refuse_same_people(rows, config.train, config.test, where)
         train, test = rows[rows["dataset"].isin(config.train)], rows[rows["dataset"].isin(config.test)]
+        # A class that only one split has can be neither learnt nor tested.
         shared = common_classes(train, test, where)
         name = f"{'+'.join(config.train)}-to-{'+'.join(config.test)}"
         return [Fold(name, ids(train[train["label"].isin(shared)]), ids(test[test["label"].isin(shared)]))]

@@ -132,6 +132,7 @@ def make_folds(
         raise DataError(
             f"{where}: got {len(folds)} folds, fewer folds than groups ({spec.fold_groups}); set groups to {len(folds)}"
         )
+    # Before the pools are made: what leaves the train split of a fold must leave its search pool too.
     folds, dropped = _drop_copies(folds, rows, protocol, duplicates, spec.policy)
     if dropped:
         notes.append(f"{len({d['sample_id'] for d in dropped})} training samples dropped as copies of test samples")
@@ -200,7 +201,7 @@ def _drop_copies(
         reasons = {s: "exact" for s, _ in known.exact_pairs(fold.train, fold.test)}
         if policy == "drop_train":
             reasons = {s: "near" for s, _ in known.near_pairs(fold.train, fold.test)} | reasons
-        reasons = {s: reason for s, reason in reasons.items() if s in anonymous}
+        reasons = {s: reason for s, reason in reasons.items() if s in anonymous}  # composites may hold both kinds
         dropped += [{"fold": k, "sample_id": s, "reason": reasons[s]} for s in sorted(reasons)]
         train = tuple(s for s in fold.train if s not in reasons)
         inner = fold.inner_validation
@@ -275,12 +276,13 @@ def _pool(folds: Sequence[Fold], rows: "pd.DataFrame", is_replica: bool) -> tupl
     """
     shared = set(folds[0].train).intersection(*(fold.train for fold in folds[1:]))
     if not is_replica:
+        # A published split may divide a sequence: what it leaves in training must not enter the pool.
         tested = {i for fold in folds for i in fold.test}
         units = set(rows.loc[rows["sample_id"].isin(tested), "unit"])
         shared -= set(rows.loc[rows["unit"].isin(units), "sample_id"])
     pool = [i for i in rows["sample_id"] if i in shared]
     given = [fold.inner_validation for fold in folds if fold.inner_validation is not None]
-    if len(given) < len(folds):
+    if len(given) < len(folds):  # one fold without a stated inner validation: the pool is split by subject as usual
         return pool, None
     inner = set(given[0]).intersection(*given[1:])
     return pool, [i for i in pool if i in inner]
@@ -302,6 +304,7 @@ def _whole_matched(pools: Sequence[Sequence[str]], parts: PartSplitter) -> Docum
     rows = parts.rows
     unit_of = dict(zip(rows["sample_id"], rows["unit"], strict=True))
     wanted = round(float(np.mean([len({unit_of[i] for i in pool}) for pool in pools])))
+    # Stratified by dataset and class: the pools of a composite are balanced by both.
     strata = rows["dataset"].astype(str) + "\t" + rows["label"].astype(str)
     units, counts = class_counts(rows["unit"].to_numpy(str), strata.to_numpy(str))
     sampled = set(units.tolist())

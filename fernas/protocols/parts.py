@@ -74,12 +74,14 @@ class PartSplitter:
 
         from fernas.protocols._stratify import assign_units, class_counts
 
+        # Beside a stated inner validation, weights and selection share the rest in their proportion.
         shares = _shares(self.fractions, inner_validation is not None)
         train = self._rows_of(train_ids, name)
         inner = set(inner_validation or ())
         shared = train[~train["sample_id"].isin(inner)]
         units, counts = class_counts(shared["unit"].to_numpy(str), shared["label"].to_numpy(str))
         self._check_enough(len(units), shares, name)
+        # The epoch must not be chosen on subjects whose data have shaped the architecture.
         searched = set(train.loc[train["sample_id"].isin(set(never_inner)), "unit"])
         allowed = np.ones((len(units), len(NAMES)), bool)
         allowed[[unit in searched for unit in units], INNER] = False
@@ -136,6 +138,7 @@ def _learn_every_class(part: "np.ndarray", counts: "np.ndarray", shares: "np.nda
         if (counts[part == 0, column] > 0).any():
             continue
         sizes = np.bincount(part, minlength=len(shares))
+        # Of the class's units the smallest moves, and never the last one of its part.
         candidates = [unit for unit in np.flatnonzero(counts[:, column] > 0) if sizes[part[unit]] > 1]
         if candidates:
             part[min(candidates, key=lambda unit: (counts[unit].sum(), unit))] = 0

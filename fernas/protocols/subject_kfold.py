@@ -62,6 +62,7 @@ def _balanced(rows: "pd.DataFrame", folds: int, seed: int) -> dict[str, int]:
 
     state = derive_seed(seed, "subject_kfold", folds)
     units, labels = rows["unit"].to_numpy(str), rows["label"].to_numpy(str)
+    # StratifiedGroupKFold raises when every class has fewer samples than folds.
     if (np.unique(labels, return_counts=True)[1] >= folds).any():
         splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=state)
         with warnings.catch_warnings():

@@ -96,6 +96,7 @@ def make_inputs(
     shape = (len(table), *chosen.plugin.shape(chosen.options))
     with atomic_path(out_npy) as temporary:
         array = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.dtype(chosen.plugin.dtype), shape=shape)
+        # The array is mapped: an image goes to disk when it is made, and the file gets its name when all are.
         for row in progress(rows, total=len(rows), desc=f"make {chosen.plugin.name} inputs"):
             array[row] = _make(chosen, frames[row], table["sample_id"][row])
         array.flush()

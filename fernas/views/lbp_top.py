@@ -91,6 +91,7 @@ def resampled(volume: np.ndarray, frames: int) -> np.ndarray:
         uint8 (frames, H, W).
     """
     times = np.linspace(0, len(volume) - 1, frames)
+    # low ends at the last frame but one, so that there is a next frame to mix with.
     low = np.minimum(times.astype(int), max(0, len(volume) - 2))
     high = np.minimum(low + 1, len(volume) - 1)
     share = (times - low)[:, None, None]

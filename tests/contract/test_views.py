@@ -153,6 +153,8 @@ try:
     Study.parse(document)
 except ConfigError as error:
     assert "its view new (range) is made of clips" in str(error)
+else:
+    raise SystemExit("a view that needs clips passes on a task of still images")
 document["tasks"]["ckplus-3"]["frames"] = {"kind": "clip"}
 study = Study.parse(document)
 assert _shape(study.views["new"]) == (1, 16, 16)
