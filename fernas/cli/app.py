@@ -370,9 +370,10 @@ def follow(
     parent: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
 ) -> None:
     """Mirror new results until the workflow ends (the workflow starts this command)."""
+    from fernas.study import ResultsLayout
     from fernas.tracking.follow import follow as mirror
 
-    mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=results / ".work" / "track.stop")
+    mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=ResultsLayout(results).work.stop)
 
 
 @track.command()
@@ -396,8 +397,9 @@ def ui(
     import sys
 
     from fernas.core.errors import DataError
+    from fernas.study import ResultsLayout
 
-    store = results / "mlflow.db"
+    store = ResultsLayout(results).mlflow
     if not store.exists():
         raise DataError(f"{store}: no such file; run the study first, or `fernas track sync`")
     typer.echo(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning")

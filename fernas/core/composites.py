@@ -9,7 +9,7 @@ from fernas.core.errors import unknown
 if TYPE_CHECKING:
     from fernas.core.config import DatasetConfig, StudyConfig
 
-COMPOSITE = "composite"  # not a plug-in: several datasets of the config as one, see fernas/datasets/_composite.py
+COMPOSITE = plugins.COMPOSITE
 OWN = "custom"  # two datasets of one's own are two datasets; two copies read by any other adapter are one
 
 

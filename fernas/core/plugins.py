@@ -9,6 +9,7 @@ from typing import Any
 from fernas.core.errors import unknown
 
 ROOT = Path(__file__).resolve().parent.parent
+COMPOSITE = "composite"  # stands for an adapter: several datasets of the config as one
 KINDS = {"datasets", "protocols", "spaces", "search", "training", "synth/layouts", "metrics", "views"}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fernas.core import plugins
-from fernas.core.composites import COMPOSITE
+from fernas.core.plugins import COMPOSITE
 from fernas.datasets._base import Adapter
 
 

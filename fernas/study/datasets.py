@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from fernas.core import plugins
 from fernas.core.config import DatasetConfig
 from fernas.core.errors import ConfigError
+from fernas.core.plugins import COMPOSITE
 from fernas.study.layout import DatasetFolder, folder_name
 
 if TYPE_CHECKING:
     from fernas.study.study import Study
 
-COMPOSITE = "composite"  # no plug-in: several datasets of the config as one, see fernas/datasets/_composite.py
 CUSTOM = "custom"  # two datasets read by this adapter are two datasets; two read by any other adapter are one
 
 

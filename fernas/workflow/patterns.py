@@ -1,11 +1,11 @@
 """The files of rules as patterns: a results layout whose names are the wildcards of the workflow."""
 
 from fernas.study import ResultsLayout
-from fernas.study.layout import Folder
+from fernas.study.layout import RENDERED, Folder
 
 CONSTRAINTS = {  # wildcard -> regular expression
     "dataset": "[a-z0-9_]+",
-    "data": "[a-z0-9_]+(-rendered)?",
+    "data": f"[a-z0-9_]+({RENDERED})?",
     "task": "[a-z0-9_-]+",
     "view": "[a-z0-9_-]+",
     "protocol": "[a-z0-9_-]+",

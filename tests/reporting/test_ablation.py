@@ -10,7 +10,7 @@ from fernas.reporting.ablation import ablation_table, differences, variants, wri
 from fernas.scoring.compare import compare_runs
 from fernas.study import Study
 from tests.fabricate import EMOTIONS, predictions, search_files, study_document, training_files
-from tests.workflow.conftest import ROOT
+from tests.fixtures.workflow_folder import ROOT
 
 
 @pytest.fixture

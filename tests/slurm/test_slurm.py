@@ -17,8 +17,8 @@ import psutil
 import pytest
 import yaml
 
-from tests.workflow.conftest import ROOT, Workflow, copy_workflow
-from tests.workflow.outcome import differences, kill_tree, outcome, start, store_problems, wait_for
+from tests.fixtures.study_outcome import differences, kill_tree, outcome, start, store_problems, wait_for
+from tests.fixtures.workflow_folder import ROOT, Workflow, copy_workflow
 
 MISSING = [t for t in ("slurmctld", "slurmd", "munged") if not shutil.which(t, path=f"{os.environ['PATH']}:/usr/sbin")]
 pytestmark = [

@@ -13,7 +13,7 @@ from fernas.learn.job import JobInputs
 from fernas.scoring.scores import score_predictions
 from fernas.training.predict import PredictInputs, run_predict
 from fernas.training.run import Searches, TrainSpec, run_training
-from tests.workflow.conftest import Result, Workflow, copy_workflow
+from tests.fixtures.workflow_folder import Result, Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e
 TINY = ("--configfile", "configs/tiny.yaml")

@@ -22,9 +22,8 @@ import pytest
 import yaml
 
 from fernas.core.io import read_json
-from tests.workflow import pretended_kubectl
-from tests.workflow.conftest import Result, Workflow, copy_workflow
-from tests.workflow.outcome import (
+from tests.fixtures import pretended_kubectl
+from tests.fixtures.study_outcome import (
     differences,
     kill_tree,
     outcome,
@@ -34,6 +33,7 @@ from tests.workflow.outcome import (
     tree_of,
     wait_for,
 )
+from tests.fixtures.workflow_folder import Result, Workflow, copy_workflow
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 CONFIG = ("--configfile", "configs/tiny.yaml")

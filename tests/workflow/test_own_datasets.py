@@ -8,7 +8,7 @@ import yaml
 from fernas.core.io import read_json, read_parquet
 from fernas.datasets.manifest import build_manifest
 from fernas.synth import write_dataset
-from tests.workflow.conftest import Workflow, copy_workflow
+from tests.fixtures.workflow_folder import Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e
 WORDS = {"happiness": "joy", "surprise": "wow"}

@@ -11,7 +11,7 @@ import yaml
 
 from fernas.study import Study
 from fernas.workflow import targets
-from tests.workflow.conftest import ROOT, copy_workflow
+from tests.fixtures.workflow_folder import ROOT, copy_workflow
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import snakemake_executor_plugin_cluster_generic as cluster_generic
 import snakemake_executor_plugin_slurm as slurm
 import yaml
 
-from tests.workflow import pretended_kubectl
-from tests.workflow.conftest import ROOT, Workflow, copy_workflow
-from tests.workflow.outcome import wait_for
+from tests.fixtures import pretended_kubectl
+from tests.fixtures.study_outcome import wait_for
+from tests.fixtures.workflow_folder import ROOT, Workflow, copy_workflow
 
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.yaml"))
 

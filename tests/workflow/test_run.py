@@ -14,7 +14,7 @@ import yaml
 
 from fernas.core.io import read_json, read_jsonl
 from fernas.deploy.export import export_onnx
-from tests.workflow.conftest import Workflow, copy_workflow
+from tests.fixtures.workflow_folder import Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e
 TINY = ("--configfile", "configs/tiny.yaml")
