@@ -82,8 +82,8 @@ def test_points_move_with_the_image(flip):
     parameters = draw(1, top=6, left=1, flip=flip, angle=0.4)
     out = augment.apply(image, parameters)[0, 0].double()
     grid = torch.arange(size).double()
-    found = torch.stack([(out.sum(0) * grid).sum(), (out.sum(1) * grid).sum()]) / out.sum()
-    assert torch.allclose(found, augment.move_points(at, parameters, size, size)[0].double(), atol=0.15)
+    dot = torch.stack([(out.sum(0) * grid).sum(), (out.sum(1) * grid).sum()]) / out.sum()
+    assert torch.allclose(dot, augment.move_points(at, parameters, size, size)[0].double(), atol=0.15)
 
 
 def test_jitter_scales_brightness_and_contrast():

@@ -34,8 +34,8 @@ def test_a_cycling_iterator_continues_from_its_state(samples, batch, steps):
 
 def test_every_pass_of_a_cycling_iterator_covers_the_part():
     batches = CyclingBatches(10, 4, 0)
-    seen = [np.concatenate([batches.next() for _ in range(len(batches))]) for _ in range(3)]
-    assert all(sorted(s) == list(range(10)) for s in seen)
+    passes = [np.concatenate([batches.next() for _ in range(len(batches))]) for _ in range(3)]
+    assert all(sorted(s) == list(range(10)) for s in passes)
 
 
 def test_an_empty_part_has_no_batches():

@@ -67,9 +67,9 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path, optimiser):
         run(config, snapshots=Snapshots(store), on_epoch=kill)
     state = Snapshots(CheckpointStore(tmp_path, "key")).load()
     assert [row["epoch"] for row in state["rows"]] == [0, 1, 2]
-    seen = []
-    resumed, fitted = run(config, resume=state, on_epoch=lambda row, _: seen.append(row["epoch"]))
-    assert seen == [3, 4, 5]
+    epochs = []
+    resumed, fitted = run(config, resume=state, on_epoch=lambda row, _: epochs.append(row["epoch"]))
+    assert epochs == [3, 4, 5]
     assert same(whole, resumed) and fitted.epoch == expected.epoch and fitted.images == expected.images
 
 

@@ -26,12 +26,12 @@ def test_saving_is_due_at_the_stores_interval_or_when_it_is_cheap(tmp_path):
     store = CheckpointStore(tmp_path, "key", every_s=1e9)
     snapshots = Snapshots(store, lambda: {"common": 1})
     assert snapshots.due()  # nothing is known of its cost yet
-    snapshots.save({"own": 2})
+    snapshots.save({"job": 2})
     snapshots._took = 1e6
     assert not snapshots.due()
     store.every_s = 0.0
     assert snapshots.due()
-    assert snapshots.load() == {"common": 1, "own": 2}
+    assert snapshots.load() == {"common": 1, "job": 2}
 
 
 def test_nested_snapshots_save_beside_the_outer_state(tmp_path):
@@ -44,5 +44,5 @@ def test_nested_snapshots_save_beside_the_outer_state(tmp_path):
 
 def test_without_a_store_nothing_is_ever_due():
     snapshots = Snapshots(None)
-    snapshots.save({"own": 2})
+    snapshots.save({"job": 2})
     assert snapshots.load() is None and not snapshots.due()

@@ -43,9 +43,9 @@ def test_precision_and_recall_of_swaps_by_hand():
     """Samples 0 and 1 are corrupted (true 0, learned 1); 0 was swapped right twice and wrong once, 2 was clean."""
     true, noisy = np.array([0, 0, 2, 1]), np.array([1, 1, 2, 1])
     times = np.array([[2, 0, 1], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
-    found = swap_scores(times, np.array([0, -1, 0, -1]), true, noisy)
-    assert found["swaps"] == 4 and found["precision"] == 0.5 and found["recall"] == 0.5
-    assert (found["swaps_last"], found["precision_last"], found["recall_last"]) == (2, 0.5, 0.5)
+    scores = swap_scores(times, np.array([0, -1, 0, -1]), true, noisy)
+    assert scores["swaps"] == 4 and scores["precision"] == 0.5 and scores["recall"] == 0.5
+    assert (scores["swaps_last"], scores["precision_last"], scores["recall_last"]) == (2, 0.5, 0.5)
     nothing = swap_scores(np.zeros((4, 3), int), np.full(4, -1), true, true)
     assert nothing["swaps"] == 0 and np.isnan(nothing["precision"]) and np.isnan(nothing["recall"])
 
@@ -63,16 +63,16 @@ def test_a_tiny_study_end_to_end(tmp_path):
     short = PHASE.model_copy(update={"epochs": 2})
     recipe = RECIPE.model_copy(update={"epochs": 2, "augment": augment, "relabel": short})
     splits = Splits(part, part, part, list(CLASSES))
-    kept = []
-    table = run_study(splits, [0.25], 2, recipe, pd.DataFrame(), kept.append)
+    saved = []
+    table = run_study(splits, [0.25], 2, recipe, pd.DataFrame(), saved.append)
     assert len(table) == 2 * 3 * 3 and set(table["noise"]) == {"none", "symmetric", "pairs"}
     assert (table.loc[table["strategy"] == 0, ["swaps", "admitted"]].fillna(0) == 0).all(axis=None)
     planted = table[table["noise"] != "none"]
     assert (planted.loc[planted["strategy"] == 1, "admitted"] == 1).all()
     assert planted["recall"].le(planted["admitted"] + 1e-12).all()
     assert table["accuracy"].between(0, 1).all()
-    assert [len(part) for part in kept] == [3, 6, 9, 12, 15, 18]
-    again = run_study(splits, [0.25], 1, recipe, kept[1], kept.append)
+    assert [len(part) for part in saved] == [3, 6, 9, 12, 15, 18]
+    again = run_study(splits, [0.25], 1, recipe, saved[1], saved.append)
     pd.testing.assert_frame_equal(again, table[:9])
     text = summary(table)
     assert text.count("\n") == 2 + 9 and "symmetric, 25 %" in text and "±" in text

@@ -54,9 +54,9 @@ def test_an_ensemble_is_the_softmax_of_the_mean_logits(tmp_path):
         log.finish("ok")
         files.append(folder / "predictions.parquet"), folders.append(folder)
     assert run_combine(files, folders, tmp_path / "e.parquet") == "ok"
-    found = read_parquet(tmp_path / "e.parquet")[[f"p_{name}" for name in CLASSES]].to_numpy()
+    probabilities = read_parquet(tmp_path / "e.parquet")[[f"p_{name}" for name in CLASSES]].to_numpy()
     mean = np.exp(np.mean(logits, 0))
-    assert np.allclose(found, mean / mean.sum(1, keepdims=True), atol=1e-12)
+    assert np.allclose(probabilities, mean / mean.sum(1, keepdims=True), atol=1e-12)
     RunLog(folders[1]).finish("failed", "nan")
     assert run_combine(files, folders, tmp_path / "e.parquet") == "failed"
     assert (tmp_path / "e.parquet").stat().st_size == 0

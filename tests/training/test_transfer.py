@@ -94,8 +94,8 @@ def test_from_a_run_to_another_task_and_zero_shot(finished, tmp_path):
     method = {"search": "taken", "recipe": "finetune", "init_from": start}
     out = tmp_path / "target" / "g0"
     assert run_search(target.job(out, "k", 1), SearchSpec.of({"method": method}, "no_data", 0, architecture)) == "ok"
-    found = read_architecture(out / "architecture.json")
-    assert found.normal == CELLS.normal and found.network.classes == 3 and found.network.cells == 3
+    taken_over = read_architecture(out / "architecture.json")
+    assert taken_over.normal == CELLS.normal and taken_over.network.classes == 3 and taken_over.network.cells == 3
     zero = {**method, "recipe_options": {"zero_shot": True, "augment": NO_AUGMENTATION}}
     assert train(target, tmp_path / "zero", out / "architecture.json", zero, source=files) == "ok"
     taken, made = (
@@ -120,8 +120,8 @@ def test_deeper_cells_of_another_run(finished, tmp_path):
     method = {"search": "taken", "search_options": {"cells": 5}}
     out = tmp_path / "deep"
     assert run_search(target.job(out, "k", 1), SearchSpec.of({"method": method}, "no_data", 0, architecture)) == "ok"
-    found = read_architecture(out / "architecture.json")
-    assert found.network.cells == 5 and found.normal == CELLS.normal
+    taken_over = read_architecture(out / "architecture.json")
+    assert taken_over.network.cells == 5 and taken_over.normal == CELLS.normal
 
 
 def test_a_failed_source_is_a_failed_run_with_its_reason(finished, tmp_path):
