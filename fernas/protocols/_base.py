@@ -138,11 +138,6 @@ def _text_or_none(column: "pd.Series") -> "pd.Series":
     return text.map(lambda value: None if value is None or str(value) == "" else str(value)).astype("object")
 
 
-def has_subjects(table: "pd.DataFrame") -> bool:
-    """Whether every sample has a subject."""
-    return bool(table["subject"].notna().all())
-
-
 def need_subjects(table: "pd.DataFrame", where: str) -> None:
     """Refuse a table in which a dataset has no subjects."""
     without = table.loc[table["subject"].isna(), "dataset"]

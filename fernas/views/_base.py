@@ -159,14 +159,23 @@ class SpanOptions(ViewOptions):
     span: Literal["onset_apex", "onset_offset", "all"] = Field("onset_apex", description="which frames of the clip")
 
 
-def span_positions(phases: Phases, span: str) -> list[int]:
-    """All frames from the first to the last of a span, both included."""
-    first, last = {
-        "onset_apex": (phases.onset, phases.apex),
-        "onset_offset": (phases.onset, phases.offset),
-        "all": (0, phases.frames - 1),
-    }[span]
-    return list(range(first, last + 1))
+class SpanView(View):
+    """Base of the views that read all frames of a span; their options are `SpanOptions` and more."""
+
+    needs_clips = True
+
+    def positions(self, phases: Phases, options: Any) -> list[int]:
+        """All frames from the first to the last of the span, both included."""
+        first, last = {
+            "onset_apex": (phases.onset, phases.apex),
+            "onset_offset": (phases.onset, phases.offset),
+            "all": (0, phases.frames - 1),
+        }[options.span]
+        return list(range(first, last + 1))
+
+    def span_text(self, options: Any) -> str:
+        """The span's name."""
+        return options.span
 
 
 def in_colour(image: np.ndarray, colour: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from fernas.views._base import FaceFrames, ImageOptions, Phases, SpanOptions, View, in_colour, span_positions
+from fernas.views._base import FaceFrames, ImageOptions, SpanOptions, SpanView, in_colour
 
 
 class DynamicOptions(SpanOptions, ImageOptions):
@@ -17,20 +17,11 @@ class DynamicOptions(SpanOptions, ImageOptions):
     weights: Literal["bilen", "learnet", "exact"] = Field("bilen", description="how the frames are weighted")
 
 
-class Dynamic(View):
+class Dynamic(SpanView):
     """Rank pooling over a span of the clip."""
 
     name = "dynamic"
-    needs_clips = True
     Config = DynamicOptions
-
-    def positions(self, phases: Phases, options: Any) -> list[int]:
-        """All frames of the span."""
-        return span_positions(phases, options.span)
-
-    def span_text(self, options: Any) -> str:
-        """The span's name."""
-        return options.span
 
     def make(self, frames: FaceFrames, options: Any) -> np.ndarray:
         """Min-max over all channels of the weighted sum, uint8 (size, size, C); a constant sum is 128."""

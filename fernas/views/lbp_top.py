@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from fernas.core.config import Strict
 from fernas.core.errors import DataError
-from fernas.views._base import FaceFrames, Phases, SpanOptions, View, span_positions
+from fernas.views._base import FaceFrames, SpanOptions, SpanView
 
 PLANES = 3  # XY, XT, YT
 
@@ -37,25 +37,16 @@ class LbpTopOptions(SpanOptions):
     lbp: PatternOptions = Field(PatternOptions(), description="the patterns and their histograms")
 
 
-class LbpTop(View):
+class LbpTop(SpanView):
     """The histograms of the aligned grey clip."""
 
     name = "lbp_top"
-    needs_clips = True
     holds_features = True
     Config = LbpTopOptions
 
     def shape(self, options: Any) -> tuple[int, int, int]:
         """(1, 1, F)."""
         return 1, 1, feature_count(options.lbp.neighbours, options.lbp.blocks)
-
-    def positions(self, phases: Phases, options: Any) -> list[int]:
-        """All frames of the span."""
-        return span_positions(phases, options.span)
-
-    def span_text(self, options: Any) -> str:
-        """The span's name."""
-        return options.span
 
     def make(self, frames: FaceFrames, options: Any) -> np.ndarray:
         """The features of the resampled clip, float32 (1, 1, F)."""

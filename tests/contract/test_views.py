@@ -121,14 +121,14 @@ def test_none_imports_torch_or_opencv_to_be_configured():
 NEW_VIEW = '''
 """The range of each pixel over a clip."""
 import numpy as np
-from fernas.views._base import ImageOptions, View, in_colour, span_positions
+from fernas.views._base import ImageOptions, SpanOptions, SpanView, in_colour
 
-class Range(View):
+class RangeOptions(SpanOptions, ImageOptions):
+    """Options of `range`."""
+
+class Range(SpanView):
     name = "range"
-    needs_clips = True
-
-    def positions(self, phases, options):
-        return span_positions(phases, "all")
+    Config = RangeOptions
 
     def make(self, frames, options):
         faces = np.stack([in_colour(frames.aligned(n, options.size), options.colour) for n in range(len(frames))])
@@ -147,7 +147,7 @@ from fernas.views.inputs import InputSources, make_inputs
 from tests.fixtures.input_tables import clip_tables
 
 document = yaml.safe_load(open(sys.argv[1]))
-document["views"]["new"] = {"kind": "range", "size": 16, "colour": "grey"}
+document["views"]["new"] = {"kind": "range", "size": 16, "colour": "grey", "span": "all"}
 document["methods"]["emonas"]["view"] = "new"
 try:
     Study.parse(document)
