@@ -2,71 +2,21 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from fernas.core import plugins
-from fernas.core.architecture import Network, architecture_json, parse_architecture, write_architecture
-from fernas.core.budget import BudgetMeter
+from fernas.core.architecture import architecture_json, parse_architecture
 from fernas.core.checkpoint import CheckpointStore
-from fernas.core.config import NetworkConfig
 from fernas.core.errors import ContractError
-from fernas.core.run_log import RunLog
-from fernas.core.seeds import rng
-from fernas.search.context import SearchContext
-from fernas.spaces.sampling import random_architecture
-from tests.toy_task import CLASSES, part
+from tests.fixtures.toy_searches import SHORT, Killed, search_context
+from tests.toy_task import part
 
 METHODS = plugins.available("search")
 SPACES = (*plugins.available("spaces"), None)
-PATCHES = {"max_share": 0.3, "train": {"epochs": 2, "batch": 8, "batch_share": 1.0}}
-# seconds-long options of each method; a new method adds its own line here or gets its defaults
-SHORT = {
-    "darts_first": {"epochs": 1, "batch": 8, "batch_share": 1.0},
-    "darts_second": {"epochs": 1, "batch": 8, "batch_share": 1.0},
-    "sgas": {"first_decision": 0, "decision_every": 1, "batch": 8, "batch_share": 1.0, "augment": {"padding": 2}},
-    "pdarts": {"epochs": 1, "warmup_epochs": 0, "depths": [3, 3, 4], "batch": 8, "batch_share": 1.0},
-    "pcdarts": {"epochs": 1, "warmup_epochs": 0, "batch": 8, "batch_share": 1.0},
-    "random": {"candidates": 2, "train": {"epochs": 2, "batch": 8, "batch_share": 1.0}},
-    "fixed": {"name": "small_cnn"},
-    "evolution": {"population": 4, "generations": 3, "elites": 1, "occlusions": 2, **PATCHES},
-    "random_patches": {"evaluations": 6, "count": "fixed", "max_patches": 2, **PATCHES},
-    "eyes_mouth": {"share": 0.2},
-    "random_boxes": {"share": 0.2},
-}
 # with something to resume after the first save
 LONGER = {name: {**SHORT[name], "epochs": 2} for name in ("darts_first", "darts_second", "pdarts", "pcdarts")}
 PAIRS = [(method, space) for method in METHODS for space in SPACES]
-
-
-class Killed(BaseException):
-    """Stands for kill -9: nothing may catch it."""
-
-
-def context(method: str, space: str | None, folder: Path, **changes) -> SearchContext:
-    plugin = plugins.load("search", method)
-    log = RunLog(folder)
-    log.start({})
-    values = {
-        "space": space,
-        "weights": part(8, seed=1),
-        "selection": part(6, seed=2),
-        "inner_validation": part(6, seed=3),
-        "classes": CLASSES,
-        "input_shape": (3, 16, 16),
-        "options": plugin.Config(**SHORT.get(method, {})),
-        "network": NetworkConfig(cells=3, channels=4),
-        "seed": 11,
-        "budget": BudgetMeter(),
-        "checkpoint": CheckpointStore(folder / "work", "key", every_s=0.0),
-        "log": log,
-        "history_path": folder / "search.jsonl",
-    }
-    if method == "taken":
-        values["source"] = folder / "found.json"
-        write_architecture(values["source"], random_architecture("emonas", rng(1), Network(cells=3, channels=4)))
-    return SearchContext(**{**values, **changes})
 
 
 def pair(method: str, space: str | None):
@@ -98,8 +48,8 @@ def test_same_seed_same_architecture_and_it_round_trips_and_builds(method, space
     from fernas.spaces.networks import build_network
 
     plugin = pair(method, space)
-    one = plugin.run(context(method, space, tmp_path / "one"))
-    two = plugin.run(context(method, space, tmp_path / "two"))
+    one = plugin.run(search_context(method, space, tmp_path / "one"))
+    two = plugin.run(search_context(method, space, tmp_path / "two"))
     document = architecture_json(one)
     assert document == architecture_json(two)
     assert parse_architecture(json.loads(json.dumps(document))) == one
@@ -114,9 +64,9 @@ def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_pa
     if not plugin.uses_data:
         pytest.skip("nothing to interrupt: no data, no epochs")
     more = {"options": plugin.Config(**LONGER.get(method, SHORT.get(method, {})))}
-    reference = context(method, space, tmp_path / "reference", **more)
+    reference = search_context(method, space, tmp_path / "reference", **more)
     expected = plugin.run(reference)
-    killed = context(method, space, tmp_path / "again", **more)
+    killed = search_context(method, space, tmp_path / "again", **more)
     saves = 0
     save = CheckpointStore.save
 
@@ -131,7 +81,7 @@ def test_an_interrupted_search_equals_an_uninterrupted_one(method, space, tmp_pa
     with pytest.raises(Killed):
         plugin.run(killed)
     monkeypatch.undo()
-    resumed = context(method, space, tmp_path / "again", **more)
+    resumed = search_context(method, space, tmp_path / "again", **more)
     assert architecture_json(plugin.run(resumed)) == architecture_json(expected)
     assert resumed.budget.spent == reference.budget.spent > 0
 
@@ -147,7 +97,7 @@ def test_a_search_that_uses_data_refuses_an_empty_part(method, space, tmp_path):
     plugin = pair(method, space)
     full = part(6, seed=2)
     empty = replace(full, rows=full.rows[:0], labels=full.labels[:0], ids=[], subjects=[])
-    run = context(method, space, tmp_path, selection=empty)
+    run = search_context(method, space, tmp_path, selection=empty)
     if not plugin.uses_data:
         assert plugin.run(run)
         return
@@ -160,7 +110,11 @@ def test_the_budget_known_beforehand_is_what_is_spent(method, space, tmp_path):
     plugin = pair(method, space)
     if plugin.uses_data and plugin.budget is None:
         pytest.skip("its budget is not known beforehand")
-    run = context(method, space, tmp_path)
+    run = search_context(method, space, tmp_path)
     plugin.run(run)
     known = plugin.budget(run.options, run.size) if plugin.uses_data else 0.0
     assert known == pytest.approx(run.budget.spent, rel=1e-12 if plugin.budget_exact else 0.5)
+
+
+def test_toy_parts_do_not_share_noise():
+    assert not (part(6, seed=1).images == part(6, seed=2).images).all()

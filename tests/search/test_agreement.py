@@ -25,8 +25,7 @@ from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.supernet import architecture_of, make_supernet
 from fernas.spaces.supernet.plain import KINDS
-from tests.contract.test_search import Killed, context
-from tests.search.test_darts import engine
+from tests.fixtures.toy_searches import Killed, darts_engine, search_context
 from tests.toy_task import part, write_task
 
 CPU = torch.device("cpu")
@@ -36,7 +35,7 @@ AGREEMENT = {"cells": 3, "epochs": 1, "batch": 8, "batch_share": 1.0, "augment":
 
 def agreeing(folder, **options):
     options = FIRST.Config(**SHORT, agreement=AGREEMENT, **options)
-    return context(
+    return search_context(
         "darts_first", "emonas", folder, options=options, weights=part(12, seed=1), selection=part(9, seed=2)
     )
 
@@ -76,7 +75,7 @@ def moved(supernet, cell, network):
 @pytest.mark.parametrize("form", ["plain", "fast"])
 def test_inherited_scores_are_those_of_the_cells_own_network_with_the_supernets_weights(form, tmp_path):
     pools = ["max_pool_3x3", "avg_pool_3x3"]  # those of a final network stand without BatchNorm
-    e = engine(Darts, tmp_path, form=form, without=pools, agreement={"cells": 3, "epochs": 1})
+    e = darts_engine(Darts, tmp_path, form=form, without=pools, agreement={"cells": 3, "epochs": 1})
     e.epoch(0)
     run, passes = e.context, Passes(None, CPU)
     state = {name: tensor.clone() for name, tensor in e.net.state_dict().items()}
@@ -101,7 +100,7 @@ def test_inherited_scores_are_those_of_the_cells_own_network_with_the_supernets_
 
 
 def test_statistics_are_the_means_over_the_batches_of_a_pass(tmp_path):
-    run = engine(Darts, tmp_path).context
+    run = darts_engine(Darts, tmp_path).context
     net = torch.nn.Sequential(torch.nn.BatchNorm2d(3))
     renew_statistics(net, run, CPU, Passes(None, CPU))
     images = evaluation_view(run.weights.batch(np.arange(12)), run.options.augment)
@@ -131,7 +130,7 @@ def test_a_search_writes_a_row_per_cell_and_how_they_agree_and_the_budget_knows_
     assert metrics[-1]["agreement_kendall"] == last["agreement_kendall"] and "trained_uar" in metrics[-2]
 
     parts = {"weights": run.weights, "selection": run.selection}
-    without = context("darts_first", "emonas", tmp_path / "without", options=FIRST.Config(**SHORT), **parts)
+    without = search_context("darts_first", "emonas", tmp_path / "without", options=FIRST.Config(**SHORT), **parts)
     assert FIRST.run(without) == found  # asking changes nothing about what is found
     second = [SECOND.budget(SECOND.Config(**SHORT, **more), run.size) for more in ({"agreement": AGREEMENT}, {})]
     assert second[0] - second[1] == known - FIRST.budget(without.options, run.size) > 0

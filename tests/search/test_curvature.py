@@ -8,8 +8,7 @@ from fernas.core.io import read_jsonl
 from fernas.search._curvature import curvature, dominant_eigenvalue
 from fernas.search._darts import Darts
 from fernas.search.darts_first import PLUGIN
-from tests.contract.test_search import context
-from tests.search.test_darts import STILL, engine
+from tests.fixtures.toy_searches import STILL, darts_engine, search_context
 from tests.toy_task import part
 
 
@@ -32,8 +31,8 @@ def test_the_dominant_eigenvalue_of_a_quadratic_and_the_alphas_stay():
 
 @pytest.mark.parametrize("form", ["plain", "fast"])
 def test_looking_at_the_curvature_changes_nothing_but_the_budget(form, tmp_path):
-    plain = engine(Darts, tmp_path / "plain", form=form)
-    looking = engine(Darts, tmp_path / "looking", form=form, curvature_every=1, curvature_steps=2)
+    plain = darts_engine(Darts, tmp_path / "plain", form=form)
+    looking = darts_engine(Darts, tmp_path / "looking", form=form, curvature_every=1, curvature_steps=2)
     for epoch in (0, 1):
         plain.epoch(epoch)
         looking.epoch(epoch)
@@ -48,7 +47,7 @@ def test_a_search_writes_it_and_the_budget_knows_it_beforehand(tmp_path):
     options = PLUGIN.Config(
         epochs=3, batch=6, batch_share=1.0, augment=STILL, form="plain", curvature_every=2, curvature_steps=2
     )
-    run = context(
+    run = search_context(
         "darts_first", "emonas", tmp_path, options=options, weights=part(12, seed=1), selection=part(9, seed=2)
     )
     PLUGIN.run(run)

@@ -12,7 +12,7 @@ from fernas.search.context import PartSizes, SearchSize
 from fernas.search.sgas import PLUGIN, SgasConfig, budget
 from fernas.spaces.cell_space import edge_list, space_of
 from fernas.spaces.complexity import supernet_edge_macs, supernet_macs
-from tests.contract.test_search import context
+from tests.fixtures.toy_searches import search_context
 from tests.toy_task import part
 
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ SMALL = {
 
 
 def small(tmp_path, space, **options):
-    return context("sgas", space, tmp_path, options=PLUGIN.Config(**{**SHORT, **options}), **SMALL)
+    return search_context("sgas", space, tmp_path, options=PLUGIN.Config(**{**SHORT, **options}), **SMALL)
 
 
 def engine(tmp_path, space="autofernet", **options):

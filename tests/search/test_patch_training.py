@@ -1,0 +1,32 @@
+"""Cutting patches from bytes, the fast way, against the network's own."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from fernas.learn.arrays import ArrayPart
+from fernas.learn.augment import evaluation_view
+from fernas.learn.config import AugmentConfig
+from fernas.search._patch_training import images_of, mean_nose
+from fernas.spaces.patch_networks import cut
+
+
+def test_cutting_bytes_is_cutting_mirrored_and_scaled_images():
+    """The fast way (one uint8 tensor) against the network's own on the augmented floats."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 256, (5, 20, 20, 3)).astype(np.uint8)
+    noses = rng.uniform(2, 17, (5, 2)).astype(np.float32)
+    noses[4] = np.nan
+    part = replace(ArrayPart.of(images, np.zeros(5)), noses=noses)
+    mean = mean_nose(part)
+    assert np.allclose(mean, noses[:4].mean(0))
+    cuts = images_of(part, mean, "standard")
+    floats = evaluation_view(torch.from_numpy(images), AugmentConfig(scale="standard"))
+    known = torch.from_numpy(np.where(np.isfinite(noses), noses, mean))
+    flip = torch.tensor([False, True, True, False, True])
+    mirrored = torch.where(flip[:, None, None, None], floats.flip(3), floats)
+    moved = torch.stack([torch.where(flip, 19 - known[:, 0], known[:, 0]), known[:, 1]], 1)
+    for box in ((3, -2, 8, 4), (-9, 9, 4, 12)):
+        assert torch.allclose(cuts.cut(box, flip), cut(mirrored, moved, box), atol=1e-5)
+    assert torch.allclose(cuts.whole(flip), mirrored, atol=1e-5)

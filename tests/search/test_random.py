@@ -1,0 +1,40 @@
+"""Random search under a budget."""
+
+import pytest
+
+from fernas.core.io import read_jsonl
+from tests.fixtures.toy_searches import search_context
+
+
+def test_random_needs_an_end(tmp_path):
+    from fernas.core.errors import ConfigError
+    from fernas.search.random import PLUGIN as RANDOM
+
+    with pytest.raises(ConfigError, match="budget"):
+        RANDOM.run(search_context("random", "emonas", tmp_path, options=RANDOM.Config()))
+
+
+def test_random_spends_its_budget_and_keeps_the_best_on_selection(tmp_path):
+    from fernas.core.budget import BudgetMeter
+    from fernas.search.random import PLUGIN as RANDOM
+
+    options = RANDOM.Config(train={"epochs": 1, "batch": 8, "batch_share": 1.0})
+    limit = 5e7
+    run = search_context("random", "emonas", tmp_path, options=options, budget=BudgetMeter(limit))
+    found = RANDOM.run(run)
+    rows = read_jsonl(tmp_path / "search.jsonl")
+    assert len(rows) > 2
+    assert limit - run.budget.spent < max(row["macs"] for row in rows) * (3 * 8 + 6) * 2
+    assert run.budget.spent <= limit
+    best = max(rows, key=lambda row: (row["selection_uar"], -row["selection_loss"]))
+    assert [list(pair) for pair in found.normal] == best["normal"]
+
+
+def test_random_draws_at_least_one_candidate(tmp_path):
+    from fernas.core.budget import BudgetMeter
+    from fernas.search.random import PLUGIN as RANDOM
+
+    options = RANDOM.Config(train={"epochs": 1, "batch": 8})
+    run = search_context("random", "emonas", tmp_path, options=options, budget=BudgetMeter(1.0))
+    RANDOM.run(run)
+    assert len(read_jsonl(tmp_path / "search.jsonl")) == 1
