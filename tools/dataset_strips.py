@@ -1,6 +1,6 @@
 """A strip of frames per dataset, to look at: python tools/dataset_strips.py results/rendered OUT_FOLDER [ALL.jpg].
 
-Of stills one sample per class, of sequences and clips onset and apex side by side, as they lie in the dataset.
+A strip shows one sample per class: of stills the image, of sequences and clips onset and apex side by side.
 """
 
 import sys
@@ -22,7 +22,7 @@ def tile(image: np.ndarray) -> np.ndarray:
     return resize(image, HEIGHT, max(1, round(width * HEIGHT / height)))
 
 
-def write(image: np.ndarray, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
+def write_label(image: np.ndarray, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
     """Small letters on an image."""
     cv2.putText(image, text, (x + 2, y), cv2.FONT_HERSHEY_PLAIN, 0.8, colour, 1, cv2.LINE_AA)
 
@@ -37,17 +37,17 @@ def strip(name: str, root: Path) -> np.ndarray:
     image = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
     left = 0
     for row in rows:
-        places = [0] if row["kind"] == "still" else [int(row["onset"]), int(row["apex"])]
-        tiles = [tile(reader.read(name, row["frames"][place])) for place in places]
+        positions = [0] if row["kind"] == "still" else [int(row["onset"]), int(row["apex"])]
+        tiles = [tile(reader.read(name, row["frames"][position])) for position in positions]
         width = sum(t.shape[1] for t in tiles)
         if left + width > WIDTH:
             break
         image[:, left : left + width] = np.concatenate(tiles, axis=1)
-        write(image, str(row["label"]), left, 10, (255, 40, 40))
+        write_label(image, str(row["label"]), left, 10, (255, 40, 40))
         left += width + GAP
     head = np.full((16, WIDTH, 3), 255, np.uint8)
     text = f"{name}: {len(table)} samples, {table['subject'].nunique()} subjects (rendered)"
-    write(head, text, 0, 12, (0, 0, 0))
+    write_label(head, text, 0, 12, (0, 0, 0))
     return np.concatenate([head, image])
 
 

@@ -1,7 +1,7 @@
-"""Rendered faces: identities, expressions and clips drawn from numbers, written in the real layouts of datasets.
+"""Synthetic (rendered) faces: identities, expressions and clips, written in the real on-disk layouts of datasets.
 
-The default dataset of the project for whoever holds no licence: all is procedural, seeded and labelled as rendered.
-Only `write_dataset` and `renamed` are offered here and nothing heavy is imported before they run.
+They stand in for datasets that need a licence: procedural, seeded, and labelled as rendered everywhere.
+The package exports `write_dataset` and `renamed`; nothing heavy is imported before they run.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from typing import Any
 
 
 def write_dataset(
-    dataset: str, out_dir: Path | str, config: dict[str, Any] | None = None, progress: Callable[..., Any] | None = None
+    layout: str, out_dir: Path | str, config: dict[str, Any] | None = None, progress: Callable[..., Any] | None = None
 ) -> dict[str, Any]:
-    """Render a dataset in the layout of `dataset` into `out_dir` and return its truth.
+    """Render a dataset in a layout into `out_dir` and return its truth.
 
     Args:
-        dataset: name of a layout in `fernas/synth/layouts/`.
-        out_dir: the dataset folder; replaced when it is a rendered one, refused when it holds anything else.
+        layout: name of a file of `fernas/synth/layouts/`, such as `ckplus`.
+        out_dir: the dataset root; replaced where it is a rendered one, refused where it holds anything else.
         config: keys of the layout's Config (its `rendered:` section).
         progress: called as `progress(items, total=, desc=)`; an iterable that yields the items (None: silent).
 
@@ -29,11 +29,11 @@ def write_dataset(
     """
     from fernas.synth.dataset import render_dataset
 
-    return render_dataset(dataset, Path(out_dir), config or {}, progress)
+    return render_dataset(layout, Path(out_dir), config or {}, progress)
 
 
 def renamed(truth: dict[str, Any], dataset: str) -> dict[str, Any]:
-    """A truth whose dataset is called otherwise than its layout: the name stands first in its ids and subjects."""
+    """A truth whose dataset has another name than its layout: ids and subjects begin with that name."""
     old = truth["dataset"]
     if old == dataset:
         return truth

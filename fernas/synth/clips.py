@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fernas.core import seeds
-from fernas.synth.action_units import PROTOTYPES, Expression, sample_expression
+from fernas.synth.action_units import Expression, sample_expression
 from fernas.synth.geometry import smoothstep
 from fernas.synth.identity import Identity
 from fernas.synth.render import Camera, Pose, render_frame, sample_pose, scene_behind
@@ -121,8 +121,3 @@ def render_still(
     activation = identity.expressivity.activation(shown)
     frame, points = render_frame(identity, activation, camera, head, scene, gain, (noise, seeds.rng(seed, "grain")))
     return frame, points, shown
-
-
-def known_expressions() -> tuple[str, ...]:
-    """Names that can be rendered."""
-    return tuple(PROTOTYPES)

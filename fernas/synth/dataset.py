@@ -1,4 +1,4 @@
-"""Writing a rendered dataset: the layout, the folder in one step, and the files that layouts write."""
+"""Writing a rendered dataset: the root folder in one step, and the files that layouts write."""
 
 import io
 import re
@@ -32,19 +32,20 @@ options: {options}
 _FIXED_TIME = "2000-01-01T00:00:00Z"
 
 
-def render_dataset(dataset: str, out_dir: Path, config: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
-    """See `fernas.synth.write_dataset`."""
-    layout: Layout = plugins.load("synth/layouts", dataset)
-    options = _options(dataset, layout, config)
+def render_dataset(name: str, out_dir: Path, config: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
+    """See `fernas.synth.write_dataset`; `name` is that of the layout."""
+    layout: Layout = plugins.load("synth/layouts", name)
+    options = _options(name, layout, config)
     _refuse_foreign(out_dir)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
+    # written beside the target and renamed as a whole: a killed run leaves the old dataset or none
     work = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
     try:
         work.chmod(0o755)
         with one_thread():
             truth = layout.write(work, options, progress)
         facts = options.model_dump(mode="json")
-        text = RENDERED_TEXT.format(title=dataset, dataset=dataset, seed=options.seed, options=facts)
+        text = RENDERED_TEXT.format(title=name, dataset=name, seed=options.seed, options=facts)
         (work / RENDERED_NAME).write_text(text, encoding="utf-8", newline="\n")
         if out_dir.exists():
             shutil.rmtree(out_dir)
@@ -54,16 +55,14 @@ def render_dataset(dataset: str, out_dir: Path, config: dict[str, Any], progress
     return {**truth, "config": facts}
 
 
-def _options(dataset: str, layout: Layout, config: dict[str, Any]) -> LayoutConfig:
+def _options(name: str, layout: Layout, config: dict[str, Any]) -> LayoutConfig:
     try:
         return layout.Config(**config)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         hint = did_you_mean(key, layout.Config.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(
-            f"rendered options of {dataset}: {key}: {first['msg']}{hint}, got {first['input']!r}"
-        ) from error
+        raise ConfigError(f"rendered options of {name}: {key}: {first['msg']}{hint}, got {first['input']!r}") from error
 
 
 def _refuse_foreign(out_dir: Path) -> None:
@@ -73,9 +72,9 @@ def _refuse_foreign(out_dir: Path) -> None:
         raise DataError(f"{out_dir}: holds files that were not rendered; expected a new, empty or rendered folder")
 
 
-def person(dataset: str, config: LayoutConfig, index: int, canvas_px: int = CANVAS_PX) -> Identity:
-    """The identity of the `index`-th person of a dataset: datasets never share people unless they share the name."""
-    return cached_identity(seeds.derive_seed(config.seed, dataset, "subject", index), canvas_px, config.variety)
+def person(layout: str, config: LayoutConfig, index: int, canvas_px: int = CANVAS_PX) -> Identity:
+    """The identity of the `index`-th subject: rendered datasets share subjects only where they share the layout."""
+    return cached_identity(seeds.derive_seed(config.seed, layout, "subject", index), canvas_px, config.variety)
 
 
 def write_image(path: Path, image: np.ndarray, quality: int = 95) -> None:
@@ -96,7 +95,7 @@ def sci(value: float) -> str:
 
 
 def write_xlsx(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> None:
-    """Write sheets of rows (None = empty cell) with the same bytes each time: the dates inside are fixed."""
+    """Write sheets of rows (None = empty cell) with the same bytes each time: the dates inside the file are fixed."""
     import openpyxl
 
     book = openpyxl.Workbook()

@@ -1,4 +1,4 @@
-"""An identity: everything about one rendered person that stays the same over frames, computed once."""
+"""An identity: everything about one synthetic subject that stays the same over frames, computed once."""
 
 import functools
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from fernas.synth.texture import paint_identity
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """One person.
+    """One synthetic subject.
 
     Attributes:
         seed: the seed it grows from.
@@ -42,7 +42,7 @@ class Identity:
 
 
 def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, **changes: Any) -> Identity:
-    """Draw the person of a seed; variety as in `sample_geometry`, `changes` replace numbers of its geometry."""
+    """Make the subject of a seed; variety as in `sample_geometry`, `changes` replace numbers of its geometry."""
     canvas = Canvas(canvas_px)
     face = sample_geometry(seed, variety)._replace(**changes)
     height = height_field(face, canvas)

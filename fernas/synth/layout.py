@@ -1,4 +1,4 @@
-"""What every layout writer shares and the config reader needs: options and the plug-in's form; nothing heavy."""
+"""What layout writers share and the config reader needs: options and the plug-in's interface; nothing heavy."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -20,16 +20,16 @@ class LayoutConfig(BaseModel):
         0, ge=0, description="identities, expressions and noise grow from this, the dataset's name and their index"
     )
     noise: float = Field(2.5, ge=0, le=60, description="standard deviation of the sensor's noise, grey levels")
-    variety: float = Field(1.0, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
+    variety: float = Field(1.0, ge=0, le=1, description="how much subjects differ in shape, skin and light, 1 = fully")
     idle: float = Field(
         0.05, ge=0, le=0.5, description="spread of action units that have nothing to do with the expression"
     )
 
 
 class SubjectsConfig(LayoutConfig):
-    """Options of datasets that know who is who."""
+    """Options of datasets with named subjects."""
 
-    subjects: int = Field(4, ge=1, description="number of people")
+    subjects: int = Field(4, ge=1, description="number of subjects")
     size_px: int = Field(192, ge=96, le=1024, description="height of the images; dlib wants faces of 80 px and more")
     intensity: float = Field(0.9, gt=0, le=1, description="strength of the expressions at their peak, 1 = full")
     head_motion: float = Field(1.0, ge=0, le=20, description="factor on the drift of the head within a clip")
@@ -41,7 +41,7 @@ class MacroConfig(SubjectsConfig):
     intensity: float = Field(
         1.0, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth"
     )
-    variety: float = Field(0.5, ge=0, le=1, description="how much people differ in shape, skin and light, 1 = fully")
+    variety: float = Field(0.5, ge=0, le=1, description="how much subjects differ in shape, skin and light, 1 = fully")
 
 
 class MicroConfig(SubjectsConfig):
@@ -58,7 +58,7 @@ class MicroConfig(SubjectsConfig):
 
 
 class Layout(ABC):
-    """A writer of one dataset's layout: the plug-in of `fernas/synth/layouts/<name>.py`."""
+    """A writer of one dataset's layout: the plug-in in `fernas/synth/layouts/<name>.py`."""
 
     name: ClassVar[str]
     Config: ClassVar[type[LayoutConfig]]

@@ -1,5 +1,7 @@
 """Clips of full expressions that the macro datasets share."""
 
+from dataclasses import dataclass
+
 from fernas.core import seeds
 from fernas.synth.clips import Clip, ClipPlan, render_clip
 from fernas.synth.dataset import person
@@ -13,44 +15,51 @@ def portrait_camera(size_px: int, aspect: float) -> Camera:
     return Camera(size_px, round(size_px * aspect), size_px * IPD_SHARE)
 
 
-def render_macro(
-    dataset: str,
-    config: MacroConfig,
-    index: int,
-    names: tuple[str, ...],
-    expression: str,
-    frames: int,
-    aspect: float,
-    fps: float,
-    returns: bool,
-) -> Clip:
-    """Render one expression of the `index`-th person.
+@dataclass(frozen=True)
+class Recording:
+    """How a dataset films its expressions.
 
-    Args:
-        dataset: the dataset, for seeds.
-        config: its options.
-        index: which person.
-        names: what tells this clip from all others of the dataset.
-        expression: key of PROTOTYPES.
+    Attributes:
         frames: mean number of frames; each clip has up to two more or fewer, at least four.
         aspect: width over height of the images.
         fps: frames per second, for the head's drift.
         returns: whether the face relaxes again; otherwise the clip ends at the apex.
     """
-    seed = seeds.derive_seed(config.seed, dataset, *names)
+
+    frames: int
+    aspect: float
+    fps: float
+    returns: bool = False
+
+
+def render_macro(
+    layout: str, config: MacroConfig, index: int, names: tuple[str, ...], expression: str, recording: Recording
+) -> Clip:
+    """Render one expression of the `index`-th subject.
+
+    Args:
+        layout: the layout, for seeds.
+        config: its options.
+        index: which subject.
+        names: what distinguishes this clip from all others of the dataset, for seeds.
+        expression: key of PROTOTYPES.
+        recording: length and form of the clip.
+    """
+    seed = seeds.derive_seed(config.seed, layout, *names)
     rng = seeds.rng(seed, "plan")
-    length = max(4, frames + int(rng.integers(-2, 3)))
+    length = max(4, recording.frames + int(rng.integers(-2, 3)))
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
     plan = ClipPlan(
         expression=expression,
         frames=length,
         onset=0,
-        apex=max(1, round(0.45 * (length - 1)) if returns else length - 2),
-        offset=length - 1 if returns else None,
+        apex=max(1, round(0.45 * (length - 1)) if recording.returns else length - 2),
+        offset=length - 1 if recording.returns else None,
         strength=strength,
-        seconds=length / fps,
+        seconds=length / recording.fps,
         idle=config.idle,
         noise=config.noise,
         head_motion=config.head_motion,
     )
-    return render_clip(person(dataset, config, index), plan, portrait_camera(config.size_px, aspect), seed)
+    camera = portrait_camera(config.size_px, recording.aspect)
+    return render_clip(person(layout, config, index), plan, camera, seed)

@@ -1,4 +1,4 @@
-"""Clips of micro-expressions that the micro datasets share: who shows what, in which order, for how long."""
+"""Clips of micro-expressions, shared by the layouts of micro datasets: their order, length and expressions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,29 +28,29 @@ class Take:
 
 
 def takes(
-    dataset: str, config: MicroConfig, subject: int, clips: Mapping[Any, int], shown: Mapping[str, Sequence[str]]
+    layout: str, config: MicroConfig, subject: int, clips: Mapping[Any, int], shown: Mapping[str, Sequence[str]]
 ) -> Iterator[Take]:
-    """The clips of one subject in an order that does not give the labels away.
+    """The clips of one subject in an order that does not depend on the labels.
 
     Args:
-        dataset: the dataset's name, for seeds.
+        layout: the layout's name, for seeds.
         config: its options.
         subject: index of the subject.
         clips: label -> number of clips per subject.
         shown: label -> expressions that carry it (default: the lower-cased label).
     """
     labels = [(label, k) for label, count in clips.items() for k in range(1, count + 1)]
-    order = seeds.rng(config.seed, dataset, subject, "order").permutation(len(labels))
+    order = seeds.rng(config.seed, layout, subject, "order").permutation(len(labels))
     for position, at in enumerate(order.tolist()):
         label, k = labels[at]
-        seed = seeds.derive_seed(config.seed, dataset, subject, "clip", label, k)
+        seed = seeds.derive_seed(config.seed, layout, subject, "clip", label, k)
         choices = shown.get(label, (label.lower(),))
         expression = choices[int(seeds.rng(seed, "choice").integers(len(choices)))]
         yield Take(subject, position, label, k, expression, seed)
 
 
-def render_take(dataset: str, config: MicroConfig, take: Take, camera: Camera, margin: int = 0) -> Clip:
-    """Render a take; `margin` quiet frames stand before the onset and after the offset."""
+def render_take(layout: str, config: MicroConfig, take: Take, camera: Camera, margin: int = 0) -> Clip:
+    """Render a take with `margin` neutral frames before the onset and after the offset."""
     rng = seeds.rng(take.seed, "plan")
     length = max(6, config.frames + int(rng.integers(-2, 3)))
     apex = round((length - 1) * rng.uniform(0.38, 0.6))
@@ -66,7 +66,7 @@ def render_take(dataset: str, config: MicroConfig, take: Take, camera: Camera, m
         noise=config.noise,
         head_motion=config.head_motion,
     )
-    return render_clip(person(dataset, config, take.subject), plan, camera, take.seed)
+    return render_clip(person(layout, config, take.subject), plan, camera, take.seed)
 
 
 def first_number(take: Take, low: int, high: int) -> int:
@@ -94,7 +94,7 @@ def crop_box(landmarks: np.ndarray, height: int, width: int) -> tuple[int, int, 
 
 
 def facts_of(clip: Clip, take: Take, first: int) -> dict[str, Any]:
-    """What the truth says about a clip: positions, original numbers, units, strength, landmarks at onset and apex."""
+    """The facts of a clip for the truth: positions, original numbers, units, strength, landmarks at onset and apex."""
     plan = clip.plan
     reference = (plan.onset, plan.apex)
     return {

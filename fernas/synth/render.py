@@ -86,7 +86,7 @@ def draw_face(identity: Identity, activation: np.ndarray, pose: Pose) -> tuple[n
     """The face on its canvas.
 
     Args:
-        identity: the person.
+        identity: the subject.
         activation: float32 (N_CHANNELS,), see `Expressivity.activation`.
         pose: yaw, pitch and gaze are used here, the rest by the camera.
 
@@ -144,7 +144,7 @@ def render_frame(
     """One image of an identity.
 
     Args:
-        identity: the person.
+        identity: the subject.
         activation: float32 (N_CHANNELS,), see `Expressivity.activation`.
         camera: size of the image and of the face in it.
         pose: head pose (default: frontal).

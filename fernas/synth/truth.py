@@ -10,7 +10,7 @@ from fernas.synth.landmarks import five_points
 
 
 class Truth:
-    """Collects what a layout writer drew.
+    """Collects what a layout writer rendered.
 
     Sample ids follow the adapters' rule `<dataset>/<subject folder>/<clip>`; positions count the written frames from 0.
     """
@@ -34,7 +34,7 @@ class Truth:
         return row
 
     def note(self, text: str) -> None:
-        """Say in words what was planted: something an adapter must ignore or report."""
+        """Note in words a planted irregularity, which an adapter must ignore or report."""
         self.notes.append(text)
 
     def document(self, **more: Any) -> dict[str, Any]:

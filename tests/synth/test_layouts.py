@@ -361,12 +361,3 @@ def test_xlsx_bytes_do_not_tell_the_time(tmp_path):
         write_xlsx(tmp_path / name, {"one": [("x", None, 3)]})
     assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
     assert b"2000-01-01" in __import__("zipfile").ZipFile(tmp_path / "a.xlsx").read("docProps/core.xml")
-
-
-def test_sheets_for_documents():
-    from fernas.synth.layout import LayoutConfig
-    from fernas.synth.sheet import sheet, strip
-
-    image = sheet("ckplus", LayoutConfig(), people=2, expressions=("neutral", "anger", "surprise"), size_px=64)
-    assert image.shape == (128, 192, 3) and image.dtype == np.uint8
-    assert strip("ckplus", LayoutConfig(), "happiness", frames=4, size_px=64).shape == (64, 256, 3)

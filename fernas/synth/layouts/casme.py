@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CASME: frames named after their clip, a coding sheet with two apex columns."""
+"""Synthetic faces in the layout of CASME: frames named after their clip, a coding sheet with two apex columns."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +16,10 @@ ASPECT = 640 / 480
 class CasmeConfig(MicroConfig):
     """Options of the rendered CASME."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of subjects")
     size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the raw frames")
     clips: dict[Label, int] = pydantic.Field(
-        {"tense": 3, "disgust": 3, "repression": 3, "surprise": 3}, description="clips per person and label"
+        {"tense": 3, "disgust": 3, "repression": 3, "surprise": 3}, description="clips per subject and label"
     )
     trees: list[Literal["raw_selected", "cropped"]] = pydantic.Field(
         ["raw_selected", "cropped"], min_length=1, description="which of the shipped trees to write"

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CASME II: raw frames, face crops and the coding sheet with two blank headers."""
+"""Synthetic faces in the layout of CASME II: raw frames, face crops and the coding sheet with two blank headers."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +27,11 @@ ASPECT = 640 / 480
 class Casme2Config(MicroConfig):
     """Options of the rendered CASME II."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of subjects")
     size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the raw frames")
     clips: dict[Label, int] = pydantic.Field(
         {"happiness": 4, "surprise": 4, "disgust": 2, "repression": 2, "others": 1},
-        description="clips per person and label",
+        description="clips per subject and label",
     )
     trees: list[Literal["raw_selected", "cropped"]] = pydantic.Field(
         ["raw_selected", "cropped"], min_length=1, description="which of the shipped trees to write"
@@ -93,7 +93,7 @@ TREES = {"raw_selected": ("CASME2_RAW_selected", "img"), "cropped": ("Cropped", 
 
 
 def _unknown_apex(plan: list[Any], config: Casme2Config) -> Any:
-    """The clip whose apex the coders left as `/`: a disgust clip of the last person, if there is one."""
+    """The clip whose apex the coders left as `/`: a disgust clip of the last subject, if there is one."""
     if not config.quirks:
         return None
     return next((t for t in plan if t.subject == config.subjects - 1 and t.label == "disgust"), None)

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CAS(ME)^2: macro and micro expressions, a coding file of three bare sheets."""
+"""Synthetic faces in the layout of CAS(ME)^2: macro and micro expressions, a coding file of three bare sheets."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,16 +22,17 @@ ASPECT = 640 / 480
 class CasmeSquareConfig(MicroConfig):
     """Options of the rendered CAS(ME)^2."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of subjects")
     size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the frames of selectedpic")
     macro: dict[Label, int] = pydantic.Field(
-        {"negative": 3, "positive": 3, "surprise": 1, "others": 1}, description="macro-expressions per person and label"
+        {"negative": 3, "positive": 3, "surprise": 1, "others": 1},
+        description="macro-expressions per subject and label",
     )
     micro: dict[Label, int] = pydantic.Field(
-        {"negative": 1, "positive": 1, "surprise": 1}, description="micro-expressions per person and label"
+        {"negative": 1, "positive": 1, "surprise": 1}, description="micro-expressions per subject and label"
     )
     macro_intensity: float = pydantic.Field(0.8, gt=0, le=1, description="mean strength of the macro-expressions")
-    crops: bool = pydantic.Field(True, description="also write cropped/, whose person folders lack the s")
+    crops: bool = pydantic.Field(True, description="also write cropped/, whose subject folders lack the s")
     quirks: bool = pydantic.Field(True, description="an offset of 0, doubled extensions, stimulus codes as numbers")
 
 
@@ -52,13 +53,13 @@ class CasmeSquare(Layout):
         plan = [item for s in range(config.subjects) for item in self._plan(config, s)]
         for at, (take, kind) in enumerate(follow(progress, plan, len(plan), "rendering casme_sq")):
             rows.append(self._write_clip(out, config, camera, take, kind, config.quirks and at == 0, truth))
-        people = [(SUBJECTS[i], f"s{SUBJECTS[i]}", i + 1) for i in range(config.subjects)]
+        subjects = [(SUBJECTS[i], f"s{SUBJECTS[i]}", i + 1) for i in range(config.subjects)]
         codes = [(code if config.quirks else f"{int(code):04d}", name) for name, code in STIMULI.items()]
-        write_xlsx(out / SHEET_NAME, {"CASFEcode_final": rows, "naming rule1": people, "naming rule2": codes})
+        write_xlsx(out / SHEET_NAME, {"CASFEcode_final": rows, "naming rule1": subjects, "naming rule2": codes})
         return truth.document()
 
     def _plan(self, config: CasmeSquareConfig, subject: int) -> list[tuple[Any, str]]:
-        """The takes of one person with their kind, macro first; orders count through both."""
+        """The takes of one subject with their kind, macro first; orders count through both."""
         from fernas.synth.micro import takes
 
         macro = list(takes(f"{self.name}/macro", config, subject, config.macro, SHOWN))
@@ -74,8 +75,8 @@ class CasmeSquare(Layout):
         from fernas.synth.micro import crop_box, facts_of, first_number, render_take
 
         strength = config.macro_intensity if kind == "macro" else config.intensity
-        own = config.model_copy(update={"intensity": strength})
-        clip = render_take(self.name, own, take, camera)
+        scaled = config.model_copy(update={"intensity": strength})
+        clip = render_take(self.name, scaled, take, camera)
         first = first_number(take, 30, 1900)
         number, names = SUBJECTS[take.subject], tuple(STIMULI)
         name = f"{names[take.order % len(names)]}_{1 + take.order // len(names)}"

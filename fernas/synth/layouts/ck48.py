@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CK48: the last frames of the rendered CK+ as 48 x 48 grey faces by class."""
+"""Synthetic faces in the layout of CK48: the last frames of the rendered CK+ as 48 x 48 grey faces by class."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

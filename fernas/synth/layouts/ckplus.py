@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of CK+: sequences from neutral to apex, labels, FACS codes, landmarks."""
+"""Synthetic faces in the layout of CK+: sequences from neutral to apex, labels, FACS codes, landmarks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,17 +20,17 @@ FIRST_SUBJECTS = (5, 10, 11, 14, 22, 26, 28, 29, 32, 34, 35, 37, 42, 44, 45, 46)
 MAX_SUBJECTS = 118
 ASPECT = 640 / 490
 COLOUR_EVERY = 8
-"""Every eighth person is filmed in colour, the others in grey, as CK+ mixes both."""
+"""Every eighth subject is filmed in colour, the others in grey, as CK+ mixes both."""
 
 
 class CkPlusConfig(MacroConfig):
     """Options of the rendered CK+."""
 
-    subjects: int = pydantic.Field(16, ge=1, le=MAX_SUBJECTS, description="number of people")
+    subjects: int = pydantic.Field(16, ge=1, le=MAX_SUBJECTS, description="number of subjects")
     emotions: list[Emotion] = pydantic.Field(
-        list(EMOTIONS), min_length=1, description="one labelled sequence of each per person"
+        list(EMOTIONS), min_length=1, description="one labelled sequence of each per subject"
     )
-    sequences: int = pydantic.Field(1, ge=1, le=9, description="sequences per person and emotion")
+    sequences: int = pydantic.Field(1, ge=1, le=9, description="sequences per subject and emotion")
     frames: int = pydantic.Field(8, ge=4, le=60, description="mean number of frames of a sequence")
     tracker_noise: float = pydantic.Field(
         0.012, ge=0, le=0.2, description="error of the shipped landmarks, in eye distances"
@@ -48,7 +48,7 @@ def subject_name(index: int) -> str:
 
 
 def sequences_of(config: CkPlusConfig, index: int) -> list[tuple[str, Emotion | None]]:
-    """(number, emotion) of a person's sequences, in an order that gives nothing away; None is unlabelled."""
+    """(number, emotion) of a subject's sequences, in an order that does not depend on the label; None is unlabelled."""
     from fernas.core import seeds
 
     rng = seeds.rng(config.seed, "ckplus", subject_name(index), "order")
@@ -108,17 +108,15 @@ class CkPlus(Layout):
 
 
 def render_sequence(config: CkPlusConfig, index: int, sequence: str, emotion: str | None) -> "Clip":
-    """One sequence from neutral to apex; None draws an expression that nobody labelled."""
-    from fernas.synth.macro import render_macro
+    """One sequence from neutral to apex; None draws an unlabelled expression."""
+    from fernas.synth.macro import Recording, render_macro
 
     names = (subject_name(index), sequence)
-    return render_macro(
-        "ckplus", config, index, names, emotion or "others", config.frames, ASPECT, fps=30, returns=False
-    )
+    return render_macro("ckplus", config, index, names, emotion or "others", Recording(config.frames, ASPECT, fps=30))
 
 
 def frame_image(index: int, frame: "np.ndarray") -> "np.ndarray":
-    """The frame as the camera of this person's session records it: RGB (H, W, 3) or grey (H, W)."""
+    """The frame as the camera of this subject's session records it: RGB (H, W, 3) or grey (H, W)."""
     from fernas.core.images import to_grey
 
     return frame if index % COLOUR_EVERY == COLOUR_EVERY - 1 else to_grey(frame)

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of DISFA: one long video per person, units coded frame by frame, no labels.
+"""Synthetic faces in the layout of DISFA: one long video per subject, units coded frame by frame, no labels.
 
 The coded units of a planted expression rise and fall together, so that the usual rules over them (EMFACS-like, see the
 adapter) find exactly that expression; the truth lists what the adapter's default rule must find.
@@ -35,12 +35,12 @@ FPS = 20.0
 class DisfaConfig(MacroConfig):
     """Options of the rendered DISFA."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of subjects")
     intensity: float = pydantic.Field(
         0.8, ge=0.5, le=1, description="strength of the expressions at their apex, 1 = full"
     )
-    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per person")
-    repeats: int = pydantic.Field(1, ge=1, le=10, description="times each person shows each expression")
+    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per subject")
+    repeats: int = pydantic.Field(1, ge=1, le=10, description="times each subject shows each expression")
     frames: int = pydantic.Field(16, ge=8, le=200, description="frames of an expression from onset to offset")
     rest: int = pydantic.Field(7, ge=3, le=200, description="neutral frames between two expressions")
     right_camera: bool = pydantic.Field(False, description="also write the right camera's videos (the same images)")

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of FER2013: one csv of 48 x 48 grey images as text, and the FER+ votes beside it."""
+"""Synthetic faces in the layout of FER2013: one csv of 48 x 48 grey images as text, and the FER+ votes beside it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ class Fer2013Config(LayoutConfig):
     training: int = pydantic.Field(280, ge=1, description="rows of the Training split")
     public: int = pydantic.Field(70, ge=1, description="rows of PublicTest")
     private: int = pydantic.Field(70, ge=1, description="rows of PrivateTest")
-    people: int = pydantic.Field(60, ge=3, description="number of people, each in one split only")
+    people: int = pydantic.Field(60, ge=3, description="number of subjects, each in one split only")
     pose: float = pydantic.Field(1.3, ge=0, le=4, description="factor on the deviation from a frontal head")
     duplicates: int = pydantic.Field(
         0, ge=0, description="rows of PrivateTest that repeat a Training row, pixel for pixel"
@@ -110,7 +110,7 @@ def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.nd
     seed = seeds.derive_seed(config.seed, "fer2013", "row", number)
     rng = seeds.rng(seed, "plan")
     code = int(rng.integers(len(LABELS)))
-    # people are dealt to splits by index modulo 6: four sixths Training, one sixth each of the others
+    # subjects are assigned to splits by index modulo 6: four sixths Training, one sixth each of the others
     sixth = {"Training": (0, 1, 2, 3), "PublicTest": (4,), "PrivateTest": (5,)}[usage]
     group = [i for i in range(config.people) if i % 6 in sixth] or [config.people + sixth[0]]
     identity = person("fer2013", config, group[int(rng.integers(len(group)))], CANVAS_PX)

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of ISED: short videos from neutral to apex, peak images, a table of 16 columns."""
+"""Synthetic faces in the layout of ISED: short videos from neutral to apex, peak images, a table of 16 columns."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -18,12 +18,12 @@ MAT_HEADER = b"MATLAB 5.0 MAT-file, RENDERED by fernas"
 class IsedConfig(MacroConfig):
     """Options of the rendered ISED."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=50, description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=50, description="number of subjects")
     intensity: float = pydantic.Field(
         0.8, gt=0, le=1, description="mean strength at the apex, 1 = full; each one varies by a fifth"
     )
     clips: dict[Emotion, int] = pydantic.Field(
-        {"happiness": 3, "surprise": 2, "sadness": 1, "disgust": 2}, description="clips per person and label"
+        {"happiness": 3, "surprise": 2, "sadness": 1, "disgust": 2}, description="clips per subject and label"
     )
     frames: int = pydantic.Field(12, ge=6, le=200, description="mean number of frames of a clip")
     table: Literal["mat", "csv"] = pydantic.Field(
@@ -63,13 +63,12 @@ class Ised(Layout):
         """Write video and peak image; returns the row of the table."""
         from fernas.synth.dataset import write_image, write_video
         from fernas.synth.landmarks import face_box
-        from fernas.synth.macro import render_macro
+        from fernas.synth.macro import Recording, render_macro
         from fernas.synth.truth import points_of, units_of
 
         participant = index + 1
-        clip = render_macro(
-            self.name, config, index, (str(index), str(video)), emotion, config.frames, ASPECT, FPS, returns=False
-        )
+        recording = Recording(config.frames, ASPECT, FPS)
+        clip = render_macro(self.name, config, index, (str(index), str(video)), emotion, recording)
         last = len(clip.frames) - 1
         peak = max(1, last - 1)
         write_video(out / "videos" / f"PS {participant}" / f"{video}.avi", clip.frames, FPS)

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of JAFFE: grey stills whose names say who, what and which."""
+"""Synthetic faces in the layout of JAFFE: grey stills whose names say who, what and which."""
 
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ CODES = {
 class JaffeConfig(MacroConfig):
     """Options of the rendered JAFFE."""
 
-    subjects: int = pydantic.Field(10, ge=1, le=len(SUBJECTS), description="number of people")
+    subjects: int = pydantic.Field(10, ge=1, le=len(SUBJECTS), description="number of subjects")
     size_px: int = pydantic.Field(256, ge=96, le=1024, description="side of the images")
-    stills: int = pydantic.Field(3, ge=1, le=9, description="images per person and expression")
+    stills: int = pydantic.Field(3, ge=1, le=9, description="images per subject and expression")
     quirks: bool = pydantic.Field(True, description="gaps in the takes and serial numbers, a README beside the images")
 
 

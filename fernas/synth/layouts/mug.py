@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of MUG: takes from neutral over an apex back to neutral, folders of mixed depth."""
+"""Synthetic faces in the layout of MUG: takes from neutral over an apex back to neutral, folders of mixed depth."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -15,9 +15,9 @@ MAX_SUBJECTS = 86
 class MugConfig(MacroConfig):
     """Options of the rendered MUG."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of people")
-    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per person")
-    takes: int = pydantic.Field(1, ge=1, le=20, description="takes per person and expression")
+    subjects: int = pydantic.Field(4, ge=1, le=MAX_SUBJECTS, description="number of subjects")
+    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per subject")
+    takes: int = pydantic.Field(1, ge=1, le=20, description="takes per subject and expression")
     frames: int = pydantic.Field(16, ge=8, le=200, description="mean number of frames of a take")
     quirks: bool = pydantic.Field(
         True, description="folders of other depths, gaps in take numbers, an unknown expression"
@@ -53,12 +53,11 @@ class Mug(Layout):
 
     def _write_take(self, folder: Path, config: MugConfig, index: int, emotion: str, take: str) -> Any:
         from fernas.synth.dataset import write_image
-        from fernas.synth.macro import render_macro
+        from fernas.synth.macro import Recording, render_macro
 
         shown = "others" if emotion == "mixed" else emotion
-        clip = render_macro(
-            self.name, config, index, (str(index), emotion, take), shown, config.frames, 1.0, 19, returns=True
-        )
+        recording = Recording(config.frames, aspect=1.0, fps=19, returns=True)
+        clip = render_macro(self.name, config, index, (str(index), emotion, take), shown, recording)
         for i, frame in enumerate(clip.frames):
             write_image(folder / emotion / take / f"img_{i:04d}.jpg", frame)
         return clip

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of Oulu-CASIA: sequences to the apex by camera, lighting, person, expression."""
+"""Synthetic faces in the layout of Oulu-CASIA: sequences to the apex by camera, lighting, subject, expression."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,8 +19,8 @@ GAINS = {"Strong": 1.0, "Weak": 0.6, "Dark": 0.3}
 class OuluConfig(MacroConfig):
     """Options of the rendered Oulu-CASIA."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=80, description="number of people")
-    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per person")
+    subjects: int = pydantic.Field(4, ge=1, le=80, description="number of subjects")
+    emotions: list[Emotion] = pydantic.Field(list(EMOTIONS), min_length=1, description="expressions per subject")
     frames: int = pydantic.Field(10, ge=6, le=72, description="mean number of frames of a sequence")
     cameras: list[Literal["VL", "NI"]] = pydantic.Field(
         ["VL"], min_length=1, description="visible light, near infra-red"
@@ -39,16 +39,15 @@ class Oulu(Layout):
 
     def write(self, out: Path, config: OuluConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`. The truth lists the sequences of VL and Strong."""
-        from fernas.synth.macro import render_macro
+        from fernas.synth.macro import Recording, render_macro
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
         plan = [(i, emotion) for i in range(config.subjects) for emotion in config.emotions]
         for index, emotion in follow(progress, plan, len(plan), "rendering oulu"):
             subject, names = f"P{index + 1:03d}", (str(index), emotion)
-            clip = render_macro(
-                self.name, config, index, names, emotion.lower(), config.frames, ASPECT, 25, returns=False
-            )
+            recording = Recording(config.frames, ASPECT, fps=25)
+            clip = render_macro(self.name, config, index, names, emotion.lower(), recording)
             for camera in config.cameras:
                 for lighting in config.lightings:
                     self._write_frames(out, camera, lighting, Path(subject) / emotion, clip, config.crops)
@@ -63,7 +62,7 @@ class Oulu(Layout):
         height, width = clip.frames[0].shape[:2]
         x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width)
         for i, frame in enumerate(clip.frames):
-            image = _seen_by(camera, frame, GAINS[lighting])
+            image = _recorded_by(camera, frame, GAINS[lighting])
             write_image(out / "OriginalImg" / camera / lighting / folder / f"{i:03d}.jpeg", image)
             if crops:
                 target = out / "PreProcess_Img" / f"{camera}_Acropped" / lighting / folder / f"{i:03d}.jpeg"
@@ -87,8 +86,8 @@ class Oulu(Layout):
         )
 
 
-def _seen_by(camera: str, frame: "np.ndarray", gain: float) -> "np.ndarray":
-    """The frame under a weaker light; near infra-red is grey and does not care about the lamp."""
+def _recorded_by(camera: str, frame: "np.ndarray", gain: float) -> "np.ndarray":
+    """The frame under a weaker light; near infra-red is grey and independent of the lamp."""
     import numpy as np
 
     from fernas.core.images import to_grey

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of RAF-DB (basic): stills, aligned crops, one list of labels, attribute files."""
+"""Synthetic faces in the layout of RAF-DB (basic): stills, aligned crops, one list of labels, attribute files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ class RafDbConfig(LayoutConfig):
     intensity: float = pydantic.Field(0.9, gt=0, le=1, description="mean strength of the expressions, 1 = full")
     train: int = pydantic.Field(210, ge=1, le=99999, description="images of the train split")
     test: int = pydantic.Field(70, ge=1, le=9999, description="images of the test split")
-    people: int = pydantic.Field(50, ge=2, description="number of people, each in one split only")
+    people: int = pydantic.Field(50, ge=2, description="number of subjects, each in one split only")
     size_px: int = pydantic.Field(192, ge=120, le=1024, description="height of the original images; their widths vary")
     pose: float = pydantic.Field(1.5, ge=0, le=4, description="factor on the deviation from a frontal head")
     originals: bool = pydantic.Field(True, description="also write Image/original and Annotation/manual")
@@ -75,7 +75,7 @@ def _render(config: RafDbConfig, split: str, seed: int, label: str, rng: Any) ->
     from fernas.synth.dataset import person
     from fernas.synth.render import Camera
 
-    # every fourth person belongs to the test side
+    # every fourth subject belongs to the test split
     group = [i for i in range(config.people) if (i % 4 == 3) == (split == "test")] or [config.people]
     identity = person("rafdb", config, group[int(rng.integers(len(group)))])
     width, ipd = round(config.size_px * rng.uniform(0.8, 1.5)), config.size_px * rng.uniform(0.2, 0.27)
@@ -103,7 +103,7 @@ def _align(image: "np.ndarray", points: "np.ndarray") -> "np.ndarray":
 
 
 def _write_attributes(path: Path, points: "np.ndarray", rng: Any) -> None:
-    """Five landmarks, then gender, race and age group, all drawn by lot: the renderer models no population."""
+    """Five landmarks, then gender, race and age group, all assigned at random: the renderer models no population."""
     from fernas.synth.dataset import write_lines
     from fernas.synth.landmarks import five_points
 

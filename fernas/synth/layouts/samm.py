@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of SAMM: grey frames, a coding sheet under 13 lines of text."""
+"""Synthetic faces in the layout of SAMM: grey frames, a coding sheet under 13 lines of text."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -9,36 +9,8 @@ from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 
 Label = Literal["Anger", "Contempt", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other"]
 SUBJECTS = (
-    6,
-    7,
-    9,
-    10,
-    11,
-    12,
-    13,
-    14,
-    15,
-    16,
-    17,
-    18,
-    19,
-    20,
-    21,
-    22,
-    23,
-    24,
-    25,
-    26,
-    28,
-    30,
-    31,
-    32,
-    33,
-    34,
-    35,
-    36,
-    37,
-)
+    6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30, 31, 32, 33, 34, 35, 36, 37,
+)  # fmt: skip
 SHOWN = {"Other": ("others",)}
 HEADER = (
     "Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration", "Micro",
@@ -57,11 +29,11 @@ ASPECT = 960 / 650
 class SammConfig(MicroConfig):
     """Options of the rendered SAMM."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of subjects")
     size_px: int = pydantic.Field(176, ge=96, le=1024, description="height of the frames")
     clips: dict[Label, int] = pydantic.Field(
         {"Anger": 2, "Contempt": 1, "Disgust": 1, "Happiness": 4, "Surprise": 4, "Other": 1},
-        description="clips per person and label",
+        description="clips per subject and label",
     )
     margin: int = pydantic.Field(
         2, ge=0, le=50, description="frames before the onset and after the offset that the folders hold"

@@ -1,4 +1,4 @@
-"""Rendered faces in the layout of SMIC: the cropped high-speed tree, labels by folder, no annotation file."""
+"""Synthetic faces in the layout of SMIC: the cropped high-speed tree, labels by folder, no annotation file."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -16,10 +16,10 @@ SHOWN = {"negative": ("disgust", "sadness", "fear", "anger"), "positive": ("happ
 class SmicConfig(MicroConfig):
     """Options of the rendered SMIC."""
 
-    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of people")
+    subjects: int = pydantic.Field(4, ge=1, le=len(SUBJECTS), description="number of subjects")
     size_px: int = pydantic.Field(160, ge=96, le=1024, description="height of the face crops")
     clips: dict[Label, int] = pydantic.Field(
-        {"negative": 4, "positive": 4, "surprise": 4}, description="clips per person and label"
+        {"negative": 4, "positive": 4, "surprise": 4}, description="clips per subject and label"
     )
     quirks: bool = pydantic.Field(True, description="a non_micro clip and a stray .DS_Store, as real copies have them")
 
