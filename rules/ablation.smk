@@ -4,6 +4,7 @@
 rule ablation:
     input:
         scores=lambda wildcards: targets.ablation_scores(study),
+        comparison=layout.tables / "comparison.parquet",
     output:
         csv=layout.tables / "ablation.csv",
         markdown=layout.tables / "ablation.md",

@@ -1,4 +1,19 @@
-# The tables, the report, and what closes the mirror.
+# The tables and the report.
+
+FRAMES = [
+    "comparison",
+    "paired",
+    "variance",
+    "optimism",
+    "search_health",
+    "scores",
+    "datasets",
+    "groups",
+    "patches",
+    "published",
+]
+# Single tasks have more tables, named after them; which of those have rows is known once they have run.
+STUDY_TABLES = ["paired", "variance", "optimism", "search_health", "published", "papers", "summary"]
 
 
 rule compare:
@@ -6,17 +21,21 @@ rule compare:
         scores=targets.score_files(study),
         records=targets.record_files(study),
     output:
-        comparison=report(
+        report(
             layout.comparison,
             category="Tables",
             labels={"table": "all methods"},
         ),
-        markdown=layout.comparison_markdown,
-        paired=report(
+        report(
             layout.tables / "paired.csv",
             category="Tables",
             labels={"table": "paired tests"},
         ),
+        layout.comparison_markdown,
+        [layout.tables / name for name in ("statistics.json", "ranks.json")],
+        [layout.tables / f"{name}.parquet" for name in FRAMES],
+        [layout.tables / f"{name}.csv" for name in STUDY_TABLES if name != "paired"],
+        [layout.tables / f"{name}.{form}" for name in STUDY_TABLES for form in ("md", "tex")],
     log:
         paths.log("compare"),
     conda:
@@ -26,7 +45,7 @@ rule compare:
         runtime=60,
     params:
         config=study.config.model_dump(mode="json"),
-        code=code("fernas.reporting.tables", *params.metric_modules()),
+        code=code("fernas.reporting.compare", *params.metric_modules()),
     message:
         "compare all methods"
     script:
@@ -35,7 +54,7 @@ rule compare:
 
 rule report:
     input:
-        comparison=layout.comparison,
+        rules.compare.output,
     output:
         report=report(
             layout.report.index,

@@ -1,4 +1,4 @@
-"""Build the comparison of all methods."""
+"""Compare all methods."""
 
 from pathlib import Path
 from typing import Any
@@ -6,23 +6,18 @@ from typing import Any
 from fernas.workflow.job import run_rule
 
 
-def main(
-    scores: list[str],
-    records: list[str],
-    comparison: str,
-    markdown: str,
-    paired: str,
-    config: dict[str, Any],
-) -> None:
-    """Write comparison.csv, comparison.md and tables/ (`paired` among them) from what is under the results folder."""
+def main(scores: list[str], records: list[str], config: dict[str, Any]) -> None:
+    """Compute every table of the study from what is under the results folder, and write them."""
     from fernas.core.config import StudyConfig
     from fernas.core.io import read_json
-    from fernas.reporting.tables import write_comparison
+    from fernas.reporting.compare import compare_study
+    from fernas.study import Study
 
     for path in (*scores, *records):  # tables pass over what is not there yet; what is declared must be whole
         if Path(path).stat().st_size:
             read_json(path)
-    write_comparison(Path(config["results"]), StudyConfig(**config), Path(comparison), Path(markdown))
+    study = Study.of(StudyConfig(**config))
+    compare_study(study.results, study)
 
 
 if "snakemake" in globals():

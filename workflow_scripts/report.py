@@ -6,12 +6,14 @@ from typing import Any
 from fernas.workflow.job import run_rule
 
 
-def main(comparison: str, report: str, config: dict[str, Any]) -> None:
-    """Write one self-contained page; `comparison` orders this job after the tables."""
+def main(report: str, config: dict[str, Any]) -> None:
+    """Write one self-contained page from the tables that `compare` wrote."""
     from fernas.core.config import StudyConfig
     from fernas.reporting.report import build_report
+    from fernas.study import Study
 
-    build_report(Path(config["results"]), StudyConfig(**config), Path(report).parent)
+    study = Study.of(StudyConfig(**config))
+    build_report(study.results, study, Path(report).parent)
 
 
 if "snakemake" in globals():

@@ -329,15 +329,15 @@ def predict(
 def report(
     config: ConfigFile = Path("config.yaml"),
 ) -> None:
-    """Write the HTML report from what is under the results folder."""
+    """Write the HTML report; the tables are computed first where results are newer than they are."""
+    from fernas.reporting.compare import compare_study, is_current
     from fernas.reporting.report import build_report
-    from fernas.reporting.tables import write_comparison
     from fernas.study import Study
 
-    study = Study.load(config).config
-    results = Path(study.results)
-    write_comparison(results, study, results / "comparison.csv", results / "comparison.md")
-    typer.echo(str(build_report(results, study, results / "report")))
+    study = Study.load(config)
+    if not is_current(study.results):
+        compare_study(study.results, study)
+    typer.echo(str(build_report(study.results, study, study.layout.report.path)))
 
 
 @app.command("retry-failed")

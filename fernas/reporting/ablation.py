@@ -5,68 +5,72 @@ from typing import Any
 
 import pandas as pd
 
-from fernas.core import grid
-from fernas.core.config import MethodConfig, StudyConfig
+from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError, FernasError
 from fernas.core.io import read_parquet
-from fernas.reporting.formats import missing, percent, records_of, rendered_folder, score_text, short_count, write_forms
-from fernas.reporting.tables import comparison
+from fernas.reporting.formats import digits, fixed, missing, records_of, score, short_count
+from fernas.reporting.statistics import TASK
+from fernas.reporting.table import Column, Table
+from fernas.study import Study
 
-COLUMNS = (
-    "task", "protocol", "method", "differs_in", "status", "reason", "uar", "uar_low", "uar_high", "params", "macs",
-    "search_macs", "difference", "difference_low", "difference_high", "p", "smallest_p", "unit", "rendered",
-)  # fmt: skip
 NUMBERS = (
     "uar", "uar_low", "uar_high", "params", "macs", "search_macs", "difference", "difference_low", "difference_high",
     "p", "smallest_p",
 )  # fmt: skip
-SHOWN = (
-    "task", "variant", "differs in", "UAR [95 %]", "difference", "p", "smallest p", "params", "MACs", "search MACs",
-    "note",
-)  # fmt: skip
+COLUMNS = ("task", "protocol", "method", "differs_in", "status", "reason", *NUMBERS, "unit", "rendered")
+TABLE = (
+    TASK,
+    Column("method", "variant", style="name"),
+    Column("differs_in", "differs in"),
+    Column("uar", "UAR [95 % CI]", score, ("uar_low", "uar_high")),
+    Column("difference", text=score, more=("difference_low", "difference_high")),
+    Column("p", text=fixed(3)),
+    Column("smallest_p", "smallest p", digits(2)),
+    Column("params", text=short_count),
+    Column("macs", "MACs", short_count),
+    Column("search_macs", "search MACs", short_count),
+    Column("status", "note", lambda status, reason: "" if status == "ok" else f"{status}: {reason}", ("reason",)),
+)
 BASE = "emonas"
 IGNORED = ("scopes", "search_seeds", "train_seeds", "mem_mb")
 
 
-def variants(config: StudyConfig, base: str = BASE) -> list[str]:
+def variants(study: Study, base: str = BASE) -> list[str]:
     """The methods of the study that are named after the base method: `<base>_...`."""
-    listed = {name for entry in config.study for name in entry.methods}
-    return [name for name in config.methods if name.startswith(f"{base}_") and name in listed]
+    listed = {name for entry in study.config.study for name in entry.methods}
+    return [name for name in study.methods if name.startswith(f"{base}_") and name in listed]
 
 
-def ablation_table(results: Path, config: StudyConfig, base: str = BASE) -> pd.DataFrame:
-    """One row per task and variant of `base`, and one for `base` itself.
+def ablation_frame(results: Path, study: Study, base: str = BASE) -> pd.DataFrame:
+    """One row per task and variant of `base`, and one for `base` itself, from the comparison that `compare` wrote.
 
     `differs_in` says in which settings; `difference` is the UAR of the variant minus that of the base, with its
-    interval over subjects and the p of the swap test (not adjusted for the number of variants).
+    confidence interval over subjects and the p of the paired permutation test (not adjusted for the number of
+    variants).
 
     Raises:
         ConfigError: the study has no variants.
     """
-    names = variants(config, base)
-    if not names or base not in config.methods:
+    names = variants(study, base)
+    if not names or base not in study.methods:
         raise ConfigError(
             f"ablation: no method of the study is a variant of {base} (named {base}_...); "
             "configs/ablation.yaml has some: snakemake --cores all ablation --configfile configs/ablation.yaml"
         )
-    frame = comparison(results, config, write=False)
-    listed = {(entry.task, entry.protocol, name) for entry in config.study for name in entry.methods}
-    rows = []
+    frame = read_parquet(results / "tables" / "comparison.parquet")
+    listed = {(entry.task, entry.protocol, name) for entry in study.config.study for name in entry.methods}
+    rows: list[dict[str, Any]] = []
     for record in records_of(frame[frame["method"].isin([base, *names])]):
         if (record["task"], record["protocol"], record["method"]) not in listed:
             continue
-        method = config.methods[str(record["method"])]
-        row = {name: record.get(name) for name in COLUMNS}
-        row["differs_in"] = ", ".join(differences(config.methods[base], method))
+        row = {name: None if missing(record.get(name)) else record[name] for name in COLUMNS}
+        row["differs_in"] = ", ".join(differences(study.methods[base], study.methods[str(record["method"])]))
         if record["method"] != base:
-            row.update(_against(results, config, record, base))
+            row |= _against(results, study, record, base)
         rows.append(row)
     order = [base, *names]
-    found = pd.DataFrame(rows, columns=list(COLUMNS))
-    for name in NUMBERS:
-        found[name] = [float("nan") if missing(value) else float(value) for value in found[name]]
-    found["_at"] = found["method"].map(order.index)
-    return found.sort_values(["task", "protocol", "_at"], kind="stable").drop(columns="_at").reset_index(drop=True)
+    rows.sort(key=lambda row: (row["task"], row["protocol"], order.index(row["method"])))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(NUMBERS, "float64"))
 
 
 def differences(base: MethodConfig, other: MethodConfig) -> list[str]:
@@ -78,76 +82,52 @@ def differences(base: MethodConfig, other: MethodConfig) -> list[str]:
     )
 
 
-def _different(base: Any, other: Any, place: str) -> list[str]:
+def _different(base: Any, other: Any, path: str) -> list[str]:
     if isinstance(base, dict) and isinstance(other, dict):
-        found = []
-        for key in sorted({*base, *other}):
-            found += _different(base.get(key), other.get(key), f"{place}.{key}" if place else str(key))
-        return found
+        return [
+            text
+            for key in sorted({*base, *other})
+            for text in _different(base.get(key), other.get(key), f"{path}.{key}" if path else str(key))
+        ]
     if base == other:
         return []
     value = ", ".join(str(v) for v in other) if isinstance(other, list) else str(other)
-    return [f"{place} = {value}"]
+    return [f"{path} = {value}"]
 
 
-def _against(results: Path, config: StudyConfig, record: dict[str, Any], base: str) -> dict[str, Any]:
+def _against(results: Path, study: Study, record: dict[str, Any], base: str) -> dict[str, Any]:
     from fernas.scoring.compare import compare_runs
 
     runs = {
         run.method: run
-        for run in grid.runs(config)
+        for run in study.at(results).runs()
         if (run.task, run.protocol) == (record["task"], record["protocol"]) and run.method in (base, record["method"])
     }
     try:
-        own, other = (
-            [read_parquet(_moved(results, config, runs[name].train_folder(s, t))) for s, t in runs[name].seeds]
+        variant, original = (
+            [read_parquet(runs[name].train_folder(s, t).predictions) for s, t in runs[name].seeds]
             for name in (str(record["method"]), base)
         )
-        found = compare_runs(own, other, seed=config.seed)
-    except (KeyError, FernasError):
+        pair = compare_runs(variant, original, seed=study.config.seed)
+    except (KeyError, FernasError):  # one of the two has not finished
         return {}
-    low, high = found["interval"]["uar"]
+    low, high = pair["interval"]["uar"]
     return {
-        "difference": found["difference"]["uar"],
+        "difference": pair["difference"]["uar"],
         "difference_low": low,
         "difference_high": high,
-        "p": found["swap"]["p"],
-        "smallest_p": found["swap"]["smallest_p"],
-        "unit": found["unit"],
+        "p": pair["swap"]["p"],
+        "smallest_p": pair["swap"]["smallest_p"],
+        "unit": pair["unit"],
     }
 
 
-def _moved(results: Path, config: StudyConfig, folder: Path) -> Path:
-    """The predictions of a training, in the results folder that was given instead of the config's."""
-    return results / folder.relative_to(config.results) / "predictions.parquet"
-
-
-def write_ablation(results: Path, stem: Path, config: StudyConfig, base: str = BASE) -> pd.DataFrame:
-    """The table as csv, markdown and LaTeX at `stem`."""
-    frame = ablation_table(results, config, base)
+def write_ablation(results: Path, study: Study, base: str = BASE) -> pd.DataFrame:
+    """Write the table into `results/tables`."""
+    frame = ablation_frame(results, study, base)
     caption = (
-        f"Variants of {base}. Difference: UAR of the variant minus that of {base} in points, with its 95 % interval "
-        "over subjects; p of the swap test, not adjusted for the number of variants"
+        f"Variants of {base}. Difference: UAR of the variant minus that of {base} in percentage points, with its 95 % "
+        "confidence interval over subjects; p of the paired permutation test, not adjusted for the number of variants"
     )
-    write_forms(stem, frame, SHOWN, [_shown(record) for record in records_of(frame)], caption)
+    Table("ablation", caption, TABLE, frame).write(results / "tables")
     return frame
-
-
-def _shown(record: dict[str, Any]) -> tuple[str, ...]:
-    difference = "-"
-    if not missing(record["difference"]):
-        low, high = percent(record["difference_low"]), percent(record["difference_high"])
-        difference = f"{percent(record['difference'])} [{low}, {high}]"
-    return (
-        rendered_folder(str(record["task"]), bool(record["rendered"])),
-        str(record["method"]),
-        str(record["differs_in"]) or "-",
-        score_text(record),
-        difference,
-        "-" if missing(record["p"]) else f"{float(record['p']):.3f}",
-        "-" if missing(record["smallest_p"]) else f"{float(record['smallest_p']):.2g}",
-        short_count(record["params"]),
-        short_count(record["macs"]),
-        short_count(record["search_macs"]),
-        "" if record["status"] == "ok" else f"{record['status']}: {record['reason']}",
-    )

@@ -1,4 +1,4 @@
-"""The complexity table: what each method's found networks cost, counted and measured on this machine."""
+"""The complexity table: what the searched networks of each method cost, counted and measured on this machine."""
 
 import platform
 from pathlib import Path
@@ -7,21 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fernas.core import grid
 from fernas.core.architecture import Architecture, read_architecture
-from fernas.core.config import StudyConfig
 from fernas.core.progress import progress
-from fernas.reporting.formats import display_dash, missing, records_of, rendered_folder, short_count, write_forms
-from fernas.reporting.tree import RENDERED_SUFFIX, costs, method_runs, number
+from fernas.reporting.formats import fixed, plain, short_count
+from fernas.reporting.statistics import TASK, folder_text, run_text
+from fernas.reporting.stored import RENDERED, costs, number, stored_run, stored_runs
+from fernas.reporting.table import FILES, Column, Table
+from fernas.study import Study
 
 COLUMNS = (
     "task", "protocol", "method", "search_scope", "networks", "params", "macs", "weight_bytes", "saved_bytes",
     "search_peak_mib", "train_peak_mib", "latency_1_ms", "latency_32_ms", "frames_per_s", "frames_per_s_32",
     "macs_to_autofernet", "macs_to_published_autofernet", "input", "device", "threads", "torch", "note", "rendered",
-)  # fmt: skip
-SHOWN = (
-    "task", "method", "networks", "params", "MACs", "weights MB", "file MB", "search MiB", "training MiB",
-    "ms at 1", "ms at 32", "frames/s at 1", "frames/s at 32", "MACs to Auto-FERNet", "note",
 )  # fmt: skip
 BATCHES = (1, 32)
 # The published network: 12 cells, 36 channels, 7 classes, one image of 1x48x48 (a test counts it).
@@ -29,29 +26,29 @@ PUBLISHED_AUTOFERNET_MACS = 836_774_208
 NOT_COUNTED = "its features (LBP-TOP) are not counted"
 
 
-def complexity_table(
-    results: Path, config: StudyConfig | None = None, device: str = "cpu", threads: int = 1, repeats: int = 20
+def complexity_frame(
+    results: Path, study: Study | None = None, device: str = "cpu", threads: int = 1, repeats: int = 20
 ) -> pd.DataFrame:
-    """One row per method run with found networks, means over its searches; latency on the device, alone on the machine.
+    """One row per method run with networks, means over its searches; latency on the device, alone on the machine.
 
     Args:
         results: the results folder.
-        config: the study; with it, only its runs are shown, in the order of its methods (the search of a final model is
+        study: with it, only its runs are shown, in the order of its methods (the search of a final model is
             none of them).
         device: cpu, cuda or auto.
         threads: torch threads of the measured passes.
         repeats: timed passes per network and batch size; the median counts.
     """
-    runs = list(method_runs(results))
-    if config is not None:
-        order, base = list(config.methods), Path(config.results) / "runs"
-        known = {run.folder.relative_to(base).parts for run in grid.runs(config, named=True)}
-        runs = [run for run in runs if run.folder.relative_to(results / "runs").parts in known]
+    runs = list(stored_runs(results))
+    if study is not None:
+        order = list(study.methods)
+        known = {stored_run(results, run) for run in study.runs(named=True)}
+        runs = [run for run in runs if run in known]
         runs.sort(key=lambda run: (run.task_dir, run.protocol, order.index(run.method), run.scope))
     rows = []
     for run in progress(runs, total=len(runs), desc="measure networks"):
-        found = [path for search in run.searches if (path := search.folder / "architecture.json").is_file()]
-        networks = [read_architecture(path) for path in found if path.stat().st_size]
+        files = [path for search in run.searches if (path := search.folder / "architecture.json").is_file()]
+        networks = [read_architecture(path) for path in files if path.stat().st_size]
         measured = [_measure(arch, device, threads, repeats) for arch in networks if _complete(arch)]
         if not measured:
             continue
@@ -71,7 +68,7 @@ def complexity_table(
                 "train_peak_mib": max(peaks["training"], default=None),
                 "input": measured[0]["input"],
                 "note": NOT_COUNTED if getattr(networks[0], "name", "") == "linear_svm" else "",
-                "rendered": run.task_dir.endswith(RENDERED_SUFFIX),
+                "rendered": run.task_dir.endswith(RENDERED),
             }
         )
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -108,8 +105,8 @@ def _relative(frame: pd.DataFrame) -> pd.DataFrame:
     """MACs relative to Auto-FERNet: to the network found on the same task, and to the published one."""
     frame = frame.copy()
     frame["macs_to_published_autofernet"] = frame["macs"].astype(float) / PUBLISHED_AUTOFERNET_MACS
-    found = frame[frame["method"] == "autofernet"].groupby("task")["macs"].mean()
-    frame["macs_to_autofernet"] = frame["macs"].astype(float) / frame["task"].map(found).astype(float)
+    base = frame[frame["method"] == "autofernet"].groupby("task")["macs"].mean()
+    frame["macs_to_autofernet"] = frame["macs"].astype(float) / frame["task"].map(base).astype(float)
     return frame
 
 
@@ -133,47 +130,56 @@ def _torch_version() -> str:
     return torch.__version__
 
 
-def write_complexity(results: Path, stem: Path, config: StudyConfig | None, device: str, threads: int) -> pd.DataFrame:
-    """The table as csv, markdown and LaTeX at `stem`."""
-    frame = complexity_table(results, config, device, threads)
-    where = f"{frame['device'].iloc[0]}, {threads} thread" if len(frame) else device
-    caption = (
-        f"Complexity. Means over the networks that each method found; latency is the median of 20 passes on {where}, "
-        "alone on the machine; peak memory is that of the largest job; without auxiliary heads. Auto-FERNet: the "
-        "network found on the same task"
-    )
-    write_forms(stem, frame, SHOWN, [shown(record) for record in records_of(frame)], caption)
+def write_complexity(results: Path, study: Study | None, device: str, threads: int) -> pd.DataFrame:
+    """Measure, and write the table into `results/tables`."""
+    frame = complexity_frame(results, study, device, threads)
+    complexity_table(frame, device).write(results / "tables")
     return frame
 
 
 def read_complexity(results: Path) -> pd.DataFrame:
-    """The table that the target `complexity` wrote; no rows where it has not run."""
+    """The frame that the target `complexity` wrote; no rows where it has not run."""
     path = results / "tables" / "complexity.csv"
     if not path.is_file() or not path.stat().st_size:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.read_csv(path, keep_default_na=False, na_values=[""]).reindex(columns=list(COLUMNS))
 
 
-def shown(record: dict[str, Any]) -> tuple[str, ...]:
-    """A row as short texts, in the order of `SHOWN`."""
+def _measured(size: Any, device: Any, threads: Any, note: Any) -> str:
+    where = f"{size} on {device}, {threads} thread{'s' * (threads != 1)}"
+    return "; ".join(filter(None, [where, plain(note, "")]))
 
-    def fixed(name: str, digits: int, unit: float = 1.0) -> str:
-        return "-" if missing(record[name]) else f"{float(record[name]) / unit:.{digits}f}"
 
-    return (
-        rendered_folder(str(record["task"]), bool(record["rendered"])),
-        f"{record['method']} ({record['search_scope']})",
-        str(record["networks"]),
-        short_count(record["params"]),
-        short_count(record["macs"]),
-        fixed("weight_bytes", 2, 1e6),
-        fixed("saved_bytes", 2, 1e6),
-        fixed("search_peak_mib", 0),
-        fixed("train_peak_mib", 0),
-        fixed("latency_1_ms", 2),
-        fixed("latency_32_ms", 1),
-        fixed("frames_per_s", 0),
-        fixed("frames_per_s_32", 0),
-        fixed("macs_to_autofernet", 2),
-        display_dash(record["note"] or None),
+TABLE = (
+    TASK,
+    Column("method", text=run_text, more=("search_scope",), style="name"),
+    Column("task", text=folder_text, more=("rendered",), forms="html", style="name"),
+    Column("networks", forms=FILES),
+    Column("params", text=short_count, about="without auxiliary head"),
+    Column("macs", "MACs", short_count, about="of one forward pass of one image"),
+    Column("weight_bytes", "weights, MB", fixed(2, 1e6)),
+    Column("saved_bytes", "file, MB", fixed(2, 1e6), about="the saved model"),
+    Column("search_peak_mib", "search, MiB", fixed(0), about="peak memory of the largest search job"),
+    Column("train_peak_mib", "training, MiB", fixed(0), about="peak memory of the largest training job"),
+    Column("latency_1_ms", "ms at 1", fixed(2), about="latency of a batch of one image, the median of 20 passes"),
+    Column("latency_32_ms", "ms at 32", fixed(1), about="latency of a batch of 32 images"),
+    Column("frames_per_s", "frames/s at 1", fixed(0)),
+    Column("frames_per_s_32", "frames/s at 32", fixed(0)),
+    Column(
+        "macs_to_autofernet", "to Auto-FERNet", fixed(2),
+        about="MACs relative to the network that autofernet found on the same task",
+    ),
+    Column("input", "measured", _measured, ("device", "threads", "note"), forms="html", style="reason"),
+    Column("note", forms=FILES),
+)  # fmt: skip
+
+
+def complexity_table(frame: pd.DataFrame, device: str = "cpu") -> Table:
+    """The table of a frame that `complexity_frame` measured."""
+    where = f"{frame['device'].iloc[0]}, {frame['threads'].iloc[0]} thread" if len(frame) else device
+    caption = (
+        f"Complexity. Means over the searched networks of each method; latency is the median of 20 passes on {where}, "
+        "alone on the machine; peak memory is that of the largest job; without auxiliary heads. Auto-FERNet: the "
+        "network found on the same task"
     )
+    return Table("complexity", caption, TABLE, frame)

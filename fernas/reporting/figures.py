@@ -16,7 +16,6 @@ import matplotlib
 matplotlib.use("Agg")
 
 import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
@@ -25,6 +24,7 @@ from fernas.core.errors import DataError  # noqa: E402
 from fernas.core.images import encode_image  # noqa: E402
 from fernas.core.io import read_parquet  # noqa: E402
 from fernas.metrics import confusion  # noqa: E402
+from fernas.reporting.predictions import class_indices  # noqa: E402
 
 # name -> (colour that matplotlib draws and the SVG replaces, light scheme, dark scheme)
 PALETTE = {
@@ -40,7 +40,7 @@ PALETTE = {
 }
 INK, MUTED, LINE = (PALETTE[name][0] for name in ("ink", "muted", "line"))
 SERIES = tuple(PALETTE[f"c{i}"][0] for i in range(6))
-KINDS = ("searched", "random control", "not searched")  # what a method is, by colour: SERIES in this order
+KINDS = ("searched", "random baseline", "not searched")  # what a method is, by colour: SERIES in this order
 WIDTH_IN = 3.75
 LEGEND_LETTERS, LEGEND_FITS = 48, 50  # of one row of a legend; of title and legend beside each other
 FONT = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
@@ -126,15 +126,6 @@ def image_png(image: np.ndarray) -> bytes:
     return encode_image(np.ascontiguousarray(rgb))
 
 
-def predicted(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """(true class indices, predicted ones, classes) of a predictions table."""
-    columns = [column for column in frame.columns if column.startswith("p_")]
-    classes = [column.removeprefix("p_") for column in columns]
-    index = {name: position for position, name in enumerate(classes)}
-    truth = frame["label"].map(index).to_numpy(dtype=np.int64)
-    return truth, frame[columns].to_numpy().argmax(1), classes
-
-
 @matplotlib.rc_context(RC)
 def confusion_of(predictions: Path) -> bytes | None:
     """The confusion matrix of a predictions file as PNG; nothing for an empty or broken file."""
@@ -144,7 +135,7 @@ def confusion_of(predictions: Path) -> bytes | None:
         return None
     if frame.empty:
         return None
-    truth, guess, classes = predicted(frame)
+    truth, guess, classes = class_indices(frame)
     return _png(_confusion(np.asarray(confusion(truth, guess, len(classes))), classes))
 
 
@@ -406,7 +397,7 @@ def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seco
 
 @matplotlib.rc_context(RC)
 def ranks_svg(found: Mapping[str, Any]) -> str:
-    """A critical-difference image (Demsar 2006): mean ranks, 1 is best; a bar joins methods that are not told apart.
+    """A critical-difference image (Demsar 2006): mean ranks, 1 is best; a bar joins methods that do not differ.
 
     Args:
         found: what `fernas.scoring.ranks.critical_difference` gives, available.

@@ -1,7 +1,7 @@
 """What the report shows of face patches: coverage over runs, the front, regions against chance, occlusion, costs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,34 +10,48 @@ import numpy as np
 import pandas as pd
 
 from fernas.core.images import decode_image, resize, to_grey
-from fernas.core.io import write_text
 from fernas.learn.history import rows_of_chosen_rates
 from fernas.reporting import figures
 from fernas.reporting.coverage import coverage_map, region_overlaps
-from fernas.reporting.tree import MethodRun, number, optional_json, optional_jsonl
+from fernas.reporting.drawings import Drawing
+from fernas.reporting.formats import digits, missing, percent, short_count
+from fernas.reporting.stored import RunFiles, number, optional_json, optional_jsonl
+from fernas.reporting.table import Column
 from fernas.spaces.patches import Genome, patch_params, whole_face
 
 
-@dataclass
+@dataclass(frozen=True)
+class PatchSearch:
+    """A search that chose patches: its genome, the side of the face, and its history."""
+
+    genome: Genome
+    face_px: int
+    history: list[dict[str, Any]]
+
+    @property
+    def final(self) -> dict[str, Any]:
+        """The last row of the history, once the search has ended."""
+        return self.history[-1] if self.history and self.history[-1].get("final") else {}
+
+
+@dataclass(frozen=True)
 class PatchFindings:
-    """Of one method: its images as (SVG text, words), and sentences."""
+    """What the report shows of the patches of one method."""
 
-    method: str
-    images: list[tuple[str, str, str]] = field(default_factory=list)
-    sentences: list[str] = field(default_factory=list)
+    drawings: list[Drawing]
+    sentences: list[str]
 
 
-def found_patches(run: MethodRun) -> list[tuple[Genome, int, dict[str, Any], list[dict[str, Any]]]]:
-    """(genome, face_px, network block, history) of each search of a run that found patches."""
-    found = []
+def patch_searches(run: RunFiles) -> list[PatchSearch]:
+    """The searches of a run that chose patches."""
+    searches = []
     for search in run.searches:
         document = optional_json(search.folder / "architecture.json")
-        if document.get("kind") != "patches":
-            continue
-        genome = tuple((int(p["dx"]), int(p["dy"]), int(p["w"]), int(p["h"])) for p in document["patches"])
-        history = optional_jsonl(search.folder / "search.jsonl")
-        found.append((genome, int(document["face_px"]), document.get("network") or {}, history))
-    return found
+        if document.get("kind") == "patches":
+            genome = tuple((int(p["dx"]), int(p["dy"]), int(p["w"]), int(p["h"])) for p in document["patches"])
+            history = optional_jsonl(search.folder / "search.jsonl")
+            searches.append(PatchSearch(genome, int(document["face_px"]), history))
+    return searches
 
 
 def mean_face(face_px: int) -> np.ndarray:
@@ -46,49 +60,54 @@ def mean_face(face_px: int) -> np.ndarray:
     return to_grey(resize(decode_image(data), face_px, face_px))
 
 
-def patch_findings(name: str, run: MethodRun) -> PatchFindings | None:
-    """What a method's patches look like over its groups and seeds; None where it has none."""
-    found = found_patches(run)
-    if not found or len({face_px for _, face_px, _, _ in found}) != 1:
+def patch_findings(name: str, run: RunFiles) -> PatchFindings | None:
+    """What a method's patches look like over its fold groups and seeds; None where it has none."""
+    searches = patch_searches(run)
+    if not searches or len({search.face_px for search in searches}) != 1:
         return None
-    face_px = found[0][1]
-    genomes = [genome for genome, _, _, _ in found]
-    finals = [rows[-1] for _, _, _, rows in found if rows and rows[-1].get("final")]
-    weights = [float(row["fitness"]) for row in finals] if len(finals) == len(found) else None
-    findings = PatchFindings(name)
-    coverage = coverage_map(genomes, face_px, weights)
-    overlaps = region_overlaps(genomes, face_px)
-    told = f"{len(genomes)} search{'es' if len(genomes) != 1 else ''}"
+    finals = [search.final for search in searches if search.final]
+    overlaps = region_overlaps([search.genome for search in searches], searches[0].face_px)
     words = ", ".join(f"{o.region} {100 * o.share:.0f} % (chance {100 * o.chance:.0f} %)" for o in overlaps)
-    findings.images.append(
-        (
-            figures.coverage_svg(coverage, mean_face(face_px)),
-            f"Coverage map of {name} on the mean face over {told}: share of the patches in {words}",
-            f"coverage of {name}, {told}, on the mean of rendered faces",
-        )
-    )
     beyond = [o.region for o in overlaps if o.beyond_chance]
-    findings.sentences.append(
-        f"Share of the patches' area that lies in {words}. "
-        + (f"Beyond chance: {', '.join(beyond)}." if beyond else "Nothing of it is beyond chance.")
+    share = f"Share of the patches' area that lies in {words}. " + (
+        f"Above 95 % of random placements: {', '.join(beyond)}." if beyond else "None is above random placements."
     )
-    points = [(b["params"], b["uar"]) for _, _, _, rows in found for row in rows for b in row.get("born", [])]
+    drawings = [_coverage(name, searches, finals, words)]
+    front = _front(name, searches, finals)
+    drawings += [front] if front is not None else []
+    return PatchFindings(drawings, [share, *_sentences(finals)])
+
+
+def _coverage(name: str, searches: Sequence[PatchSearch], finals: Sequence[dict[str, Any]], words: str) -> Drawing:
+    """The map of the pixels that the searches chose, weighted by fitness where all of them state one."""
+    genomes, face_px = [search.genome for search in searches], searches[0].face_px
+    weights = [float(row["fitness"]) for row in finals] if len(finals) == len(searches) else None
+    count = f"{len(searches)} search{'es' if len(searches) != 1 else ''}"
+    return Drawing(
+        "coverage",
+        figures.coverage_svg(coverage_map(genomes, face_px, weights), mean_face(face_px)),
+        f"Coverage map of {name} on the mean face over {count}: share of the patches in {words}",
+        f"coverage of {name}, {count}, on the mean of rendered faces",
+    )
+
+
+def _front(name: str, searches: Sequence[PatchSearch], finals: Sequence[dict[str, Any]]) -> Drawing | None:
+    """All genomes as UAR against parameters, with the front and the choice of each search."""
+    points = [(b["params"], b["uar"]) for s in searches for row in s.history for b in row.get("born", [])]
     fronts = [[(p["params"], p["uar"]) for p in row["front"]] for row in finals if row.get("front")]
-    if points and fronts:
-        chosen = [(float(row["params"]), float(row["uar"])) for row in finals]
-        findings.images.append(
-            (
-                figures.front_svg(points, fronts, chosen),
-                f"UAR on the selection part against parameters of all genomes of {name}; "
-                f"chosen: {', '.join(f'{p:.0f} parameters, UAR {100 * u:.0f} %' for p, u in chosen)}",
-                f"genomes of {name}: selection UAR against parameters, front and choice",
-            )
-        )
-    findings.sentences += _sentences(name, finals)
-    return findings
+    if not points or not fronts:
+        return None
+    chosen = [(float(row["params"]), float(row["uar"])) for row in finals]
+    words = ", ".join(f"{params:.0f} parameters, UAR {100 * uar:.0f} %" for params, uar in chosen)
+    return Drawing(
+        "front",
+        figures.front_svg(points, fronts, chosen),
+        f"UAR on the selection part against parameters of all genomes of {name}; chosen: {words}",
+        f"genomes of {name}: selection UAR against parameters, front and choice",
+    )
 
 
-def _sentences(name: str, finals: list[dict[str, Any]]) -> list[str]:
+def _sentences(finals: Sequence[dict[str, Any]]) -> list[str]:
     """Counts of evaluations and the occlusion check."""
     if not finals:
         return []
@@ -107,14 +126,34 @@ def _sentences(name: str, finals: list[dict[str, Any]]) -> list[str]:
             for key in ("lost", "lost_elsewhere", "as_much_elsewhere")
         )
         lines.append(
-            f"Occlusion on the selection part: a blank patch costs the patch network {100 * lost:.1f} points of "
-            f"accuracy on average; the same regions blank cost the whole-face network {100 * here:.1f} points, equal "
-            f"boxes at random places {100 * there:.1f} (as much or more in {100 * rare:.0f} % of placements)."
+            f"Occlusion on the selection part: a blank patch costs the patch network {100 * lost:.1f} percentage "
+            f"points of accuracy on average; the same regions blank cost the whole-face network {100 * here:.1f}, "
+            f"equal boxes at random places {100 * there:.1f} (as much or more in {100 * rare:.0f} % of placements)."
         )
     return lines
 
 
-def cost_table(runs: dict[str, MethodRun]) -> pd.DataFrame:
+def _spread(text: Callable[[Any], str]) -> Callable[[Any, Any], str]:
+    """A mean with its standard deviation, where there are several searches or repetitions."""
+    return lambda mean, sd: text(mean) + ("" if missing(sd) else f" ± {text(sd)}")
+
+
+COSTS = (
+    Column("method", style="name"),
+    Column("params", text=_spread(short_count), more=("params_sd",)),
+    Column(
+        "reduction", "fewer, %", _spread(percent), ("reduction_sd",),
+        about="parameters saved against the whole-face network",
+    ),
+    Column("accuracy", "acc., %", _spread(percent), ("accuracy_sd",)),
+    Column("uar", "UAR, %", _spread(percent), ("uar_sd",)),
+    Column("train_core_s", "training core-s", digits(3), about="all folds of one repetition"),
+    Column("epochs", text=digits(3), about="up to the chosen weights, mean over folds"),
+    Column("epoch_s", "s per epoch", digits(3)),
+)  # fmt: skip
+
+
+def cost_frame(runs: dict[str, RunFiles]) -> pd.DataFrame:
     """Costs of networks of patches beside the whole-face network: one row per method, empty where there is none.
 
     Columns: method, params, reduction (against the whole face), accuracy, uar (means over searches and repetitions),
@@ -144,9 +183,7 @@ def cost_table(runs: dict[str, MethodRun]) -> pd.DataFrame:
             row[key], row[f"{key}_sd"] = _mean_and_sd(values)
         row["train_core_s"] = sum(s for s in seconds if s is not None) / max(1, len(run.trainings))
         rows.append(row | {"epochs": epochs, "epoch_s": each})
-    names = ["method", "params", "params_sd", "reduction", "reduction_sd", "accuracy", "accuracy_sd", "uar", "uar_sd"]
-    names += ["train_core_s", "epochs", "epoch_s"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=[key for column in COSTS for key in (column.key, *column.more)])
 
 
 def _params(document: dict[str, Any]) -> tuple[int, int]:
@@ -180,9 +217,3 @@ def _epochs(shards: list[Path]) -> tuple[float, float]:
         float(np.mean(chosen)) if chosen else float("nan"),
         float(np.mean(seconds)) if seconds else float("nan"),
     )
-
-
-def write_images(folder: Path, prefix: str, findings: PatchFindings) -> None:
-    """The images as SVG files, for the tracker and for papers."""
-    for (svg, _, _), kind in zip(findings.images, ("coverage", "front"), strict=False):
-        write_text(folder / f"{prefix}-{findings.method}-{kind}.svg", svg)

@@ -6,22 +6,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from markupsafe import Markup
 
-from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError
 from fernas.core.io import read_parquet, sha256_file
 from fernas.reporting._markdown import to_html
 from fernas.reporting.formats import short_count
-from fernas.reporting.tree import RENDERED_SUFFIX, folders, method_runs, number, optional_json
+from fernas.reporting.stored import RENDERED, folders, number, optional_json, stored_runs
+from fernas.reporting.table import Column, Table
+from fernas.study import Study
 
 PACKAGES = (
     "fernas", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python", "dlib-bin", "snakemake",
     "mlflow",
 )  # fmt: skip
 DIGESTED = ("data/*/manifest.parquet", "data/*/faces.parquet", "tasks/*/*/inputs.npy", "tasks/*/*/folds.*.json")
-MAX_RUNS = 1000
+MAX_JOBS = 1000
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Provenance:
 
     versions: list[tuple[str, str]]
     machines: list[tuple[str, str]]
-    digests: list[tuple[str, str]]
-    runs: list[tuple[str, ...]]
+    digests: pd.DataFrame
+    jobs: pd.DataFrame
     left_out: int
     config: str
     last: float | None
@@ -67,8 +69,8 @@ def _data_block(folder: Path) -> DataBlock:
         facts.append(("unreadable images", str(len(audit["unreadable"]))))
     classes = audit.get("classes")
     return DataBlock(
-        name=folder.name.removesuffix(RENDERED_SUFFIX),
-        rendered=folder.name.endswith(RENDERED_SUFFIX),
+        name=folder.name.removesuffix(RENDERED),
+        rendered=folder.name.endswith(RENDERED),
         card=to_html(card.read_text(encoding="utf-8")) if card.is_file() else Markup(""),
         facts=facts,
         problems=[str(problem) for problem in audit.get("problems") or []],
@@ -87,52 +89,75 @@ def _detectors(path: Path) -> list[tuple[str, int]]:
     return [(str(name), int(count)) for name, count in names.value_counts().items()]
 
 
-def provenance(results: Path, config: StudyConfig | None) -> Provenance:
+def provenance(results: Path, study: Study | None) -> Provenance:
     """Everything that is known of how the results came about."""
     machines: dict[str, set[str]] = {"host": set(), "device": set(), "threads": set(), "torch of the jobs": set()}
-    rows: list[tuple[str, ...]] = []
+    rows: list[dict[str, Any]] = []
     last: list[float] = []
-    for run in method_runs(results):
+    for run in stored_runs(results):
         jobs = [s.folder for s in run.searches] + [j.folder for t in run.trainings for j in t.shards]
         for folder in jobs:
             status, cost = optional_json(folder / "status.json"), optional_json(folder / "cost.json")
             if not status:
                 continue
-            _note(machines, "host", status.get("host"))
-            _note(machines, "device", cost.get("device_name") or cost.get("device"))
-            _note(machines, "threads", cost.get("threads"))
-            _note(machines, "torch of the jobs", cost.get("torch"))
+            for name, value in (
+                ("host", status.get("host")),
+                ("device", cost.get("device_name") or cost.get("device")),
+                ("threads", cost.get("threads")),
+                ("torch of the jobs", cost.get("torch")),
+            ):
+                machines[name] |= set() if value is None else {str(value)}
             if (ended := number(status, "ended")) is not None:
                 last.append(ended)
-            rows.append(_job(folder.relative_to(results / "runs").as_posix(), status, cost))
+            job: dict[str, Any] = {"path": folder.relative_to(results / "runs").as_posix()}
+            job |= {name: status.get(name) for name in ("status", "run_key", "seed")}
+            rows.append(job | {name: number(cost, name) for name in ("wall_s", "core_s", "peak_rss_mib", "macs")})
     return Provenance(
         versions=[("Python", platform.python_version()), *_versions(), ("machine of the report", platform.platform())],
         machines=[(name, ", ".join(sorted(values))) for name, values in machines.items() if values],
-        digests=[
-            (path.relative_to(results).as_posix(), sha256_file(path)[:16])
-            for pattern in DIGESTED
-            for path in sorted(results.glob(pattern))
-        ],
-        runs=rows[:MAX_RUNS],
-        left_out=max(0, len(rows) - MAX_RUNS),
-        config=yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True) if config else "",
+        digests=pd.DataFrame(
+            [
+                {"path": path.relative_to(results).as_posix(), "digest": sha256_file(path)[:16]}
+                for pattern in DIGESTED
+                for path in sorted(results.glob(pattern))
+            ],
+            columns=[column.key for column in DIGESTS],
+        ),
+        jobs=pd.DataFrame(rows[:MAX_JOBS], columns=[column.key for column in JOBS]),
+        left_out=max(0, len(rows) - MAX_JOBS),
+        config=_config_text(study),
         last=max(last, default=None),
     )
 
 
-def _note(found: dict[str, set[str]], name: str, value: Any) -> None:
-    if value is not None:
-        found[name].add(str(value))
+def _config_text(study: Study | None) -> str:
+    if study is None:
+        return ""
+    return yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def _job(path: str, status: dict[str, Any], cost: dict[str, Any]) -> tuple[str, ...]:
-    def count(name: str) -> str:
-        return short_count(number(cost, name))
+JOBS = (
+    Column("path", "job", style="key"),
+    Column("status", style="text"),
+    Column("run_key", "run key", style="key"),
+    Column("seed"),
+    Column("wall_s", "seconds", short_count),
+    Column("core_s", "core-s", short_count),
+    Column("peak_rss_mib", "peak MiB", short_count),
+    Column("macs", "MACs", short_count),
+)
+DIGESTS = (Column("path", "file", style="key"), Column("digest", "sha256, first 16", style="key"))
 
-    return (
-        path, str(status.get("status", "")), str(status.get("run_key", "")), str(status.get("seed", "")),
-        count("wall_s"), count("core_s"), count("peak_rss_mib"), count("macs"),
-    )  # fmt: skip
+
+def jobs_table(origin: Provenance) -> Table:
+    """Every search and every shard of folds."""
+    more = f" {origin.left_out} more are left out here." if origin.left_out else ""
+    return Table("jobs", f"Every search and every shard of folds.{more}", JOBS, origin.jobs)
+
+
+def digests_table(origin: Provenance) -> Table:
+    """What the study read."""
+    return Table("digests", "What the study read: data, faces, inputs and folds.", DIGESTS, origin.digests)
 
 
 def _versions() -> list[tuple[str, str]]:

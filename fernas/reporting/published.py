@@ -2,26 +2,21 @@
 
 import functools
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import pandas as pd
 
-from fernas.core import grid, plugins
-from fernas.core.config import StudyConfig
+from fernas.core import plugins
+from fernas.reporting.captions import official_subjects, subject_count
 from fernas.reporting.complexity import read_complexity
-from fernas.reporting.formats import (
-    missing,
-    percent,
-    records_of,
-    rendered_folder,
-    short_count,
-    write_forms,
-)
-from fernas.reporting.tables import official_subjects, subject_count
-from fernas.reporting.tree import optional_json
+from fernas.reporting.formats import missing, optional, percent, records_of, short_count
+from fernas.reporting.stored import optional_json
+from fernas.reporting.table import FILES, Column, Table
+from fernas.study import Study
+from fernas.study.layout import folder_name
 
 NOT_AVAILABLE = "not available"
 DATASETS = {
@@ -65,11 +60,10 @@ COLUMNS = (
     "table", "dataset", "setting", "method", "metric", "published", "unit", "ours", "our_row", "not_comparable_because",
     "confidence", "source",
 )  # fmt: skip
-SHORT = ("table", "dataset", "setting", "method", "metric", "published", "ours", "not_comparable_because", "confidence")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PublishedRow:
     """One published number beside ours."""
 
     dataset: str
@@ -94,60 +88,90 @@ def published_results() -> pd.DataFrame:
         return pd.read_csv(stream, dtype=str, keep_default_na=False)
 
 
-def beside_ours(results: Path, frame: pd.DataFrame, config: StudyConfig | None) -> list[Comparison]:
+def beside_ours(results: Path, frame: pd.DataFrame, study: Study | None) -> list[PublishedRow]:
     """Every published number beside ours: first those with a number of ours, then those of methods that fernas has.
 
     Args:
         results: the results folder, for the subjects and protocols of tasks.
         frame: the comparison of all methods.
-        config: the study, for classes and views of its tasks.
+        study: for classes and views of its tasks.
     """
     table = published_results()
     sizes = _published_sizes(table)
-    rows = [_compared(record, results, frame, config, sizes) for record in records_of(table)]
+    rows = [_compared(record, results, frame, study, sizes) for record in records_of(table)]
     rows += _unavailable(frame, rows)
     here = set(frame["dataset"])
 
-    def order(row: Comparison) -> tuple[bool, bool, bool, bool]:
+    def order(row: PublishedRow) -> tuple[bool, bool, bool, bool]:
         known = row.method in METHODS or row.method in SYSTEMS or row.method == RATIO
         return row.ours == "-", "study" in row.setting, not known, NAMES.get(row.dataset, row.dataset) not in here
 
     return sorted(rows, key=order)
 
 
-def write_published(results: Path, rows: list[Comparison]) -> list[Path]:
-    """The published numbers beside ours as csv, markdown and LaTeX in `results/tables`."""
-    records = [{name: asdict(row)[name] for name in COLUMNS} for row in rows]
-    caption = "Published numbers beside ours; a number is comparable only where no reason against it is given"
-    written = _write(results / "tables" / "published", records, caption)
-    of_papers = sorted((r for r in records if r["table"]), key=lambda record: ORDER.index(record["table"]))
-    caption = "Tables 1-10 of EmoNAS and I-III of Auto-FERNet, as far as their numbers are known here: " + "; ".join(
-        f"EmoNAS {number}: {what}" for number, (what, _) in EMONAS_TABLES.items()
+def published_frame(results: Path, frame: pd.DataFrame, study: Study | None) -> pd.DataFrame:
+    """`beside_ours` as a frame."""
+    return as_frame(beside_ours(results, frame, study))
+
+
+def as_frame(rows: list[PublishedRow]) -> pd.DataFrame:
+    """Published numbers as a frame; `ours_on` is our method and task in words."""
+    frame = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(PublishedRow)])
+    frame["ours_on"] = ["{2} on {0}".format(*name.split("/")) if name != "-" else "" for name in frame["our_row"]]
+    return frame
+
+
+TABLE = (
+    Column("table", text=optional, forms=FILES),
+    Column("dataset", forms=FILES),
+    Column("setting", text=optional, forms=FILES),
+    Column("method", style="name"),
+    Column("dataset", forms="html", style="text"),
+    Column("metric", forms=FILES),
+    Column("metric", forms="html", style="text", below="unit"),
+    Column("number", "published", lambda number, text: text, ("published",)),
+    Column("ours", forms=FILES),
+    Column("ours", forms="html", below="ours_on"),
+    Column("not_comparable_because", "not comparable because", optional, style="reason"),
+    Column("setting", text=optional, forms="html", style="reason"),
+    Column(
+        "table", text=optional, forms="html", style="text",
+        about="table 1-10 of EmoNAS or I-III of Auto-FERNet",
+    ),
+    Column("confidence", text=optional, style="text"),
+    Column("source", text=optional, forms="html", style="reason source"),
+)  # fmt: skip
+
+
+def published_tables(frame: pd.DataFrame) -> list[Table]:
+    """All published numbers beside ours, and those of the papers' tables in the order of the papers."""
+    of_papers = frame[frame["table"] != ""].sort_values(
+        "table", key=lambda names: names.map(ORDER.index), kind="stable"
     )
-    return [*written, *_write(results / "tables" / "papers", of_papers, caption)]
-
-
-def _write(stem: Path, records: list[dict[str, Any]], caption: str) -> list[Path]:
-    frame = pd.DataFrame(records, columns=list(COLUMNS))
-    cells = [tuple(str(record[name]) for name in SHORT) for record in records]
-    return write_forms(stem, frame, tuple(name.replace("_", " ") for name in SHORT), cells, caption)
+    topics = "; ".join(f"EmoNAS {number}: {topic}" for number, (topic, _) in EMONAS_TABLES.items())
+    beside = "Published numbers beside ours; a number is comparable only where no reason against it is given"
+    papers = f"Tables 1-10 of EmoNAS and I-III of Auto-FERNet, as far as their numbers are known here: {topics}"
+    return [
+        Table("published", beside, TABLE, frame, data=COLUMNS),
+        Table("papers", papers, TABLE, of_papers, data=COLUMNS),
+    ]
 
 
 def _compared(
-    record: dict[str, Any], results: Path, frame: pd.DataFrame, config: StudyConfig | None, sizes: dict[str, float]
-) -> Comparison:
+    record: dict[str, Any], results: Path, frame: pd.DataFrame, study: Study | None, sizes: dict[str, float]
+) -> PublishedRow:
     methods, datasets, _ = way_of(record)
-    ours, reasons = _our_row(frame, methods, datasets, record["setting"], config), []
+    ours, reasons = _our_row(frame, methods, datasets, record["setting"], study), []
     value, name = "-", "-"
     if ours is None:
         reasons = [_why_none(frame, methods, datasets)]
     else:
         name = _row_name(ours)
         value = our_value(record["metric"], ours, frame, results)
-        reasons = reasons_against(record, ours, results, config, sizes)
+        reasons = reasons_against(record, ours, results, study, sizes)
         if value == "-":
             reasons.append(_why_no_value(record["metric"]))
-    return Comparison(
+    return PublishedRow(
         dataset=record["dataset"],
         setting=record["setting"],
         method=record["method"],
@@ -189,7 +213,7 @@ def _our_row(
     methods: tuple[str, ...],
     datasets: tuple[str, ...],
     setting: str,
-    config: StudyConfig | None,
+    study: Study | None,
 ) -> dict[str, Any] | None:
     """Our finished row for a published one: best method, best dataset, nearest class count, nearest split."""
     rows = frame[frame["method"].isin(methods) & (frame["status"] == "ok")]
@@ -197,12 +221,12 @@ def _our_row(
     wanted, split = class_count(setting), split_of(setting)
 
     def distance(row: dict[str, Any]) -> tuple[int, int, bool, bool]:
-        protocol = config.protocols[row["protocol"]].kind if config is not None else str(row["protocol"])
+        protocol = study.protocols[row["protocol"]].kind if study is not None else str(row["protocol"])
         count = None if missing(row["folds"]) else int(row["folds"])
         return (
             methods.index(row["method"]),
             datasets.index(row["dataset"]) if datasets else 0,
-            wanted is not None and _classes(str(row["task"]), config) != wanted,
+            wanted is not None and _classes(str(row["task"]), study) != wanted,
             split is not None and not _same_split(split, protocol, count),
         )
 
@@ -280,7 +304,7 @@ def _why_no_value(metric: str) -> str:
 
 
 def reasons_against(
-    record: dict[str, Any], ours: dict[str, Any], results: Path, config: StudyConfig | None, sizes: dict[str, float]
+    record: dict[str, Any], ours: dict[str, Any], results: Path, study: Study | None, sizes: dict[str, float]
 ) -> list[str]:
     """Why a published number and ours are not the same thing, each from a fact of the two.
 
@@ -288,7 +312,7 @@ def reasons_against(
         record: a row of `published_results`.
         ours: our row of the comparison.
         results: the results folder.
-        config: the study.
+        study: the study.
         sizes: published parameters, in single ones, per method of fernas.
     """
     if "accuracy" not in record["metric"]:
@@ -297,18 +321,18 @@ def reasons_against(
     task, setting = str(ours["task"]), record["setting"]
     if ours["rendered"]:
         reasons.insert(0, "ours are rendered faces")
-    wanted, here = class_count(setting), _classes(task, config)
+    wanted, here = class_count(setting), _classes(task, study)
     if wanted is None:
         reasons.append("its class count is not stated")
     elif here is not None and wanted != here:
         reasons.append(f"other classes: {wanted}, ours {here}")
-    reasons += _split_reasons(setting, task, ours, results)
-    view = config.views[grid.view_of(config, task, str(ours["method"]))].kind if _known(config, ours) else None
+    reasons += _split_reasons(setting, ours, results, study)
+    view = study.views[study.tasks[task].view_of(str(ours["method"]))].kind if _known(study, ours) else None
     if view is not None and ("dynamic image" in setting) != (view == "dynamic") and str(ours["dataset"]) != "smic":
         reasons.append(f"other frames: ours are of kind {view}")
     if "ensemble" in setting and "ensemble" not in str(ours["method"]):
         reasons.append("an ensemble")
-    if "no extra data" not in setting and "extra data" in setting and not ours["extra_data"]:
+    if "no extra data" not in setting and "extra data" in setting and ours["extra_data"] in ("False", ""):
         reasons.append("extra data, ours none")
     return reasons
 
@@ -323,8 +347,8 @@ def _way_reasons(record: dict[str, Any], ours: dict[str, Any]) -> list[str]:
     return [] if ours["recipe"] in ("", recipe) else [f"other recipe: {recipe}, ours {ours['recipe']}"]
 
 
-def _split_reasons(setting: str, task: str, ours: dict[str, Any], results: Path) -> list[str]:
-    folder = rendered_folder(task, bool(ours["rendered"]))
+def _split_reasons(setting: str, ours: dict[str, Any], results: Path, study: Study | None) -> list[str]:
+    folder = folder_name(str(ours["task"]), bool(ours["rendered"]))
     folds = optional_json(results / "tasks" / folder / str(ours["protocol"]) / "folds.train.json")
     kind, reasons = str(folds.get("kind") or ours["protocol"]), []
     theirs = split_of(setting)
@@ -333,7 +357,8 @@ def _split_reasons(setting: str, task: str, ours: dict[str, Any], results: Path)
         reasons.append("its split is not stated")
     elif not _same_split(theirs, kind, count):
         reasons.append(f"other split: {theirs}, ours {kind}" + (f" with {count} folds" if count else ""))
-    subjects, official = subject_count(results, folder, str(ours["protocol"])), official_subjects(str(ours["dataset"]))
+    subjects = subject_count(results, folder, str(ours["protocol"]))
+    official = official_subjects(str(ours["dataset"]), study)
     if subjects is not None and official is not None and subjects != official:
         reasons.append(f"{subjects} of {official} subjects")
     return reasons
@@ -354,8 +379,8 @@ def _size_reasons(record: dict[str, Any], ours: dict[str, Any], sizes: dict[str,
     return reasons
 
 
-def _known(config: StudyConfig | None, ours: dict[str, Any]) -> TypeGuard[StudyConfig]:
-    return config is not None and ours["task"] in config.tasks and ours["method"] in config.methods
+def _known(study: Study | None, ours: dict[str, Any]) -> TypeGuard[Study]:
+    return study is not None and ours["task"] in study.tasks and ours["method"] in study.methods
 
 
 def _network_reasons(ours: dict[str, Any], sizes: dict[str, float], scored: bool = False) -> list[str]:
@@ -409,8 +434,8 @@ def split_of(setting: str) -> str | None:
     return f"{found.group(1)} folds" if found else None
 
 
-def _classes(task: str, config: StudyConfig | None) -> int | None:
-    return len(config.tasks[task].classes) if config is not None and task in config.tasks else None
+def _classes(task: str, study: Study | None) -> int | None:
+    return len(study.tasks[task].section.classes) if study is not None and task in study.tasks else None
 
 
 def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
@@ -423,7 +448,7 @@ def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
     return sizes
 
 
-def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison]:
+def _unavailable(frame: pd.DataFrame, rows: list[PublishedRow]) -> list[PublishedRow]:
     """A row for each system and dataset, of the study or of EmoNAS' tables, of which no accuracy is known."""
     have = {(METHODS.get(r.method), DATASETS.get(r.dataset)) for r in rows if "accuracy" in r.metric}
     tables = {dataset: number for number, (_, datasets) in EMONAS_TABLES.items() for dataset in datasets}
@@ -435,7 +460,7 @@ def _unavailable(frame: pd.DataFrame, rows: list[Comparison]) -> list[Comparison
             own = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
             ours = records_of(own.head(1))
             found.append(
-                Comparison(
+                PublishedRow(
                     dataset=TITLES.get(dataset, dataset),
                     setting="",
                     method=title,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fernas.reporting.figures import Panel
-from fernas.reporting.tree import MethodRun, optional_jsonl
+from fernas.reporting.stored import RunFiles, optional_jsonl
 
 FILE = "relabel.jsonl"
 PAIRS = 4  # drawn; all of them are in the file
@@ -35,7 +35,7 @@ class SwapLog:
     answered: Counter[str] = field(default_factory=Counter)
 
 
-def swap_log(run: MethodRun) -> SwapLog | None:
+def swap_log(run: RunFiles) -> SwapLog | None:
     """The account of all shards of a method run, or None where none has one."""
     rows = [
         row for training in run.trainings for shard in training.shards for row in optional_jsonl(shard.folder / FILE)

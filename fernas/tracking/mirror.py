@@ -34,9 +34,8 @@ import pandas as pd
 
 from fernas.core.io import canonical_json, is_number, sha256_file
 from fernas.metrics import HEADLINE, all_metrics
-from fernas.reporting.best import best_runs
 from fernas.reporting.formats import records_of
-from fernas.reporting.tree import number, optional_json, optional_jsonl
+from fernas.reporting.stored import number, optional_json, optional_jsonl
 from fernas.study.layout import ResultsLayout
 from fernas.tracking.run_files import (
     Mirrored,
@@ -331,7 +330,7 @@ class Mirror:
         # the same table with another date is no second point (Snakemake touches its outputs)
         points = [] if stored.tags.get("fernas.scores") == key else _comparison_points(frame, milliseconds(written))
         self._store.add(stored, Change(points, {}, {**counts, "fernas.scores": key}))
-        for path, is_best in best_runs(results, frame).items():
+        for path, is_best in optional_json(self.layout.tables / "statistics.json").get("best_runs", {}).items():
             if path in self._runs:
                 self._store.add(self._runs[path], Change(tags={"best": is_best}))
         tables = self.layout.tables

@@ -14,7 +14,7 @@ import pandas as pd
 
 from fernas.core.io import canonical_json, is_number, sha256_file
 from fernas.core.run_log import HEARTBEAT_S
-from fernas.reporting.tree import MethodRun, method_runs, number, optional_json
+from fernas.reporting.stored import RunFiles, number, optional_json, stored_runs
 from fernas.study.layout import ResultsLayout
 from fernas.tracking.store import Point
 
@@ -64,7 +64,7 @@ class Mirrored:
 def mirrored_runs(layout: ResultsLayout) -> Iterator[Mirrored]:
     """The parents, each with its children, of everything under `results/runs`."""
     datasets = _task_datasets(layout.comparison)
-    for run in method_runs(layout.path):
+    for run in stored_runs(layout.path):
         for seed in sorted({s.search_seed for s in run.searches} | {t.search_seed for t in run.trainings}):
             yield _parent(run, seed, datasets.get(run.task, ""))
 
@@ -77,7 +77,7 @@ def _task_datasets(csv: Path) -> dict[str, str]:
     return dict(zip(frame["task"], frame["dataset"], strict=True))
 
 
-def _parent(run: MethodRun, seed: int, dataset: str) -> Mirrored:
+def _parent(run: RunFiles, seed: int, dataset: str) -> Mirrored:
     facts = {
         "task": run.task, "protocol": run.protocol, "method": run.method, "scope": run.scope, "search_seed": str(seed),
         "rendered": str(run.rendered).lower(), **({"dataset": dataset} if dataset else {}),
@@ -86,8 +86,10 @@ def _parent(run: MethodRun, seed: int, dataset: str) -> Mirrored:
     parent = Mirrored(f"{run.key}/s{seed}", name, experiment, "method", run.folder / f"s{seed}", facts)
     for search in run.searches:
         if search.search_seed == seed:
-            path = f"g{search.group}"
-            parent.children.append(parent.child(path, "search", search.folder, SEARCH_FILES, fold_group=search.group))
+            path = f"g{search.fold_group}"
+            parent.children.append(
+                parent.child(path, "search", search.folder, SEARCH_FILES, fold_group=search.fold_group)
+            )
     for training in run.trainings:
         if training.search_seed != seed:
             continue

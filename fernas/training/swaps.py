@@ -48,7 +48,7 @@ def make_rule(options: "RelabelConfig", classes: list[str]) -> Rule:
     if options.strategy == 0:
         admitted = torch.zeros(count, count, dtype=torch.bool)
     elif options.strategy == 2:
-        from fernas.training.fes import read_fes
+        from fernas.learn.fes import read_fes
 
         admitted = torch.from_numpy(read_fes(options.fes, classes) > options.fes_threshold)
     return Rule(options.strategy, options.margin, admitted)

@@ -1,5 +1,72 @@
 """Fixtures of the reporting tests."""
 
-from tests.fixtures.stored_studies import own_tree, tree
+from pathlib import Path
+from typing import Any
 
-__all__ = ["own_tree", "tree"]
+import numpy as np
+import pandas as pd
+import pytest
+
+from fernas.core.config import StudyConfig
+from fernas.core.io import write_json, write_parquet
+from fernas.reporting.compare import StudyTables, compare_study
+from fernas.reporting.comparison import comparison
+from fernas.reporting.report import build_report
+from fernas.scoring.scores import score_predictions
+from fernas.study import Study
+from tests.fabricate import EMOTIONS, fabricate, predictions
+
+Tree = tuple[Path, Study]
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A made-up results folder (read only) and its study."""
+    results = tmp_path_factory.mktemp("study") / "results"
+    return results, Study.of(fabricate(results)).at(results)
+
+
+@pytest.fixture(scope="session")
+def tables(tree: Tree) -> StudyTables:
+    """What `compare` writes of it."""
+    return compare_study(*tree)
+
+
+@pytest.fixture(scope="session")
+def page(tree: Tree, tables: StudyTables) -> Path:
+    """The report of it."""
+    return build_report(tree[0], tree[1], tree[0] / "report")
+
+
+@pytest.fixture
+def own_tree(tmp_path: Path) -> Tree:
+    """A made-up results folder that a test may change, and its study."""
+    results = tmp_path / "results"
+    return results, Study.of(fabricate(results)).at(results)
+
+
+def study_of(document: dict[str, Any]) -> Study:
+    """The study of a config document; its plug-ins are not looked up."""
+    return Study.of(StudyConfig.model_validate(document))
+
+
+def report_of(results: Path, study: Study | None, out: Path | None = None) -> Path:
+    """Tables and report of a results folder."""
+    compare_study(results, study)
+    return build_report(results, study, out or results / "report")
+
+
+def finish(folder: Path, seed: int, quality: float, subjects: int = 8) -> None:
+    people = [f"ckplus/S{i:03d}" for i in range(subjects)]
+    table = predictions(np.random.default_rng(seed), EMOTIONS, people, quality)
+    write_parquet(folder / "predictions.parquet", table)
+    write_json(folder / "scores.json", score_predictions(table, EMOTIONS, resamples=100))
+    write_json(folder / "status.json", {"status": "ok", "reason": ""})
+
+
+def ranked_study(results: Path, datasets: int) -> pd.DataFrame:
+    """One task on several datasets, three methods of different quality."""
+    for number in range(datasets):
+        for method, quality in (("strong", 0.9), ("middle", 0.6), ("weak", 0.2)):
+            finish(results / f"runs/d{number}-7-rendered/kfold4/{method}/no_data/s0/t0", number, quality, 4)
+    return comparison(results, None)

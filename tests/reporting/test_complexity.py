@@ -6,7 +6,7 @@ import pytest
 
 from fernas.core.architecture import NamedArchitecture, Network, read_architecture, write_architecture
 from fernas.core.io import write_json
-from fernas.reporting.complexity import COLUMNS, PUBLISHED_AUTOFERNET_MACS, complexity_table, write_complexity
+from fernas.reporting.complexity import COLUMNS, PUBLISHED_AUTOFERNET_MACS, complexity_frame, write_complexity
 from fernas.spaces.complexity import complexity, macs
 from tests.spaces.examples import AUTOFERNET, cells
 
@@ -34,7 +34,7 @@ def results(tmp_path):
 
 
 def test_counts_and_measurements(results):
-    table = complexity_table(results, repeats=1)
+    table = complexity_frame(results, repeats=1)
     assert list(table.columns) == list(COLUMNS) and list(table["method"]) == ["autofernet", "small_cnn"]
     found, fixed = table.iloc[0], table.iloc[1]
     folder = results / "runs" / "toy-rendered" / "kfold" / "autofernet" / "per_group" / "s0"
@@ -54,7 +54,7 @@ def test_the_published_auto_fernet_is_the_ruler():
 
 
 def test_three_forms(results):
-    write_complexity(results, results / "tables" / "complexity", None, "cpu", 1)
+    write_complexity(results, None, "cpu", 1)
     for suffix in ("csv", "md", "tex"):
         assert "small" in (results / "tables" / f"complexity.{suffix}").read_text()
     assert len(pd.read_csv(results / "tables" / "complexity.csv")) == 2

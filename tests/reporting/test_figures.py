@@ -58,9 +58,9 @@ def test_colours_of_methods_say_what_they_are_where_there_are_several_kinds() ->
     assert "searched" not in texts(figures.forest_svg(one))
     two = [*one, figures.Estimate("n", 0.3, 0.2, 0.4, "not searched")]
     assert {"searched", "not searched"} <= set(texts(figures.forest_svg(two)))
-    assert "random control" not in texts(figures.forest_svg(two))
-    assert "random control" in texts(
-        figures.subjects_svg({"m": [0.5], "n": [1.0]}, {"m": "searched", "n": "random control"})
+    assert "random baseline" not in texts(figures.forest_svg(two))
+    assert "random baseline" in texts(
+        figures.subjects_svg({"m": [0.5], "n": [1.0]}, {"m": "searched", "n": "random baseline"})
     )
 
 

@@ -5,19 +5,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fernas.core.config import StudyConfig
 from fernas.reporting import published
-from fernas.reporting.tables import comparison
+from fernas.reporting.comparison import comparison
+from fernas.reporting.table import Table
+from tests.reporting.conftest import Tree
 
 
 @pytest.fixture(scope="module")
-def rows(tree: tuple[Path, StudyConfig]) -> list[published.Comparison]:
-    frame = comparison(*tree, write=False)
+def rows(tree: Tree) -> list[published.PublishedRow]:
+    frame = comparison(*tree)
     frame.loc[frame["method"] == "vgg16", ["status", "reason", "accuracy", "params"]] = ["ok", "", 0.5, 40_000_000]
     return published.beside_ours(tree[0], frame, tree[1])
 
 
-def row(rows: list[published.Comparison], method: str, dataset: str, setting: str) -> published.Comparison:
+def row(rows: list[published.PublishedRow], method: str, dataset: str, setting: str) -> published.PublishedRow:
     return next(r for r in rows if (r.method, r.dataset, r.setting) == (method, dataset, setting))
 
 
@@ -29,7 +30,7 @@ def test_the_data_are_whole() -> None:
     assert "73.78" in set(known["value"])
 
 
-def test_reasons_come_from_the_two_rows(rows: list[published.Comparison]) -> None:
+def test_reasons_come_from_the_two_rows(rows: list[published.PublishedRow]) -> None:
     found = row(rows, "VGG-16", "CK+", "6 classes")
     assert found.published == "96.7" and found.ours == "50.0" and found.confidence == "secondary"
     reasons = found.not_comparable_because
@@ -40,13 +41,13 @@ def test_reasons_come_from_the_two_rows(rows: list[published.Comparison]) -> Non
     assert row(rows, "HiNet", "all", "complexity comparison").not_comparable_because == "not a method of fernas"
 
 
-def test_nothing_stands_beside_ours_without_a_reason_here(rows: list[published.Comparison]) -> None:
+def test_nothing_stands_beside_ours_without_a_reason_here(rows: list[published.PublishedRow]) -> None:
     beside = [r for r in rows if r.ours != "-" and r.published != published.NOT_AVAILABLE and "accuracy" in r.metric]
     assert len(beside) >= 2 and all("rendered" in r.not_comparable_because for r in beside)
     assert rows[: len(beside)] and rows[0].ours != "-"
 
 
-def test_what_is_not_known_is_said(rows: list[published.Comparison]) -> None:
+def test_what_is_not_known_is_said(rows: list[published.PublishedRow]) -> None:
     emonas = row(rows, "EmoNAS", "CK+", "")
     assert emonas.published == "not available" and emonas.ours != "-"
 
@@ -64,11 +65,11 @@ def test_settings_are_read(setting: str, classes: int | None, split: str | None)
     assert published.class_count(setting) == classes and published.split_of(setting) == split
 
 
-def test_a_comparable_row_has_no_reason(tree: tuple[Path, StudyConfig]) -> None:
+def test_a_comparable_row_has_no_reason(tree: Tree) -> None:
     record = {"method": "Other", "dataset": "CK+", "metric": "accuracy", "setting": "4 folds; 7 classes"}
     ours = {
         "task": "ckplus-7n", "protocol": "kfold4", "method": "x", "dataset": "nowhere", "rendered": True, "folds": 4,
-        "params": None, "extra_data": False,
+        "params": None, "extra_data": "False",
     }  # fmt: skip
     import json
 
@@ -80,15 +81,19 @@ def test_a_comparable_row_has_no_reason(tree: tuple[Path, StudyConfig]) -> None:
     assert reasons == ["ours are rendered faces"]
 
 
-def test_published_tables_are_written(tmp_path: Path, rows: list[published.Comparison]) -> None:
-    csv, markdown, latex = published.write_published(tmp_path, rows)[:3]
+@pytest.fixture(scope="module")
+def tables(rows: list[published.PublishedRow]) -> list[Table]:
+    return published.published_tables(published.as_frame(rows))
+
+
+def test_published_tables_are_written(tmp_path: Path, tables: list[Table]) -> None:
+    csv, markdown, latex = tables[0].write(tmp_path)
     assert csv.read_text().splitlines()[0].split(",")[:4] == ["table", "dataset", "setting", "method"]
     assert "VGG-16" in markdown.read_text() and r"\begin{longtable}" in latex.read_text()
 
 
-def test_every_table_of_the_papers_is_there(tmp_path: Path, rows: list[published.Comparison]) -> None:
-    published.write_published(tmp_path, rows)
-    table = pd.read_csv(tmp_path / "tables/papers.csv", keep_default_na=False)
+def test_every_table_of_the_papers_is_there(tmp_path: Path, tables: list[Table]) -> None:
+    table = pd.read_csv(tables[1].write(tmp_path)[0], keep_default_na=False)
     assert list(dict.fromkeys(table["table"])) == published.ORDER
     rafdb = table[table["table"] == "EmoNAS 5"]
     assert list(rafdb["published"]) == ["87.28"]

@@ -1,9 +1,9 @@
 from pathlib import Path
 
 from fernas.core.io import append_jsonl
-from fernas.reporting.collect import swap_image
+from fernas.reporting.images import swap_image
 from fernas.reporting.relabelled import swap_log, swap_panels
-from fernas.reporting.tree import MethodRun
+from fernas.reporting.stored import RunFiles
 
 
 def epoch(number, pairs, before=0, swapped=0, stored=0, again=0):
@@ -14,7 +14,7 @@ def epoch(number, pairs, before=0, swapped=0, stored=0, again=0):
     }  # fmt: skip
 
 
-def make(tmp_path: Path) -> MethodRun:
+def make(tmp_path: Path) -> RunFiles:
     """Two shards of one training."""
     shards = [
         [
@@ -29,7 +29,7 @@ def make(tmp_path: Path) -> MethodRun:
             append_jsonl(tmp_path / f"s0/t0/shard{number}/relabel.jsonl", row)
     for answered in ("as stored", "as stored", "as swapped"):
         append_jsonl(tmp_path / "s0/t0/shard0/relabel.jsonl", {"kind": "sample", "answered": answered})
-    return MethodRun("t-rendered", "p", "m", "no_data", tmp_path)
+    return RunFiles("t-rendered", "p", "m", "no_data", tmp_path)
 
 
 def test_swaps_are_summed_by_epoch_pair_and_fate(tmp_path: Path) -> None:
@@ -47,4 +47,4 @@ def test_swaps_are_summed_by_epoch_pair_and_fate(tmp_path: Path) -> None:
 def test_the_image_says_it_in_words_and_other_methods_have_none(tmp_path: Path) -> None:
     image = swap_image("autofernet", make(tmp_path))
     assert image is not None and "6 swaps" in image.alt and image.source.startswith("data:image/svg")
-    assert swap_image("plain", MethodRun("t", "p", "m", "s", tmp_path / "nothing")) is None
+    assert swap_image("plain", RunFiles("t", "p", "m", "s", tmp_path / "nothing")) is None

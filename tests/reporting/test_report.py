@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,21 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fernas.core.config import StudyConfig
 from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
-from fernas.reporting import collect, report
-from fernas.reporting._markdown import to_html
-from fernas.reporting.collect import Row, TaskBlock, lead, mean_curve, numbered_by_fold
+from fernas.reporting import complexity, report
 from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
-from fernas.reporting.tables import comparison
 from fernas.scoring.scores import score_predictions
 from tests.fabricate import fabricate, predictions, study_document
-
-
-@pytest.fixture(scope="module")
-def page(tree: tuple[Path, StudyConfig]) -> Path:
-    return build_report(tree[0], tree[1], tree[0] / "report")
+from tests.reporting.conftest import Tree, ranked_study, report_of, study_of
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +78,7 @@ def test_the_page_says_rendered_failed_and_skipped(html: str) -> None:
     assert "out of memory after the fallback" in text and "datasets.fer2013" in text
 
 
-def test_the_page_is_the_same_twice(html: str, tree: tuple[Path, StudyConfig], tmp_path: Path) -> None:
+def test_the_page_is_the_same_twice(html: str, tree: Tree, tmp_path: Path) -> None:
     again = build_report(tree[0], tree[1], tmp_path)
     assert again.read_text(encoding="utf-8") == html
 
@@ -100,13 +93,13 @@ def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     write_json(results / "tasks/t-rendered/p/folds.train.json", {"classes": [evil, 'a"b'], "folds": [{}]})
     write_text(results / "data/t-rendered/card.md", f"# {evil}\n\n- {evil}\n\n| {evil} |\n|---|\n| x |\n")
     write_json(results / "data/t-rendered/audit.json", {"problems": [evil], "classes": {evil: 2}})
-    html = build_report(results, None, tmp_path / "report").read_text(encoding="utf-8")
+    html = report_of(results, None).read_text(encoding="utf-8")
     assert evil not in html and "&lt;script&gt;alert(1)" in html
     parsed(html)
 
 
 def test_an_empty_results_folder_has_a_page(tmp_path: Path) -> None:
-    html = build_report(tmp_path, None, tmp_path / "report").read_text(encoding="utf-8")
+    html = report_of(tmp_path, None).read_text(encoding="utf-8")
     assert "Nothing has been run yet" in html
     parsed(html)
 
@@ -120,30 +113,15 @@ def test_images_of_real_people_only_by_config(tmp_path: Path) -> None:
             folder.rename(folder.with_name(folder.name.removesuffix("-rendered")))
     document = study_document()
     document["datasets"] = {name: {"source": "real", "root": "/x"} for name in document["datasets"]}
-    closed = build_report(results, StudyConfig.model_validate(document), tmp_path / "a").read_text()
+    closed = report_of(results, study_of(document), tmp_path / "a").read_text()
     assert "What the networks see" not in closed and "not evidence about people" not in closed
     document["tracking"] = {"real_faces": True}
-    opened = build_report(results, StudyConfig.model_validate(document), tmp_path / "b").read_text()
+    opened = report_of(results, study_of(document), tmp_path / "b").read_text()
     assert "What the networks see" in opened
 
 
-def test_tables_come_in_three_forms(page: Path, tree: tuple[Path, StudyConfig]) -> None:
-    names = {path.name for path in (tree[0] / "tables").iterdir()}
-    assert {f"ckplus-7n-kfold4.{suffix}" for suffix in ("csv", "md", "tex")} <= names
-    for stem in ("summary", "ckplus-7n-kfold4-scores", "megc2019-3-megc-datasets", "papers", "paired", "search_health"):
-        assert {f"{stem}.{suffix}" for suffix in ("csv", "md", "tex")} <= names
-    assert "ckplus-7n-kfold4-datasets.csv" not in names  # one dataset
-    summary = pd.read_csv(tree[0] / "tables/summary.csv").set_index("method")
-    rows = comparison(*tree, write=False).set_index(["task", "method"])["uar"]
-    assert summary.loc["emonas", "ckplus-7n, kfold4"] == pytest.approx(rows["ckplus-7n", "emonas"], abs=1e-5)
-    best = rows["megc2019-3"].idxmax()
-    assert re.search(rf"^\| {best} \| [^|]* \| [\d.]+\* \|", (tree[0] / "tables/summary.md").read_text(), re.MULTILINE)
-    latex = (tree[0] / "tables/megc2019-3-megc.tex").read_text()
-    assert r"\toprule" in latex and "12 of 68 subjects, rendered" in latex and r"small\_cnn" in latex
-
-
-def test_half_written_files_do_not_stop_the_page(own_tree: tuple[Path, StudyConfig]) -> None:
-    results, config = own_tree
+def test_half_written_files_do_not_stop_the_page(own_tree: Tree) -> None:
+    results, study = own_tree
     folder = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0"
     (folder / "g0/architecture.json").write_text('{"kind": "cel')
     (folder / "g0/search.jsonl").write_text('{"epoch": 0, "weight_loss": 1}\n{"epo')
@@ -151,22 +129,22 @@ def test_half_written_files_do_not_stop_the_page(own_tree: tuple[Path, StudyConf
     (folder / "t0/predictions.parquet").write_bytes(b"PAR")
     (folder / "t1/shard0/status.json").write_text("")
     append_jsonl(folder / "t0/shard1/training.jsonl", {"fold": 1, "epoch": 9, "loss": None})
-    assert build_report(results, config, results / "report").is_file()
+    assert report_of(results, study).is_file()
 
 
-def test_what_complexity_measured_is_in_the_page(own_tree: tuple[Path, StudyConfig]) -> None:
-    results, config = own_tree
-    assert 'id="complexity"' not in build_report(results, config, results / "report").read_text(encoding="utf-8")
+def test_what_complexity_measured_is_in_the_page(own_tree: Tree) -> None:
+    results, study = own_tree
+    assert 'id="complexity"' not in report_of(results, study).read_text(encoding="utf-8")
     row = dict.fromkeys(COLUMNS, 1.5) | {
         "task": "ckplus-7n", "protocol": "kfold4", "method": "emonas", "search_scope": "per_group", "networks": 2,
         "params": 43491, "macs": 4.0e6, "input": "3x48x48", "device": "some processor", "threads": 1, "note": None,
         "rendered": True, "search_peak_mib": None,
     }  # fmt: skip
     pd.DataFrame([row]).to_csv(results / "tables/complexity.csv", index=False)
-    page = build_report(results, config, results / "report").read_text(encoding="utf-8")
+    page = report_of(results, study).read_text(encoding="utf-8")
     section = page[page.index('id="complexity"') : page.index('id="data"')]
     assert "43.5k" in section and "3x48x48 on some processor, 1 thread" in section and "ckplus" in section
-    assert section.count("<td") == 1 + len(report.COMPLEXITY) + 1
+    assert section.count("<td") == len([c for c in complexity.TABLE if "html" in c.forms]) - 1
 
 
 def test_every_finished_method_has_its_confusion_matrix(html: str) -> None:
@@ -174,67 +152,29 @@ def test_every_finished_method_has_its_confusion_matrix(html: str) -> None:
         assert f"Confusion matrix of {method}." in html
 
 
-def test_views_of_methods_that_see_something_else_are_named() -> None:
-    document = study_document()
-    document["views"]["grey"] = {"kind": "still", "colour": "grey", "size": 64}
-    document["methods"]["small_cnn"]["view"] = "grey"
-    config = StudyConfig.model_validate(document)
-
-    def seen(*methods: str) -> str:
-        rows = [Row(method, "", "ok", "", (), None) for method in methods]
-        return collect._seen(config, TaskBlock("", "ckplus-7n", "", "", "", True, 0.1, rows, ""))
-
-    assert seen("emonas", "small_cnn") == "48 px rgb, still; small_cnn: 64 px grey, still"
-    assert seen("emonas") == "48 px rgb, still" and seen("small_cnn") == "small_cnn: 64 px grey, still"
-
-
-@pytest.mark.parametrize(
-    ("search", "scope", "search_macs", "kind"),
-    [
-        ("darts_first", "per_group", 1e9, "searched"),
-        ("random_mean", "no_data", 0, "random control"),
-        ("fixed", "no_data", 0, "not searched"),
-        ("eyes_mouth", "per_group", 0, "not searched"),
-        ("taken", "per_group", 0, "searched"),
-    ],
-)
-def test_a_method_is_searched_random_or_neither(search: str, scope: str, search_macs: float, kind: str) -> None:
-    row = {"method": "m", "search": search, "search_scope": scope, "search_macs": search_macs}
-    assert collect.kind_of(row) == kind
-
-
-def test_lead_says_when_the_order_is_not_settled() -> None:
-    def record(name: str, value: float, low: float, high: float) -> dict[str, Any]:
-        return {"method": name, "uar": value, "uar_low": low, "uar_high": high, "status": "ok"}
-
-    first = record("a", 0.7, 0.6, 0.8)
-    assert "not settled" in lead([first, record("b", 0.6, 0.5, 0.65)], 0.25)
-    assert "overlaps no other" in lead([first, record("b", 0.5, 0.4, 0.59)], 0.25)
-    assert "includes chance" in lead([record("a", 0.3, 0.2, 0.4)], 0.25)
-    assert lead([], 0.25) == "No method has finished."
-
-
-def test_mean_curve_skips_what_is_missing() -> None:
-    assert mean_curve([[(0, 1.0), (1, None)], [(0, 3.0), (2, float("nan")), (1, 4)]]) == ([0.0, 1.0], [2.0, 4.0])
-
-
-def test_epochs_go_on_over_the_phases_of_a_fold() -> None:
-    rows = [{"fold": 0, "epoch": 0, "x": 1}, {"fold": 0, "epoch": 0, "x": 2}, {"fold": 2, "epoch": 0, "x": 3}]
-    assert numbered_by_fold(rows, "x") == [(0, 1), (1, 2), (0, 3)]
-
-
-def test_markdown_of_cards() -> None:
-    html = str(
-        to_html(
-            "# A & B\ntext `x<y` **bold** https://example.org/a.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |"
-        )
-    )
-    assert "<h4>A &amp; B</h4>" in html and "<code>x&lt;y</code>" in html and "<strong>bold</strong>" in html
-    assert 'href="https://example.org/a"' in html and html.count("<li>") == 2 and "<td>2</td>" in html
-
-
 def test_names_may_break() -> None:
     assert breakable("a_b<c") == "a_<wbr>b&lt;c"
+
+
+def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "MAX_TASKS_OF_ONE_PAGE", 2)
+    ranked_study(tmp_path, 3)
+    index = report_of(tmp_path, None)
+    names = {path.name for path in index.parent.iterdir()}
+    assert names == {"index.html", "d0-7-kfold4.html", "d1-7-kfold4.html", "d2-7-kfold4.html", "report.zip"}
+    for name in names - {"report.zip"}:
+        links = re.findall(r'href="([^"#]*)(#[\w-]*)?"', (index.parent / name).read_text(encoding="utf-8"))
+        for file, place in links:
+            if file.startswith("data:"):
+                continue
+            assert (file or name) in names
+            if place:
+                assert f'id="{place[1:]}"' in (index.parent / (file or name)).read_text(encoding="utf-8")
+    task = (index.parent / "d1-7-kfold4.html").read_text(encoding="utf-8")
+    assert "Confusion matrix of strong" in task and 'id="provenance"' not in task
+    assert "Confusion matrix" not in index.read_text(encoding="utf-8")
+    with zipfile.ZipFile(index.with_name("report.zip")) as archive:
+        assert set(archive.namelist()) == {f"report/{name}" for name in names - {"report.zip"}}
 
 
 # ------------------------------------------------------------------------------------------------ in a browser

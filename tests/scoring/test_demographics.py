@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fernas.reporting.demographics import group_gaps
 from fernas.scoring.demographics import demographic_scores
 
 
@@ -71,14 +70,3 @@ def test_one_group_alone_or_no_attribute_is_nothing():
     table, groups = two_groups()
     assert demographic_scores([table], groups[["sample_id"]]) == {}
     assert demographic_scores([table], groups.assign(skin_tone="light")) == {}
-
-
-def test_gaps_of_several_seeds_are_averaged_for_the_report():
-    table, groups = two_groups()
-    other = table.assign(p_a=table["p_b"], p_b=table["p_a"])
-    first, second = ({"groups": demographic_scores([t], groups)} for t in (table, other))
-    (alone,) = group_gaps([first])
-    assert alone.recalls[0][0] == "light" and alone.interval is not None and alone.gap == pytest.approx(0.3)
-    (both,) = group_gaps([first, second])
-    assert both.interval is None and both.gap == pytest.approx(0, abs=1e-9)
-    assert group_gaps([{}, {"groups": {}}]) == []

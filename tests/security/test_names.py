@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fernas.core.io import append_jsonl, write_json, write_parquet
+from fernas.reporting.compare import compare_study
 from fernas.reporting.report import build_report
-from fernas.reporting.tables import write_comparison
 from fernas.scoring.scores import score_predictions
 from fernas.tracking import follow as tracking
 from tests.fabricate import predictions, study_document
@@ -22,6 +22,7 @@ OTHERS = ("a\"b'c", "../../../etc/passwd", "=HYPERLINK(1)", "x | y", "{{ 7 * 7 }
 def results(tmp_path):
     """One finished run whose classes and subjects have hostile names."""
     from fernas.core.config import StudyConfig
+    from fernas.study import Study
 
     root = tmp_path / "results"
     classes = [EVIL, *OTHERS]
@@ -46,7 +47,7 @@ def results(tmp_path):
         }
         write_json(folder / "status.json", status)
         append_jsonl(folder / "metrics.jsonl", {"step": 0, "time": 1.0, f"recall/{EVIL}": 0.5, "../../x": 1.0})
-    return root, config
+    return root, Study.of(config).at(root)
 
 
 class Scripts(HTMLParser):
@@ -69,8 +70,9 @@ class Scripts(HTMLParser):
 
 
 def test_the_report_holds_them_as_text(results, tmp_path):
-    root, config = results
-    html = build_report(root, config, tmp_path / "report").read_text(encoding="utf-8")
+    root, study = results
+    compare_study(root, study)
+    html = build_report(root, study, tmp_path / "report").read_text(encoding="utf-8")
     found = Scripts()
     found.feed(html)
     assert len(found.texts) == 1 and "alert" not in found.texts[0] and not found.handlers
@@ -78,13 +80,13 @@ def test_the_report_holds_them_as_text(results, tmp_path):
     assert ">49<" not in html, "a name was taken for a template"
 
 
-def test_tables_keep_their_shape(results, tmp_path):
-    root, config = results
-    write_comparison(root, config, tmp_path / "comparison.csv", tmp_path / "comparison.md")
-    with open(tmp_path / "comparison.csv", newline="") as file:
+def test_tables_keep_their_shape(results):
+    root, study = results
+    compare_study(root, study)
+    with open(root / "comparison.csv", newline="") as file:
         rows = list(csv.reader(file))
     assert len({len(row) for row in rows}) == 1
-    text = (tmp_path / "comparison.md").read_text()
+    text = (root / "comparison.md").read_text()
     assert EVIL not in text, "markdown viewers run html"
     tables = [table.strip().splitlines() for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)]
     assert tables

@@ -5,7 +5,7 @@ import pytest
 from fernas.core.errors import ConfigError
 from fernas.core.seeds import rng
 from fernas.learn.arrays import ArrayPart
-from fernas.training.fes import CLASSES
+from fernas.learn.fes import CLASSES
 from studies.label_noise import (
     PHASE,
     RECIPE,

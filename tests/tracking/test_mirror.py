@@ -11,7 +11,8 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json
-from fernas.reporting.tables import comparison
+from fernas.reporting.compare import compare_study
+from fernas.study import Study
 from fernas.tracking.follow import default_uri, sync
 from fernas.tracking.mirror import Mirror
 from fernas.tracking.run_files import job_state
@@ -159,7 +160,7 @@ def test_scores_of_an_earlier_training_are_withdrawn(results: Path) -> None:
 
 
 def test_the_same_comparison_with_another_date_is_one_point(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
-    comparison(results, own_tree[1])
+    compare_study(results, Study.of(own_tree[1]))
     sync(results)
     name = "uar/ckplus-7n/kfold4/emonas/per_group"
     before = points(results, "comparison", name)
@@ -187,7 +188,7 @@ def test_a_run_whose_key_changed_is_superseded(results: Path) -> None:
 
 def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
     sync(results)
-    frame = comparison(results, own_tree[1])
+    frame = compare_study(results, Study.of(own_tree[1])).comparison
     assert sync(results).created == 1
     assert sync(results).created == 0
     uar = float(frame.loc[frame["method"] == "emonas", "uar"].iloc[0])

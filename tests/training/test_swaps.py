@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from fernas.training.fes import CLASSES
+from fernas.learn.fes import CLASSES
 from fernas.training.relabel import RelabelConfig
 from fernas.training.swaps import Rule, Swaps, make_rule
 from tests.toy_task import CLASSES as TOY

@@ -26,7 +26,7 @@
     });
     rows.forEach(function (row) { body.appendChild(row); });
   }
-  function filter(table, words, told) {
+  function filter(table, words, count) {
     const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of table.tBodies[0].rows) {
@@ -37,7 +37,7 @@
     }
     const all = table.tBodies[0].rows.length;
     const rows = all === 1 ? " row" : " rows";
-    told.textContent = shown === all ? all + rows : shown + " of " + all + rows;
+    count.textContent = shown === all ? all + rows : shown + " of " + all + rows;
   }
   document.querySelectorAll("table[data-sortable]").forEach(function (table) {
     Array.from(table.tHead.rows[table.tHead.rows.length - 1].cells).forEach(function (header, index) {
@@ -47,8 +47,8 @@
   });
   document.querySelectorAll("input[data-filters]").forEach(function (input) {
     const table = document.getElementById(input.dataset.filters);
-    const told = document.getElementById(input.dataset.tells);
-    input.addEventListener("input", function () { filter(table, input.value, told); });
-    filter(table, input.value, told);
+    const count = document.getElementById(input.dataset.count);
+    input.addEventListener("input", function () { filter(table, input.value, count); });
+    filter(table, input.value, count);
   });
 })();

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fernas.core.errors import ConfigError, DataError
-from fernas.training import fes
+from fernas.learn import fes
 
 # the lower triangle as printed beside the published matrix (its label order), rows 1..6
 PUBLISHED = [

@@ -3,7 +3,7 @@
     FES(i, j) = 1/n sum over images of [v_i > 0 and v_j > 0] min(v_i, v_j) / max(v_i, v_j),   FES(i, i) = 1
 
 with v_c the votes of an image for class c and n the number of images. It is large for expressions that the same
-images are often taken for. `python -m fernas.training.fes` writes the committed matrices anew from the committed
+images are often taken for. `python -m fernas.learn.fes` writes the committed matrices anew from the committed
 votes of FER+ (MIT licence beside them); `--votes FILE --out FILE` makes one for another dataset.
 """
 
@@ -138,7 +138,7 @@ def write_matrix(matrix: "pd.DataFrame", path: Path | str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m fernas.training.fes", description="FES matrices from votes")
+    parser = argparse.ArgumentParser(prog="python -m fernas.learn.fes", description="FES matrices from votes")
     parser.add_argument("--votes", help="csv of votes, one column per class; without it the committed ones of FER+")
     parser.add_argument("--classes", nargs="+", default=list(CLASSES))
     parser.add_argument("--rows", choices=("training", "all"), default="all")

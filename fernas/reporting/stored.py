@@ -1,4 +1,8 @@
-"""Reads a results folder: which runs it holds, and what their small files say. Tolerates whatever is not there yet."""
+"""Reads a results folder: which runs it holds, and what their small files say. Tolerates whatever is not there yet.
+
+A `Run` of `fernas.study` says what the config asks for. A `RunFiles` says what lies on disk: the two differ in the
+middle of a study, after a change of its seeds, and where results are read without their config.
+"""
 
 import re
 from collections.abc import Iterator
@@ -8,44 +12,45 @@ from typing import Any
 
 from fernas.core.errors import DataError
 from fernas.core.io import read_json, read_jsonl
+from fernas.study import ResultsLayout, Run
+from fernas.study.layout import RENDERED, RunFolder, plain_name
 
-RENDERED_SUFFIX = "-rendered"
 RENDERED_NOTE = "rendered faces: not evidence about people"
 
 
 @dataclass(frozen=True, order=True)
-class SearchRun:
-    """One search: `results/runs/<task>/<protocol>/<method>/<scope>/s<seed>/g<group>`."""
+class SearchFiles:
+    """One search."""
 
     search_seed: int
-    group: int
+    fold_group: int
     folder: Path
 
 
 @dataclass(frozen=True, order=True)
-class ShardRun:
-    """One shard of folds of one training: `.../s<seed>/t<seed>/shard<j>`."""
+class ShardFiles:
+    """The training of one shard of folds."""
 
     shard: int
     folder: Path
 
 
 @dataclass(frozen=True, order=True)
-class TrainRun:
-    """One training and its scores: `.../s<search seed>/t<training seed>`."""
+class TrainingFiles:
+    """One trained and scored repetition."""
 
     search_seed: int
     train_seed: int
     folder: Path
 
     @property
-    def shards(self) -> list[ShardRun]:
+    def shards(self) -> list[ShardFiles]:
         """Its shards, by number."""
-        return [ShardRun(number, folder) for number, folder in numbered(self.folder, "shard")]
+        return [ShardFiles(number, folder) for number, folder in numbered(self.folder, "shard")]
 
 
 @dataclass(frozen=True, order=True)
-class MethodRun:
+class RunFiles:
     """One method in one scope on one task and protocol; one row of the comparison."""
 
     task_dir: str
@@ -57,12 +62,12 @@ class MethodRun:
     @property
     def task(self) -> str:
         """The task's name in config."""
-        return self.task_dir.removesuffix(RENDERED_SUFFIX)
+        return plain_name(self.task_dir)
 
     @property
     def rendered(self) -> bool:
-        """Whether the faces were rendered."""
-        return self.task_dir.endswith(RENDERED_SUFFIX)
+        """Whether the faces are synthetic."""
+        return self.task_dir.endswith(RENDERED)
 
     @property
     def key(self) -> str:
@@ -70,31 +75,46 @@ class MethodRun:
         return "/".join((self.task_dir, self.protocol, self.method, self.scope))
 
     @property
-    def searches(self) -> list[SearchRun]:
-        """Its searches, by seed and group."""
+    def searches(self) -> list[SearchFiles]:
+        """Its searches, by seed and fold group."""
         return [
-            SearchRun(seed, group, folder)
+            SearchFiles(seed, fold_group, folder)
             for seed, parent in numbered(self.folder, "s")
-            for group, folder in numbered(parent, "g")
+            for fold_group, folder in numbered(parent, "g")
         ]
 
     @property
-    def trainings(self) -> list[TrainRun]:
+    def trainings(self) -> list[TrainingFiles]:
         """Its trainings, by search seed and training seed."""
         return [
-            TrainRun(search_seed, train_seed, folder)
+            TrainingFiles(search_seed, train_seed, folder)
             for search_seed, parent in numbered(self.folder, "s")
             for train_seed, folder in numbered(parent, "t")
         ]
+
+
+def stored_run(results: Path, run: Run) -> RunFiles:
+    """What lies of a run of the study in a results folder."""
+    task_dir = run.task_folder.name
+    files: RunFolder = ResultsLayout(results).run(task_dir, run.protocol, run.method, run.scope)
+    return RunFiles(task_dir, run.protocol, run.method, run.scope, files.path)
+
+
+def stored_runs(results: Path) -> Iterator[RunFiles]:
+    """Every run below a results folder, by path."""
+    for task in folders(ResultsLayout(results).all_runs):
+        for protocol in folders(task):
+            for method in folders(protocol):
+                for scope in folders(method):
+                    yield RunFiles(task.name, protocol.name, method.name, scope.name, scope)
 
 
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
     """The subfolders `<prefix><number>` of `folder`, by number."""
     if not folder.is_dir():
         return []
-    pattern = re.compile(rf"{prefix}(\d+)")
-    found = [(pattern.fullmatch(child.name), child) for child in folder.iterdir() if child.is_dir()]
-    return sorted((int(match.group(1)), child) for match, child in found if match)
+    matches = [(re.fullmatch(rf"{prefix}(\d+)", child.name), child) for child in folder.iterdir() if child.is_dir()]
+    return sorted((int(match.group(1)), child) for match, child in matches if match)
 
 
 def folders(folder: Path) -> list[Path]:
@@ -104,24 +124,15 @@ def folders(folder: Path) -> list[Path]:
     return sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
 
 
-def method_runs(results: Path) -> Iterator[MethodRun]:
-    """Every method run under `results/runs`, by path."""
-    for task in folders(results / "runs"):
-        for protocol in folders(task):
-            for method in folders(protocol):
-                for scope in folders(method):
-                    yield MethodRun(task.name, protocol.name, method.name, scope.name, scope)
-
-
 def optional_json(path: Path) -> dict[str, Any]:
     """The object in a json file; an absent, empty or half-written file is an empty one."""
     if not path.is_file() or path.stat().st_size == 0:
         return {}
     try:
-        found = read_json(path)
+        document = read_json(path)
     except DataError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
 def optional_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -132,8 +143,8 @@ def optional_jsonl(path: Path) -> list[dict[str, Any]]:
         return []
 
 
-def costs(run: MethodRun) -> list[tuple[str, dict[str, Any]]]:
-    """`(stage, cost.json)` of every job of a method run; stage is "search" or "training"."""
+def costs(run: RunFiles) -> list[tuple[str, dict[str, Any]]]:
+    """`(stage, cost.json)` of every job of a run; the stage is "search" or "training"."""
     rows = [("search", optional_json(search.folder / "cost.json")) for search in run.searches]
     rows += [
         ("training", optional_json(shard.folder / "cost.json"))
@@ -144,7 +155,7 @@ def costs(run: MethodRun) -> list[tuple[str, dict[str, Any]]]:
 
 
 def number(record: dict[str, Any], *names: str) -> float | None:
-    """The first of `names` that `record` holds as a number."""
+    """The first of `names` that a record holds as a number."""
     for name in names:
         value = record.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):

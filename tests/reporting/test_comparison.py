@@ -1,0 +1,117 @@
+"""The comparison: its columns, its rows for failed and skipped methods."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fernas.core.io import read_json, write_json
+from fernas.metrics import all_metrics
+from fernas.reporting.comparison import comparison, notes
+from fernas.reporting.formats import records_of
+from tests.fabricate import study_document
+from tests.reporting.conftest import Tree, study_of
+
+
+@pytest.fixture(scope="module")
+def frame(tree: Tree) -> pd.DataFrame:
+    return comparison(*tree)
+
+
+def row(frame: pd.DataFrame, task: str, method: str) -> pd.Series:
+    found = frame[(frame["task"] == task) & (frame["method"] == method)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_the_columns_are_those_of_the_contract_and_every_metric(frame: pd.DataFrame) -> None:
+    contract = (
+        "dataset, task, protocol, method, search, space, recipe, search_scope, seed_count, folds, status, reason, "
+        "accuracy, uf1, uar, uar_low, uar_high, interval_unit, params, macs, search_macs, "
+        "core_s, extra_data, leaks, oracle_uar, rendered"
+    ).split(", ")
+    metrics = {metric.name for metric in all_metrics()}
+    assert [name for name in frame.columns if name in contract] == contract
+    assert set(frame.columns) - set(contract) == metrics - {"accuracy", "uf1", "uar"}
+
+
+def test_a_finished_method_has_the_mean_over_its_seeds(frame: pd.DataFrame, tree: Tree) -> None:
+    found = row(frame, "ckplus-7n", "emonas")
+    folder = tree[0] / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    seeds = [read_json(folder / f"t{t}/scores.json")["uar"] for t in (0, 1)]
+    assert found["status"] == "ok" and found["seed_count"] == 2 and found["folds"] == 4
+    assert found["uar"] == pytest.approx(np.mean(seeds))
+    assert found["uar_low"] < found["uar"] < found["uar_high"]
+    assert found["search_macs"] == pytest.approx(2 * 3e12)
+    assert found["core_s"] == pytest.approx(2 * 19 + 2 * 8.5)
+    assert found["rendered"] and found["dataset"] == "ckplus" and found["search"] == "darts_first"
+
+
+def test_failed_and_skipped_methods_are_rows_with_reasons(frame: pd.DataFrame) -> None:
+    failed = row(frame, "ckplus-7n", "vgg16")
+    assert failed["status"] == "failed" and "out of memory" in failed["reason"] and np.isnan(failed["uar"])
+    absent = row(frame, "fer2013-7", "emonas")
+    assert absent["status"] == "skipped" and "datasets.fer2013" in absent["reason"] and not absent["rendered"]
+    unlisted = row(frame, "megc2019-3", "darts")
+    assert unlisted["status"] == "skipped" and "megc2019-3" in unlisted["reason"]
+
+
+def test_a_run_that_never_started_is_skipped(own_tree: Tree) -> None:
+    results, study = own_tree
+    (results / "runs/ckplus-7n-rendered/kfold4/random").rename(results / "gone")
+    found = row(comparison(results, study), "ckplus-7n", "random")
+    assert (found["status"], found["reason"]) == ("skipped", "not run yet")
+
+
+def test_leaks_are_a_column(own_tree: Tree) -> None:
+    results, study = own_tree
+    audit = results / "tasks/ckplus-7n-rendered/kfold4/audit.json"
+    write_json(audit, {"ok": True, "leaks": ["subject S001 on both sides of fold 1"]})
+    assert "S001" in row(comparison(results, study), "ckplus-7n", "emonas")["leaks"]
+
+
+def test_the_best_epoch_on_the_test_split_is_a_column_beside_the_score(own_tree: Tree) -> None:
+    results, study = own_tree
+    before = row(comparison(results, study), "ckplus-7n", "emonas")
+    assert np.isnan(before["oracle_uar"]) and "oracle" not in before["leaks"]
+    for t, value in ((0, 0.8), (1, 0.9)):
+        path = results / f"runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0/t{t}/scores.json"
+        write_json(path, {**read_json(path), "oracle": {"uar": value}})
+    found = row(comparison(results, study), "ckplus-7n", "emonas")
+    assert found["oracle_uar"] == pytest.approx(0.85) and found["uar"] == before["uar"]
+    assert "test split" in found["leaks"] and "oracle UAR 85.0" in notes(found.to_dict())
+
+
+def test_an_ensemble_costs_what_its_members_cost(own_tree: Tree) -> None:
+    results, _ = own_tree
+    document = study_document()
+    document["methods"]["both"] = {"combine": ["emonas", "small_cnn"]}
+    document["study"][0]["methods"].append("both")
+    base = results / "runs/ckplus-7n-rendered/kfold4"
+    for file in ("scores.json", "predictions.parquet", "status.json"):
+        target = base / "both/per_group/s0/t0" / file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(base / "small_cnn/no_data/s0/t0" / file, target)
+    frame = comparison_of_members(results, document)
+    assert frame["both"]["params"] == 2 * frame["emonas"]["params"] + frame["small_cnn"]["params"]
+    assert frame["both"]["status"] == "ok" and frame["both"]["uar"] == frame["small_cnn"]["uar"]
+
+
+def comparison_of_members(results: Path, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = comparison(results, study_of(document))
+    return {row["method"]: row for row in records_of(found[found["task"] == "ckplus-7n"])}
+
+
+def test_without_a_config_the_folder_decides(tree: Tree) -> None:
+    found = comparison(tree[0], None)
+    assert set(found["method"]) == {"emonas", "random", "random_mean", "small_cnn", "vgg16"}
+
+
+def test_a_metric_of_the_scores_is_a_column_by_its_file_alone(frame: pd.DataFrame, tree: Tree) -> None:
+    folder = tree[0] / "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/t0"
+    scores = read_json(folder / "scores.json")
+    for metric in all_metrics():
+        assert row(frame, "ckplus-7n", "random")[metric.name] == pytest.approx(scores[metric.name])
