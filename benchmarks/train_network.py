@@ -1,4 +1,4 @@
-"""Training a found network: forward, loss, backward, clipping, SGD, against the same in NCHW plain modules.
+"""Training a searched network: forward, loss, backward, clipping, SGD, against the same in NCHW plain modules.
 
 One architecture of about half a million parameters (8 cells, 24 channels, the defaults of EmoNAS), 64 px RGB, batch 8,
 drop path 0.1, one thread. `train_network` is what runs by default (compiled loops where a compiler is found), and
@@ -12,10 +12,10 @@ import torch.nn.functional as F  # noqa: N812
 
 from benchmarks._common import run_pair
 from fernas.core.architecture import parse_architecture
+from fernas.spaces import kernels
 from fernas.spaces.complexity import count_parameters
-from fernas.spaces.kernels import library as kernels
+from fernas.spaces.kernels import library
 from fernas.spaces.networks import build_network, set_drop_path
-from fernas.spaces.supernet import kernels_status
 
 ARCHITECTURE = {
     "kind": "cells",
@@ -74,10 +74,10 @@ def main(rounds: int = 7) -> None:
     torch.set_num_threads(1)
     try:
         plain = Training("plain")
-        print(f"train_network: {count_parameters(plain.net)[0]:,} parameters, {kernels_status()}")
-        if kernels.load() is not None:
+        print(f"train_network: {count_parameters(plain.net)[0]:,} parameters, {kernels.status()}")
+        if library.load() is not None:
             run_pair("train_network", Training("kernels"), plain, rounds, clock="cpu")
-        name = "train_network_pure" if kernels.load() is not None else "train_network"
+        name = "train_network_pure" if library.load() is not None else "train_network"
         run_pair(name, Training("pure"), plain, rounds, clock="cpu")
     finally:
         torch.set_num_threads(before)

@@ -25,7 +25,7 @@ from fernas.search.context import SearchContext, SearchSession
 from fernas.search.darts_first import DartsConfig, agreement_cells, cell_macs
 from fernas.spaces.cell_space import edge_list
 from fernas.spaces.supernet import make_supernet
-from fernas.spaces.supernet.plain import KINDS, Decisions, Network
+from fernas.spaces.supernet.plain import KINDS, Decisions, Supernet
 
 Scores = dict[str, Any]
 
@@ -39,7 +39,7 @@ def decisions_of(cell: CellsArchitecture, kind: str) -> Decisions:
     return decided
 
 
-def inherited_scores(context: SearchContext, supernet: Network, device: torch.device, passes: Passes) -> list[Scores]:
+def inherited_scores(context: SearchContext, supernet: Supernet, device: torch.device, passes: Passes) -> list[Scores]:
     """Selection scores of the cells with the weights of a finished search; works on a copy of its supernet.
 
     Args:

@@ -21,7 +21,7 @@ from fernas.spaces.cell_space import edge_list, space_of
 from fernas.spaces.complexity import macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.supernet import discretise, make_supernet
-from fernas.spaces.supernet.plain import Network
+from fernas.spaces.supernet.plain import Supernet
 
 
 class Darts(SupernetSearch):
@@ -29,7 +29,7 @@ class Darts(SupernetSearch):
 
     options: DartsConfig
 
-    def make_net(self) -> Network:
+    def make_net(self) -> Supernet:
         """The supernet with fresh weights and alphas, on the operations that are not left out."""
         context, options = self.context, self.options
         sizes = (context.space_name, self.cells, self.channels, context.input_shape[0], len(context.classes))

@@ -17,7 +17,7 @@ from fernas.search.context import SearchContext
 from fernas.search.pcdarts import PcdartsConfig
 from fernas.spaces.cell_space import space_of
 from fernas.spaces.supernet import discretise_weights
-from fernas.spaces.supernet.partial import PartialNetwork, edge_weights
+from fernas.spaces.supernet.partial import PartialSupernet, edge_weights
 
 
 class PartialChannels(SupernetSearch):
@@ -29,10 +29,10 @@ class PartialChannels(SupernetSearch):
         """Multiply-accumulates of the supernet on one image (C, H, W), forward."""
         return partial_cost(self.context.size.of_one_image(shape), self.options.share)
 
-    def make_net(self) -> PartialNetwork:
+    def make_net(self) -> PartialSupernet:
         """The supernet with fresh weights."""
         context = self.context
-        return PartialNetwork(
+        return PartialSupernet(
             space_of(context.space_name),
             context.network.cells,
             context.network.channels,

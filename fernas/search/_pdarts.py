@@ -17,7 +17,7 @@ from fernas.search.pdarts import PdartsConfig, Stage
 from fernas.spaces.cell_space import CellSpace, edge_list, space_of
 from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.supernet import discretise_weights
-from fernas.spaces.supernet.plain import KINDS, Network
+from fernas.spaces.supernet.plain import KINDS, Supernet
 
 Kept = dict[str, dict[int, tuple[str, ...]]]  # kind -> edge -> operations that remain
 
@@ -29,7 +29,7 @@ class Progressive(SupernetSearch):
         self.stage, self.kept = stage, kept
         super().__init__(context, device, stage.cells)
 
-    def make_net(self) -> Network:
+    def make_net(self) -> Supernet:
         """The supernet of the stage with fresh weights and alphas."""
         net = super().make_net()
         for kind, remaining in self.kept.items():
@@ -40,7 +40,7 @@ class Progressive(SupernetSearch):
         """Multiply-accumulates of the stage's supernet on one image (C, H, W), forward."""
         context = self.context
         sizes = (context.space_name, self.stage.cells, context.network.channels)
-        return supernet_macs(*sizes, shape, len(context.classes), stem=context.network.stem, kept=self.kept)
+        return supernet_macs(*sizes, shape, len(context.classes), stem=context.network.stem, operations=self.kept)
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """One epoch of the stage; the row counts epochs over all stages."""

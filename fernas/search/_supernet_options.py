@@ -108,17 +108,17 @@ def supernet_cost(size: SearchSize, cells: int, nodes: int | None = None, withou
 
     sizes = (size.space, cells, size.network.channels, size.input_shape, size.classes)
     return supernet_macs(
-        *sizes, nodes=nodes, stem=size.network.stem, kept=remaining_operations(size.space, nodes, without)
+        *sizes, nodes=nodes, stem=size.network.stem, operations=remaining_operations(size.space, nodes, without)
     )
 
 
 @functools.cache
 def partial_cost(size: SearchSize, share: int) -> int:
     """Multiply-accumulates of the supernet with partial channels (one in `share`) on one image, forward."""
-    from fernas.spaces.complexity import supernet_macs
+    from fernas.spaces.complexity import partial_supernet_macs
 
     sizes = (size.space, size.network.cells, size.network.channels, size.input_shape, size.classes)
-    return supernet_macs(*sizes, stem=size.network.stem, share=share)
+    return partial_supernet_macs(*sizes, size.network.stem, share)
 
 
 @functools.cache

@@ -30,7 +30,7 @@ What must stay true:
   optimisers, the place in both batch orders, the images so far, and how many samples go through at once. In the middle
   of an epoch it also holds the losses so far and the state of the random numbers (`within`). An interrupted search
   equals an uninterrupted one bit by bit (a contract test kills it).
-- The fast supernet computes only the gradients that `require` asks for; whoever calls `backward` goes through
+- The fast supernet computes only the gradients that `require_gradients` asks for; whoever calls `backward` goes through
   `gradients`.
 
 What subclasses may change: the supernet (`make_net`, `cost`), the alpha step (`learns_alphas`, `alpha_gradients`,
@@ -64,8 +64,9 @@ from fernas.learn.schedules import cosine
 from fernas.search._curvature import curvature
 from fernas.search._supernet_options import MixedConfig, SupernetConfig, supernet_cost, training_shape
 from fernas.search.context import SearchContext, SearchSession
-from fernas.spaces.supernet import discretise, kernels_status, make_supernet, require
-from fernas.spaces.supernet.plain import Network
+from fernas.spaces import kernels
+from fernas.spaces.supernet import discretise, make_supernet, require_gradients
+from fernas.spaces.supernet.plain import Supernet
 
 SKIP = "skip_connect"
 Batch = tuple[Tensor, Tensor]  # images (B, C, h, w), labels (B,)
@@ -103,7 +104,7 @@ class SupernetSearch:
         self.on_step: Callable[[], None] | None = None  # called between two steps of an epoch
         self.count_macs()
 
-    def make_net(self) -> Network:
+    def make_net(self) -> Supernet:
         """The supernet with fresh weights and alphas."""
         context = self.context
         sizes = (context.space_name, self.cells, self.channels, context.input_shape[0], len(context.classes))
@@ -164,11 +165,11 @@ class SupernetSearch:
         BatchNorm are then those of the halves; the size is recorded in the history).
         """
         parameters = {"alphas": self.net.alphas, "weights": self.net.weights, "both": self.all_parameters}[of]()
-        require(self.net, of != "weights", of != "alphas")
+        require_gradients(self.net, alphas=of != "weights", weights=of != "alphas")
         try:
             return self.passes.run(len(batch[1]), lambda slices: self._accumulate(slices, batch, parameters))
         finally:
-            require(self.net, True, True)
+            require_gradients(self.net, alphas=True, weights=True)
 
     def all_parameters(self) -> list[nn.Parameter]:
         """Weights, then alphas."""
@@ -347,4 +348,4 @@ def count_skips(cell: tuple[tuple[str, int], ...]) -> int:
 
 def note_kernels(context: SearchContext) -> None:
     """Note in the job's status which form of the supernet is in use."""
-    context.log.info["kernels"] = kernels_status()
+    context.log.info["kernels"] = kernels.status()

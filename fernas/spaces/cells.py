@@ -1,4 +1,4 @@
-"""The final network of a cell architecture: cells with one operation per kept edge (DARTS' evaluation network)."""
+"""The final network of a cell architecture: cells with one operation per edge (DARTS' evaluation network)."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from fernas.core.architecture import CellsArchitecture
 from fernas.core.errors import ConfigError
 from fernas.spaces import kernels
 from fernas.spaces.cell_space import STEMS, reductions
@@ -21,8 +22,8 @@ def drop_path(x: Tensor, probability: float) -> Tensor:
     return x * x.new_empty(x.shape[0], 1, 1, 1).bernoulli_(keep).div_(keep)
 
 
-class Cell(nn.Module):
-    """A found cell: two operations per inner node, the nodes of `concat` side by side as output."""
+class FinalCell(nn.Module):
+    """A searched cell: two operations per inner node, the nodes of `concat` side by side as output."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class Cell(nn.Module):
         return factors
 
     def path(self, states: list[Tensor], index: int) -> Tensor:
-        """One kept edge, with drop path where it is not an identity."""
+        """One edge, with drop path where it is not an identity."""
         operation = self.operations[index]
         x = operation(states[self.inputs[index]])
         if self.training and self.drop_path_p > 0.0 and not isinstance(operation, nn.Identity):
@@ -120,10 +121,7 @@ class CellNetwork(nn.Module):
 
     def __init__(
         self,
-        normal: Pairs,
-        normal_concat: Sequence[int],
-        reduce: Pairs,
-        reduce_concat: Sequence[int],
+        arch: CellsArchitecture,
         cells: int,
         channels: int,
         in_channels: int,
@@ -146,8 +144,8 @@ class CellNetwork(nn.Module):
         for i in range(cells):
             reduction = i in reductions(cells)
             c = 2 * c if reduction else c
-            pairs, concat = (reduce, reduce_concat) if reduction else (normal, normal_concat)
-            cell = Cell(pairs, concat, c_prev_prev, c_prev, c, reduction, reduction_prev)
+            pairs, concat = (arch.reduce, arch.reduce_concat) if reduction else (arch.normal, arch.normal_concat)
+            cell = FinalCell(pairs, concat, c_prev_prev, c_prev, c, reduction, reduction_prev)
             self.cells.append(cell)
             reduction_prev = reduction
             c_prev_prev, c_prev = c_prev, cell.out_channels
@@ -157,7 +155,7 @@ class CellNetwork(nn.Module):
         self.classifier = nn.Linear(c_prev, classes)
 
     def compiled_features(self, x: Tensor) -> tuple[Tensor, Tensor | None] | None:
-        """What `features` gives, by the compiled loops; None where they do not serve."""
+        """What `features` gives, by the compiled loops; None where these cannot run."""
         names = [name for cell in self.cells for name in cell.names]
         if not self.all_nodes or not kernels.is_usable(x, self.classifier.weight, self.training, self.channels, names):
             return None
@@ -171,15 +169,15 @@ class CellNetwork(nn.Module):
         return out, kernels.from_blocked(maps[0]) if maps else None
 
     def plan(self) -> NetPlan:
-        """What the compiled loops have to do: one operation per kept edge, affine BatchNorm."""
+        """What the compiled loops have to do: one operation per edge, affine BatchNorm."""
         return kernels.plan_of(self, lambda: NetPlan([cell.plan() for cell in self.cells], self.channels))
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images to the global average of the last map (N, C'), and the auxiliary head's map if that runs."""
         x = x.contiguous(memory_format=torch.channels_last)
-        found = self.compiled_features(x)
-        if found is not None:
-            return found
+        compiled = self.compiled_features(x)
+        if compiled is not None:
+            return compiled
         s0 = s1 = self.stem(x)
         auxiliary = None
         for i, cell in enumerate(self.cells):

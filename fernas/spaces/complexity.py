@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from fernas.core.architecture import Architecture
 from fernas.core.errors import ConfigError
-from fernas.spaces.cell_space import CellSpace, space_of
+from fernas.spaces.cell_space import STEMS, CellSpace, edge_list, space_of
 from fernas.spaces.networks import build_network, network_shape
 
 FLOAT_BYTES = 4
@@ -193,29 +193,36 @@ def supernet_macs(
     classes: int = 7,
     nodes: int | None = None,
     stem: str = "plain",
-    decisions: dict[str, dict[int, str | None]] | None = None,
-    kept: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
-    share: int | None = None,
+    operations: Mapping[str, Mapping[int, Sequence[str]]] | None = None,
 ) -> int:
     """Multiply-adds per image of a forward pass of the plain supernet.
 
-    `decisions` and `kept` by kind, as in `set_decisions` and `keep_operations`; `share`: the divisor of a supernet with
-    partial channels.
+    Args as in `make_supernet`; `input` is (C, H, W) of one image; `operations`: those that remain on edges, per kind of
+    cell as in `keep_operations`.
     """
-    from fernas.spaces.supernet.partial import PartialNetwork
-    from fernas.spaces.supernet.plain import Network
+    from fernas.spaces.supernet.plain import Supernet
 
-    def build() -> Network:
-        sizes = (space_of(space), cells, channels, input[0], classes, nodes, stem)
-        return Network(*sizes) if share is None else PartialNetwork(*sizes, share=share)
-
-    net = _throwaway(build, input)
-    assert isinstance(net, Network)
-    for kind, decided in (decisions or {}).items():
-        net.set_decisions(kind, decided)
-    for kind, remaining in (kept or {}).items():
+    net = _throwaway(lambda: Supernet(space_of(space), cells, channels, input[0], classes, nodes, stem), input)
+    assert isinstance(net, Supernet)
+    for kind, remaining in (operations or {}).items():
         net.keep_operations(kind, remaining)
     return count_macs(net, input)
+
+
+def partial_supernet_macs(
+    space: str | CellSpace,
+    cells: int,
+    channels: int,
+    input: tuple[int, int, int],  # noqa: A002  as above
+    classes: int,
+    stem: str,
+    share: int,
+) -> int:
+    """Multiply-adds per image of a forward pass of a supernet whose mixed operations see one in `share` channels."""
+    from fernas.spaces.supernet.partial import PartialSupernet
+
+    sizes = (space_of(space), cells, channels, input[0], classes, None, stem)
+    return count_macs(_throwaway(lambda: PartialSupernet(*sizes, share=share), input), input)
 
 
 def supernet_edge_macs(
@@ -232,24 +239,22 @@ def supernet_edge_macs(
         The network without any edge, and per kind of cell a table (edges, operations but `none`): what that operation
         on that edge adds over all cells of the kind. All tables together give `supernet_macs`.
     """
-    from fernas.spaces.cell_space import edge_list
-    from fernas.spaces.cells import STEMS
-    from fernas.spaces.supernet.plain import KINDS, Network
+    from fernas.spaces.supernet.plain import KINDS, Supernet
 
-    found = space_of(space)
-    net = _throwaway(lambda: Network(found, cells, channels, input[0], classes, None, stem), input)
-    assert isinstance(net, Network)
-    edges = edge_list(found.nodes)
+    cell_space = space_of(space)
+    net = _throwaway(lambda: Supernet(cell_space, cells, channels, input[0], classes, None, stem), input)
+    assert isinstance(net, Supernet)
+    edges = edge_list(cell_space.nodes)
     for kind in KINDS:
         net.set_decisions(kind, dict.fromkeys(range(len(edges))))
-    tables = {kind: [[0] * len(found.choices) for _ in edges] for kind in KINDS}
+    tables = {kind: [[0] * len(cell_space.choices) for _ in edges] for kind in KINDS}
     size = tuple(-(-side // STEMS[stem]) for side in input[1:])
     for cell in net.cells:
         halved = tuple(-(-side // 2) for side in size)
         inside = halved if cell.reduction else size
-        costs = {1: _operation_macs(found.choices, cell.channels, inside, 1)}
+        costs = {1: _operation_macs(cell_space.choices, cell.channels, inside, 1)}
         if cell.reduction:
-            costs[2] = _operation_macs(found.choices, cell.channels, size, 2)
+            costs[2] = _operation_macs(cell_space.choices, cell.channels, size, 2)
         for row, (_, source) in zip(tables["reduce" if cell.reduction else "normal"], edges, strict=True):
             for column, cost in enumerate(costs[cell.stride(source)]):
                 row[column] += cost
@@ -266,7 +271,7 @@ def _operation_macs(names: tuple[str, ...], channels: int, size: tuple[int, int]
     for name in names:
         operation = _throwaway(functools.partial(search_operation, name, channels, stride), (channels, *size))
         device = next((t.device for t in operation.state_dict().values()), torch.device("cpu"))
-        with _counted(operation) as found, torch.no_grad():
+        with _counted(operation) as macs_of_layers, torch.no_grad():
             operation(torch.zeros(1, channels, *size, device=device))
-        counts.append(sum(found))
+        counts.append(sum(macs_of_layers))
     return tuple(counts)

@@ -7,8 +7,9 @@ from typing import Any
 from torch import nn
 
 from fernas.core import plugins
+from fernas.core.architecture import CellsArchitecture
 from fernas.core.errors import ConfigError, unknown
-from fernas.spaces.cells import Cell, CellNetwork
+from fernas.spaces.cells import CellNetwork, FinalCell
 
 # kind -> module with build(arch, shape: NetworkShape) -> nn.Module; a new kind is one line and one module
 BUILDERS = {
@@ -90,7 +91,7 @@ def build_network(
     return importlib.import_module(BUILDERS[arch.kind]).build(arch, shape)
 
 
-def build(arch: Any, shape: NetworkShape) -> CellNetwork:
+def build(arch: CellsArchitecture, shape: NetworkShape) -> CellNetwork:
     """The final network of a `cells` architecture."""
     space = plugins.load("spaces", arch.space)
     for cell in ("normal", "reduce"):
@@ -98,10 +99,7 @@ def build(arch: Any, shape: NetworkShape) -> CellNetwork:
         for i, (name, _) in enumerate(pairs):
             space.require(name, f"architecture.{cell}[{i}]")  # the architecture itself has checked the inputs
     return CellNetwork(
-        [tuple(pair) for pair in arch.normal],
-        arch.normal_concat,
-        [tuple(pair) for pair in arch.reduce],
-        arch.reduce_concat,
+        arch,
         shape.need("cells"),
         shape.need("channels"),
         shape.need("input")[0],
@@ -114,5 +112,5 @@ def build(arch: Any, shape: NetworkShape) -> CellNetwork:
 def set_drop_path(net: nn.Module, probability: float) -> None:
     """Sets the drop-path probability of all cells; nothing happens in a network without cells."""
     for module in net.modules():
-        if isinstance(module, Cell):
+        if isinstance(module, FinalCell):
             module.drop_path_p = probability

@@ -144,13 +144,6 @@ class PatchLimits:
             boxes[index] = self._legal_box((dx, dy, w, h))
         return boxes
 
-    def is_legal(self, genome: Genome) -> bool:
-        """Whether every rule holds."""
-        counts = (self.max_patches,) if self.fixed_count else range(1, self.max_patches + 1)
-        inside = all(self._legal_box(box) == box for box in genome)
-        ordered = tuple(sorted(set(genome), key=canonical_order)) == tuple(genome)
-        return len(genome) in counts and inside and ordered and area(genome) <= self.max_area
-
 
 def canonical_order(box: Box) -> tuple[int, int, int, int]:
     """From top to bottom, then from left to right: the same boxes are one genome, whatever their order was."""

@@ -8,7 +8,7 @@ from fernas.core.architecture import NamedArchitecture, Network, read_architectu
 from fernas.core.io import write_json
 from fernas.reporting.complexity import COLUMNS, PUBLISHED_AUTOFERNET_MACS, complexity_frame, write_complexity
 from fernas.spaces.complexity import complexity, macs
-from tests.spaces.examples import AUTOFERNET, cells
+from tests.fixtures.architectures import AUTOFERNET, cells
 
 
 @pytest.fixture

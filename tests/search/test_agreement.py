@@ -21,10 +21,10 @@ from fernas.search.darts_first import PLUGIN as FIRST
 from fernas.search.darts_first import agreement_cells, cell_macs
 from fernas.search.darts_second import PLUGIN as SECOND
 from fernas.search.run import SearchSpec, run_search
-from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.supernet import architecture_of, make_supernet
 from fernas.spaces.supernet.plain import KINDS
+from tests.fixtures.supernets import decided_macs
 from tests.fixtures.toy_searches import Killed, darts_engine, search_context
 from tests.toy_task import part, write_task
 
@@ -94,7 +94,7 @@ def test_inherited_scores_are_those_of_the_cells_own_network_with_the_supernets_
         decisions = {kind: decisions_of(cell, kind) for kind in KINDS}
         assert architecture_of("emonas", decisions["normal"], decisions["reduce"]) == cell
         costs.append(cell_macs(cell, 3, run.size))
-        assert costs[-1] == supernet_macs("emonas", 3, 4, run.input_shape, 3, decisions=decisions)
+        assert costs[-1] == decided_macs("emonas", 3, 4, run.input_shape, 3, decisions)
     assert len({scores["loss"] for scores in found}) == 3
     assert run.budget.spent - spent == sum(costs) * (len(run.weights) + len(run.selection))
 

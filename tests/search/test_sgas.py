@@ -12,6 +12,7 @@ from fernas.search.context import PartSizes, SearchSize
 from fernas.search.sgas import PLUGIN, SgasConfig, budget
 from fernas.spaces.cell_space import edge_list, space_of
 from fernas.spaces.complexity import supernet_edge_macs, supernet_macs
+from tests.fixtures.supernets import decided_macs
 from tests.fixtures.toy_searches import search_context
 from tests.toy_task import part
 
@@ -209,7 +210,7 @@ def test_decided_edges_are_skipped_in_compute(tmp_path):
         costs.append(e.macs_train)
     assert all(later < earlier for earlier, later in zip(costs, costs[1:], strict=False))
     assert costs[-1] < costs[0] / 5
-    assert costs[-1] == supernet_macs("autofernet", 3, 4, (3, 8, 8), 3, decisions=e.decided)
+    assert costs[-1] == decided_macs("autofernet", 3, 4, (3, 8, 8), 3, e.decided)
     ran = []
     for name, module in e.net.named_modules():
         if ".ops." in name and name.split(".ops.")[1].isdigit():

@@ -195,11 +195,6 @@ def load(dtype: torch.dtype = torch.float32) -> ctypes.CDLL | None:
     return _attempt(dtype)[0]
 
 
-def forget() -> None:
-    """Forgets libraries and reasons of this process, so that the next use looks again (tests)."""
-    _attempt.cache_clear()
-
-
 def status() -> str:
     """One line: whether the kernels serve here, and if not, why."""
     if switched_off():

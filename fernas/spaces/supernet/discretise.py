@@ -7,7 +7,7 @@ from fernas.core.architecture import CellsArchitecture, Network
 from fernas.core.errors import ContractError
 from fernas.spaces.cell_space import CellSpace, edge_list, space_of
 
-KEPT = 2  # edges that remain of those that enter a node
+INPUTS_PER_NODE = 2  # edges of a final cell that enter a node
 
 
 def nodes_of(edges: int) -> int:
@@ -39,8 +39,9 @@ def strongest_of(space: CellSpace, table: Tensor) -> tuple[tuple[str, int], ...]
     pairs: list[tuple[str, int]] = []
     for node in range(nodes):
         entering = [(edge, source) for edge, (target, source) in enumerate(edge_list(nodes)) if target == node]
-        kept = sorted(entering, key=lambda pair: (-best[pair[0]][0], pair[1]))[:KEPT]
-        pairs += [(best[edge][1], source) for edge, source in sorted(kept, key=lambda pair: pair[1])]
+        # of equals the lower input wins, so that the result does not depend on the order of a sort
+        chosen = sorted(entering, key=lambda pair: (-best[pair[0]][0], pair[1]))[:INPUTS_PER_NODE]
+        pairs += [(best[edge][1], source) for edge, source in sorted(chosen, key=lambda pair: pair[1])]
     return tuple(pairs)
 
 
@@ -82,14 +83,16 @@ def architecture_of(
     for kind, decided in (("normal", normal), ("reduce", reduce)):
         pairs: list[tuple[str, int]] = []
         for node in range(nodes):
-            kept = [
+            entering = [
                 (name, source)
                 for edge, (target, source) in enumerate(edge_list(nodes))
                 if target == node and (name := decided.get(edge)) is not None
             ]
-            if len(kept) != KEPT:
-                raise ContractError(f"{kind} cell: node {node} has {len(kept)} decided edges, expected {KEPT}")
-            pairs += kept
+            if len(entering) != INPUTS_PER_NODE:
+                raise ContractError(
+                    f"{kind} cell: node {node} has {len(entering)} decided edges, expected {INPUTS_PER_NODE}"
+                )
+            pairs += entering
         cells.append(tuple(pairs))
     return _architecture(space, cells[0], cells[1], network)
 

@@ -1,6 +1,6 @@
 """The supernet of `plain`, same parameters and same function, restructured for speed.
 
-`FastNetwork` is a plain network whose cells compute differently; state dictionaries are interchangeable. Two paths:
+`FastSupernet` is a plain network whose cells compute differently; state dictionaries are interchangeable. Two paths:
 
 * the pure path (this file) uses PyTorch operations only: work per source node instead of per edge, channels_last,
   1x1 convolution, BatchNorm, softmax(alpha) and the sum over edges as one accumulation (`point_sum`);
@@ -36,7 +36,7 @@ from fernas.spaces.supernet.point_sum import (
 Pair = tuple[int, int]  # edge, operation
 
 
-class Source:
+class SharedState:
     """A state seen from its outgoing edges: everything that does not depend on the edge, computed once."""
 
     def __init__(self, x: Tensor) -> None:
@@ -67,38 +67,38 @@ class Source:
 
 
 @dataclass
-class Terms:
-    """What enters one node: BN(v W), and ready maps; each with its place in the table of weights."""
+class NodeTerms:
+    """What enters one node: BN(v W), and maps as they are; each with its pair (edge, operation) for its weight."""
 
     vs: list[Tensor] = field(default_factory=list)
     matrices: list[Tensor] = field(default_factory=list)
     bns: list[nn.BatchNorm2d] = field(default_factory=list)
-    points: list[Pair] = field(default_factory=list)
+    point_pairs: list[Pair] = field(default_factory=list)
     maps: list[Tensor] = field(default_factory=list)
-    places: list[Pair] = field(default_factory=list)
+    map_pairs: list[Pair] = field(default_factory=list)
 
-    def point(self, v: Tensor, matrix: Tensor, bn: nn.BatchNorm2d, pair: Pair) -> None:
+    def add_point(self, v: Tensor, matrix: Tensor, bn: nn.BatchNorm2d, pair: Pair) -> None:
         """Adds BN(v W)."""
         self.vs.append(v)
         self.matrices.append(matrix)
         self.bns.append(bn)
-        self.points.append(pair)
+        self.point_pairs.append(pair)
 
-    def ready(self, value: Tensor, pair: Pair) -> None:
+    def add_map(self, value: Tensor, pair: Pair) -> None:
         """Adds a map as it is."""
         self.maps.append(value)
-        self.places.append(pair)
+        self.map_pairs.append(pair)
 
 
-class FastCell(plain.Cell):
-    """`plain.Cell` with the work shared between the edges that leave one state."""
+class FastCell(plain.SupernetCell):
+    """`plain.SupernetCell` with the work shared between the edges that leave one state."""
 
     def active(self, edge: int) -> list[int]:
-        """The operations of an edge that are computed: the kept ones but `none`, the decided one, or nothing."""
-        if edge in self.decided:
-            choice = self.decided[edge]
+        """The operations of an edge that are computed: the remaining ones but `none`, the decided one, or nothing."""
+        if edge in self.decisions:
+            choice = self.decisions[edge]
             return [] if choice is None else [choice]
-        return [o for o in self.kept.get(edge, range(len(self.names))) if self.names[o] != "none"]
+        return [o for o in self.remaining.get(edge, range(len(self.names))) if self.names[o] != "none"]
 
     def plan(self) -> CellPlan:
         """What the compiled path has to do in this cell."""
@@ -112,30 +112,32 @@ class FastCell(plain.Cell):
     def forward(self, s0: Tensor, s1: Tensor, weights: Tensor) -> Tensor:
         """(N, c0, H0, W0), (N, c1, H, W), weights (edges, operations) -> (N, nodes * C, H', W').
 
-        The row of a decided edge must hold one at its operation (`FastNetwork.tables`).
+        The row of a decided edge must hold one at its operation (`FastSupernet.tables`).
         """
         if not self.training:
             return super().forward(s0, s1, weights)
         record = Recorder()
         inputs = [s.contiguous(memory_format=LAST) for s in (s0, s1)]
-        states = [Source(self.preprocess(record, m, s)) for m, s in zip((self.pre_0, self.pre_1), inputs, strict=True)]
+        states = [
+            SharedState(self.preprocess(record, m, s)) for m, s in zip((self.pre_0, self.pre_1), inputs, strict=True)
+        ]
         size = [-(-n // self.stride(0)) for n in states[1].x.shape[2:]]
         for node in range(self.nodes):
-            terms = Terms()
+            terms = NodeTerms()
             for edge, (target, source) in enumerate(self.edge_list):
                 if target == node:
                     for o in self.active(edge):
                         self.add(record, states[source], source, (edge, o), terms)
-            states.append(Source(self.total(record, terms, weights, states[1].x, size)))
+            states.append(SharedState(self.total(record, terms, weights, states[1].x, size)))
         record.flush()
         return torch.cat([s.x for s in states[2:]], dim=1)
 
-    def total(self, record: Recorder, terms: Terms, weights: Tensor, like: Tensor, size: list[int]) -> Tensor:
+    def total(self, record: Recorder, terms: NodeTerms, weights: Tensor, like: Tensor, size: list[int]) -> Tensor:
         """The sum of a node."""
         if not terms.vs and not terms.maps:
             return self._node(None, like, size).contiguous(memory_format=LAST)
-        scales = torch.stack([weights[pair] for pair in terms.points]) if terms.points else None
-        map_scales = torch.stack([weights[pair] for pair in terms.places]) if terms.places else None
+        scales = torch.stack([weights[pair] for pair in terms.point_pairs]) if terms.point_pairs else None
+        map_scales = torch.stack([weights[pair] for pair in terms.map_pairs]) if terms.map_pairs else None
         return point_sum(record, terms.vs, terms.matrices, terms.bns, scales, terms.maps, map_scales)
 
     def preprocess(self, record: Recorder, module: nn.Module, x: Tensor) -> Tensor:
@@ -150,57 +152,54 @@ class FastCell(plain.Cell):
         edges = [e for e, (_, s) in enumerate(self.edge_list) if s == source and operation in self.active(e)]
         return [self.edges[e].ops[operation].bn for e in edges]
 
-    def add(self, record: Recorder, source: Source, index: int, pair: Pair, terms: Terms) -> None:
+    def add(self, record: Recorder, source: SharedState, index: int, pair: Pair, terms: NodeTerms) -> None:
         """Appends one operation of one edge to the terms of its target node."""
         edge, o = pair
         name, op, stride = self.names[o], self.edges[edge].ops[o], self.stride(index)
         if name in POOLS:
             value = source.once(name, lambda: shared_bn(record, op.pool(source.x), self.sharing(index, o)))
-            terms.ready(value, pair)
+            terms.add_map(value, pair)
         elif name == "skip_connect":
             if stride == 1:
-                terms.ready(F.dropout(source.x, self.skip_dropout) if self.skip_dropout else source.x, pair)
+                terms.add_map(F.dropout(source.x, self.skip_dropout) if self.skip_dropout else source.x, pair)
             else:
-                terms.point(source.reduced(), reduce_matrix(op), op.bn, pair)
+                terms.add_point(source.reduced(), reduce_matrix(op), op.bn, pair)
         elif name.startswith("sep_conv"):
             v = depthwise(source.relu(), op.first.depth.weight, stride)
             inner = F.relu(point_sum(record, [v], [point_matrix(op.first.point)], [op.first.bn]))
             v = depthwise(inner, op.second.depth.weight)
-            terms.point(v, point_matrix(op.second.point), op.second.bn, pair)
+            terms.add_point(v, point_matrix(op.second.point), op.second.bn, pair)
         elif name.startswith("dil_conv"):
             # dilation 2 with stride 2 reads even samples only: dilation 1 on the sub-sampled map
             v = depthwise(source.relu_at(stride), op.depth.weight, dilation=2 // stride)
-            terms.point(v, point_matrix(op.point), op.bn, pair)
+            terms.add_point(v, point_matrix(op.point), op.bn, pair)
         elif name == "conv_1x1":
-            terms.point(source.relu_at(stride), point_matrix(op.conv), op.bn, pair)
+            terms.add_point(source.relu_at(stride), point_matrix(op.conv), op.bn, pair)
         elif name == "conv_3x3":
             y = F.conv2d(source.relu(), op.conv.weight, None, stride, 1)
-            terms.ready(shared_bn(record, y, [op.bn]), pair)
+            terms.add_map(shared_bn(record, y, [op.bn]), pair)
         elif name == "ghost":
             first = F.relu(point_sum(record, [source.map_at(stride)], [point_matrix(op.primary)], [op.bn_1]))
             second = F.relu(shared_bn(record, depthwise(first, op.cheap.weight), [op.bn_2]))
-            terms.ready(torch.cat([first, second], dim=1)[:, : op.channels], pair)
+            terms.add_map(torch.cat([first, second], dim=1)[:, : op.channels], pair)
         else:
             raise AssertionError(f"operation {name!r} has no fast form")
 
 
-class FastNetwork(plain.Network):
-    """`plain.Network` with fast cells; loads the state dictionary of the plain one and the other way round."""
+class FastSupernet(plain.Supernet):
+    """`plain.Supernet` with fast cells; loads the state dictionary of the plain one and the other way round."""
 
     cell_type = FastCell
     _weights: list[nn.Parameter] | None = None
 
-    def compiled(self, x: Tensor) -> bool:
-        """Whether the compiled path serves for these images: on the CPU, and not to be differentiated in evaluation.
-
-        It has no dropout behind skip connections.
-        """
+    def is_compiled(self, x: Tensor) -> bool:
+        """Whether the compiled path runs for these images; it has no dropout behind skip connections."""
         if self.training and any(cell.skip_dropout for cell in self.cells):
             return False
         return kernels.is_usable(x, self.classifier.weight, self.training, self.channels, self.names)
 
     def plan(self) -> NetPlan:
-        """What the compiled path has to do; kept until decisions change."""
+        """What the compiled path has to do; stored until decisions change."""
         return kernels.plan_of(self, lambda: NetPlan([cell.plan() for cell in self.cells], self.channels))
 
     def _decisions_changed(self) -> None:
@@ -210,12 +209,12 @@ class FastNetwork(plain.Network):
         """Softmax of the alphas with the rows of decided edges replaced by one at their operation: normal, reduce."""
         tables = []
         for reduction, weights in zip((False, True), self.softmax(), strict=True):
-            decided: dict[int, int | None] = next(
-                (cell.decided for cell in self.cells if cell.reduction == reduction), {}
+            decisions: dict[int, int | None] = next(
+                (cell.decisions for cell in self.cells if cell.reduction == reduction), {}
             )
-            if decided:
+            if decisions:
                 fixed, mask = torch.zeros_like(weights), torch.zeros_like(weights, dtype=torch.bool)
-                for edge, choice in decided.items():
+                for edge, choice in decisions.items():
                     mask[edge] = True
                     if choice is not None:
                         fixed[edge, choice] = 1.0
@@ -228,7 +227,7 @@ class FastNetwork(plain.Network):
         normal, reduce = self.tables()
         x = x.contiguous(memory_format=LAST)
         s0 = s1 = self.stem_map(x)
-        if self.compiled(x):
+        if self.is_compiled(x):
             return self.classifier(kernels.features(self.plan(), s1, (normal, reduce), self.training)[0])
         for cell in self.cells:
             s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal)
@@ -248,7 +247,7 @@ class FastNetwork(plain.Network):
         return out
 
     def weights(self) -> list[nn.Parameter]:
-        """As the plain form's, kept: walking over thousands of modules at every step costs more than it may."""
+        """As the plain form's, stored: walking over thousands of modules at every step costs more than it may."""
         if self._weights is None:
             self._weights = super().weights()
         return self._weights

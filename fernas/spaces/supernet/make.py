@@ -2,10 +2,9 @@
 
 from fernas.core.errors import ConfigError
 from fernas.spaces.cell_space import CellSpace, space_of
-from fernas.spaces.kernels import library
 from fernas.spaces.supernet import fast, plain
 
-FORMS: dict[str, type[plain.Network]] = {"fast": fast.FastNetwork, "plain": plain.Network}
+FORMS: dict[str, type[plain.Supernet]] = {"fast": fast.FastSupernet, "plain": plain.Supernet}
 
 
 def make_supernet(
@@ -17,7 +16,7 @@ def make_supernet(
     form: str = "fast",
     nodes: int | None = None,
     stem: str = "plain",
-) -> plain.Network:
+) -> plain.Supernet:
     """A supernet with fresh weights and alphas (1e-3 * N(0, 1)) from torch's global generator.
 
     Args:
@@ -36,8 +35,3 @@ def make_supernet(
     if form not in FORMS:
         raise ConfigError(f"supernet: form must be one of {sorted(FORMS)}, got {form!r}")
     return FORMS[form](space_of(space), cells, channels, in_channels, classes, nodes, stem)
-
-
-def kernels_status() -> str:
-    """One line on whether the compiled kernels serve here, and if not, why."""
-    return library.status()

@@ -36,10 +36,10 @@ class PartialMixedOp(plain.MixedOp):
         self.share, self.part, self.stride = share, channels // share, stride
 
     def forward(
-        self, x: Tensor, weights: Tensor, kept: tuple[int, ...] | None = None, skip_dropout: float = 0.0
+        self, x: Tensor, weights: Tensor, columns: tuple[int, ...] | None = None, skip_dropout: float = 0.0
     ) -> Tensor:
         """(N, C, H, W) and weights (operations,) -> (N, C, H', W')."""
-        mixed = super().forward(x[:, : self.part], weights, kept, skip_dropout)
+        mixed = super().forward(x[:, : self.part], weights, columns, skip_dropout)
         if self.share == 1:
             return mixed
         passing = x[:, self.part :]
@@ -48,7 +48,7 @@ class PartialMixedOp(plain.MixedOp):
         return shuffle(torch.cat([mixed, passing], dim=1), self.share)
 
 
-class PartialCell(plain.Cell):
+class PartialCell(plain.SupernetCell):
     """A cell whose table of weights has one more column: the weight of the edge."""
 
     def __init__(self, *sizes: object, share: int = SHARE) -> None:
@@ -60,7 +60,7 @@ class PartialCell(plain.Cell):
         return None if term is None else weights[edge, -1] * term
 
 
-class PartialNetwork(plain.Network):
+class PartialSupernet(plain.Supernet):
     """The supernet; beside the alphas it learns one number per edge, normalised over the edges that enter a node."""
 
     def __init__(

@@ -17,7 +17,7 @@ from fernas.core.errors import ConfigError
 from fernas.spaces.cell_space import STEMS, CellSpace, edge_list, reductions
 from fernas.spaces.operations import FactorizedReduce, ReLUConvBN, search_operation
 
-KINDS = ("normal", "reduce")
+KINDS = ("normal", "reduce")  # of cells
 Decisions = Mapping[int, str | None]
 DROPPED = -1e4  # alpha of an operation that an edge has lost; finite, so that histories stay numbers
 
@@ -30,13 +30,14 @@ class MixedOp(nn.Module):
         self.ops = nn.ModuleList(search_operation(name, channels, stride) for name in names)
 
     def forward(
-        self, x: Tensor, weights: Tensor, kept: tuple[int, ...] | None = None, skip_dropout: float = 0.0
+        self, x: Tensor, weights: Tensor, columns: tuple[int, ...] | None = None, skip_dropout: float = 0.0
     ) -> Tensor:
         """(N, C, H, W) and weights (operations,) -> (N, C, H', W').
 
-        `kept`: the operations that are computed, None for all; `skip_dropout`: of the values of an identity.
+        `columns`: the operations that are computed, None for all. `skip_dropout`: the probability with which values
+        behind an identity are dropped.
         """
-        first, *others = range(len(self.ops)) if kept is None else kept
+        first, *others = range(len(self.ops)) if columns is None else columns
         total = weights[first] * self.term(first, x, skip_dropout)
         for o in others:
             total = total + weights[o] * self.term(o, x, skip_dropout)
@@ -49,12 +50,14 @@ class MixedOp(nn.Module):
         return F.dropout(out, skip_dropout, self.training) if skip_dropout and isinstance(op, nn.Identity) else out
 
 
-class Cell(nn.Module):
+class SupernetCell(nn.Module):
     """Two inputs, `nodes` inner nodes, a mixed edge from every earlier state to every node.
 
-    `decided` maps the index of an edge to the index of its one operation, which then enters with weight one, or to
-    None: the edge is pruned. Nothing else of such an edge is computed (SGAS). `kept` maps an edge to the operations
-    that remain on it (P-DARTS). `skip_dropout` drops values behind skip connections that are identities (P-DARTS).
+    Attributes:
+        decisions: edge -> its one operation, which then enters with weight one, or None for a pruned edge. Nothing
+            else of such an edge is computed (SGAS).
+        remaining: edge -> the operations that remain on it (P-DARTS); every operation on an edge that is not there.
+        skip_dropout: probability with which values behind identities are dropped in training (P-DARTS).
     """
 
     mixed_type: Callable[..., MixedOp] = MixedOp
@@ -72,8 +75,8 @@ class Cell(nn.Module):
         super().__init__()
         self.names, self.nodes, self.channels = names, nodes, channels
         self.reduction = reduction
-        self.decided: dict[int, int | None] = {}
-        self.kept: dict[int, tuple[int, ...]] = {}
+        self.decisions: dict[int, int | None] = {}
+        self.remaining: dict[int, tuple[int, ...]] = {}
         self.skip_dropout = 0.0
         self.pre_0: nn.Module = (
             FactorizedReduce(c_prev_prev, channels, False)
@@ -96,7 +99,7 @@ class Cell(nn.Module):
         size = [-(-n // self.stride(0)) for n in states[1].shape[2:]]
         totals: list[Tensor | None] = [None] * self.nodes
         for edge, (node, source) in enumerate(self.edge_list):
-            if source == 0 and node > 0:
+            if source == 0 and node > 0:  # the first edge into a node: the node before it is complete
                 states.append(self._node(totals[node - 1], states[1], size))
             term = self._edge(edge, states[source], weights)
             if term is not None:
@@ -107,9 +110,9 @@ class Cell(nn.Module):
 
     def _edge(self, edge: int, x: Tensor, weights: Tensor) -> Tensor | None:
         mixed = self.edges[edge]
-        if edge not in self.decided:
-            return mixed(x, weights[edge], self.kept.get(edge), self.skip_dropout)
-        choice = self.decided[edge]
+        if edge not in self.decisions:
+            return mixed(x, weights[edge], self.remaining.get(edge), self.skip_dropout)
+        choice = self.decisions[edge]
         return None if choice is None else mixed.ops[choice](x)
 
     def _node(self, total: Tensor | None, like: Tensor, size: list[int]) -> Tensor:
@@ -117,10 +120,10 @@ class Cell(nn.Module):
         return like.new_zeros(*like.shape[:2], *size) if total is None else total
 
 
-class Network(nn.Module):
+class Supernet(nn.Module):
     """The supernet. Its alphas are two (edges, operations) parameters: normal cells, reduction cells."""
 
-    cell_type: Callable[..., Cell] = Cell
+    cell_type: Callable[..., SupernetCell] = SupernetCell
 
     def __init__(
         self,
@@ -171,19 +174,19 @@ class Network(nn.Module):
         if kind not in KINDS:
             raise ConfigError(f"set_decisions: kind must be one of {KINDS}, got {kind!r}")
         edges = len(edge_list(self.nodes))
-        decided: dict[int, int | None] = {}
+        columns: dict[int, int | None] = {}
         for edge, name in decisions.items():
             if not 0 <= edge < edges:
                 raise ConfigError(f"set_decisions: edge must be in 0..{edges - 1}, got {edge}")
             if name is not None:
                 self.space.require(name, f"set_decisions[{edge}]")
-            decided[int(edge)] = None if name is None else self.names.index(name)
+            columns[int(edge)] = None if name is None else self.names.index(name)
         for cell in self.cells:
             if cell.reduction == (kind == "reduce"):
-                cell.decided = dict(decided)
+                cell.decisions = dict(columns)
         self._decisions_changed()
 
-    def keep_operations(self, kind: str, kept: Mapping[int, Sequence[str]]) -> None:
+    def keep_operations(self, kind: str, operations: Mapping[int, Sequence[str]]) -> None:
         """Leaves only the named operations on the edges of all cells of a kind; other edges keep all of theirs.
 
         The others are not computed any more, and their alphas go to `DROPPED`, where softmax gives exactly zero.
@@ -192,7 +195,7 @@ class Network(nn.Module):
             raise ConfigError(f"keep_operations: kind must be one of {KINDS}, got {kind!r}")
         alpha = self.alpha_normal if kind == "normal" else self.alpha_reduce
         columns = {}
-        for edge, names in kept.items():
+        for edge, names in operations.items():
             if not 0 <= edge < len(alpha) or not names or not set(names) <= set(self.names):
                 raise ConfigError(
                     f"keep_operations: edge {edge} with {list(names)}; expected 0..{len(alpha) - 1} and operations of "
@@ -204,7 +207,7 @@ class Network(nn.Module):
                 alpha[edge, [o for o in range(len(self.names)) if o not in remaining]] = DROPPED
         for cell in self.cells:
             if cell.reduction == (kind == "reduce"):
-                cell.kept = dict(columns)
+                cell.remaining = dict(columns)
         self._decisions_changed()
 
     def set_skip_dropout(self, probability: float) -> None:
@@ -230,3 +233,14 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images float (N, in_channels, H, W) -> logits (N, classes)."""
         return self.classifier(self.features(x).mean((2, 3)))
+
+
+def require_gradients(net: Supernet, alphas: bool, weights: bool) -> None:
+    """Chooses what the next backward pass computes: the gradients of the alphas, of the weights, or both.
+
+    Either half of a search step needs one kind only. That changes no result and saves a fifth of the work.
+    """
+    for p in net.alphas():
+        p.requires_grad_(alphas)
+    for p in net.weights():
+        p.requires_grad_(weights)

@@ -1,18 +1,19 @@
-"""The compiled loops compute the final network's cells as its modules do."""
+"""Cells of final networks: compiled and plain, drop path, auxiliary head."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from fernas.spaces.kernels import library as kernels
-from fernas.spaces.kernels import network as compiled
+from fernas.spaces.cells import drop_path
+from fernas.spaces.kernels import library
+from fernas.spaces.kernels import network as network_module
 from fernas.spaces.networks import build_network, set_drop_path
 from fernas.spaces.sampling import random_architecture
-from tests.spaces.equality import gradients
-from tests.spaces.examples import AUTOFERNET, EMONAS, cells
+from tests.fixtures.architectures import AUTOFERNET, EMONAS, cells
+from tests.fixtures.supernets import gradients
 
-needs_kernels = pytest.mark.skipif(kernels.load(torch.float64) is None, reason="no C++ compiler here")
+needs_kernels = pytest.mark.skipif(library.load(torch.float64) is None, reason="no C++ compiler here")
 CASES = {
     "emonas, drop path": (cells(EMONAS), (12, 12), {"channels": 8}, 0.3),
     "odd maps, auxiliary head": (cells(EMONAS), (13, 10), {"channels": 16, "aux": True}, 0.0),
@@ -53,11 +54,11 @@ def test_compiled_cells_equal_the_modules(name, monkeypatch):
     x = torch.randn(4, 3, *size, dtype=torch.float64)
     y = torch.arange(4)
     taken = []
-    run_cells = compiled.run_cells
-    monkeypatch.setattr(compiled, "run_cells", lambda *a: taken.append(1) or run_cells(*a))
+    run_cells = network_module.run_cells
+    monkeypatch.setattr(network_module, "run_cells", lambda *a: taken.append(1) or run_cells(*a))
     ours = outcome(network(arch, size, sizes), x, y, drop)
     assert len(taken) == 2
-    with kernels.disabled():
+    with library.disabled():
         theirs = outcome(network(arch, size, sizes), x, y, drop)
     assert len(taken) == 2
     for key in theirs:
@@ -79,3 +80,39 @@ def test_an_output_of_some_nodes_runs_on_the_modules():
     net = build_network(arch, classes=5, input_shape=(3, 12, 12), cells=4, channels=8)
     assert not net.all_nodes
     assert net(torch.randn(2, 3, 12, 12)).shape == (2, 5)
+
+
+def test_the_stride_two_stem_quarters_the_maps_at_the_same_parameters():
+    sizes = {"classes": 5, "input_shape": (3, 32, 32), "cells": 3, "channels": 8}
+    plain, strided = (build_network(cells(EMONAS), stem=stem, **sizes) for stem in ("plain", "stride2"))
+    x = torch.randn(2, 3, 32, 32)
+    assert plain.stem(x).shape[2:] == (32, 32)
+    assert strided.stem(x).shape[2:] == (16, 16)
+    assert [p.shape for p in plain.parameters()] == [p.shape for p in strided.parameters()]
+
+
+def test_the_auxiliary_head_stands_behind_the_second_reduction():
+    net = build_network(cells(EMONAS), classes=5, input_shape=(3, 32, 32), cells=8, channels=8, aux=True)
+    assert net.aux_at == 5
+    assert net.aux.conv_1.in_channels == 4 * 32
+    assert not isinstance(net.eval()(torch.randn(1, 3, 32, 32)), tuple)
+
+
+def test_drop_path_drops_whole_samples_and_keeps_the_mean():
+    torch.manual_seed(0)
+    y = drop_path(torch.ones(4000, 2, 3, 3), 0.25)
+    per_sample = y.flatten(1)
+    assert torch.equal(per_sample.min(1).values, per_sample.max(1).values)
+    assert sorted(set(per_sample[:, 0].tolist())) == pytest.approx([0.0, 4 / 3])
+    assert abs(y.mean().item() - 1) < 0.03
+
+
+def test_drop_path_spares_identity_edges():
+    document = {**EMONAS, "normal": [["skip_connect", s] for s in (0, 1, 0, 1, 0, 1, 0, 1)]}
+    net = build_network(cells(document), classes=5, input_shape=(3, 16, 16), cells=4, channels=8)
+    set_drop_path(net, 1 - 1e-6)
+    cell = net.cells[0]
+    s = torch.randn(2, 24, 8, 8)
+    assert torch.equal(cell(s, s)[:, :8], cell.pre_0(s) + cell.pre_1(s))
+    set_drop_path(net, 0.0)
+    assert all(c.drop_path_p == 0.0 for c in net.cells)

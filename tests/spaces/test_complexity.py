@@ -1,4 +1,4 @@
-"""Published parameter counts, and what `complexity` says beside them."""
+"""Published parameter counts, multiply-adds, bytes, latency."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from fernas.core.errors import ConfigError
 from fernas.spaces.complexity import complexity, count_macs, latency, macs, params, saved_bytes, supernet_macs
 from fernas.spaces.networks import build_network
 from fernas.spaces.sampling import random_architecture
-from tests.spaces.examples import AUTOFERNET, DARTS_V2, EMONAS, cells, named
+from tests.fixtures.architectures import AUTOFERNET, DARTS_V2, EMONAS, cells, named
+from tests.fixtures.supernets import decided_macs
 
 
 def test_darts_v2_has_the_published_number_of_parameters():
@@ -84,7 +85,7 @@ def test_latency_leaves_the_threads_alone():
 
 def test_decided_edges_cost_less():
     whole = supernet_macs("emonas", 3, 8, (3, 32, 32))
-    pruned = supernet_macs("emonas", 3, 8, (3, 32, 32), decisions={"normal": {e: None for e in range(1, 14)}})
+    pruned = decided_macs("emonas", 3, 8, (3, 32, 32), 7, {"normal": {e: None for e in range(1, 14)}})
     assert pruned < whole
 
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from fernas.spaces.operations import search_operation
 from fernas.spaces.supernet import make_supernet
-from fernas.spaces.supernet.partial import PartialMixedOp, PartialNetwork, edge_weights, shuffle
+from fernas.spaces.supernet.partial import PartialMixedOp, PartialSupernet, edge_weights, shuffle
 from fernas.spaces.supernet.plain import MixedOp
 from tests.fixtures.toy_searches import SPACE
 
@@ -75,7 +75,7 @@ def test_edge_weights_are_normalised_over_what_enters_a_node():
 
 def test_every_number_of_the_architecture_gets_a_gradient():
     torch.manual_seed(0)
-    net = PartialNetwork(SPACE, 3, 8, 3, 3)
+    net = PartialSupernet(SPACE, 3, 8, 3, 3)
     F.cross_entropy(net(torch.randn(4, 3, 16, 16)), torch.tensor([0, 1, 2, 0])).backward()
     assert len(net.alphas()) == 4
     for parameter in net.alphas():

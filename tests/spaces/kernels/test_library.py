@@ -7,17 +7,17 @@ import logging
 import pytest
 import torch
 
-from fernas.spaces.kernels import library as kernels
-from fernas.spaces.supernet import kernels_status, make_supernet
+from fernas.spaces.kernels import library
+from fernas.spaces.supernet import make_supernet
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """A cache of its own; the process looks again before and after."""
     monkeypatch.setenv("FERNAS_CACHE", str(tmp_path))
-    kernels.forget()
+    library._attempt.cache_clear()
     yield tmp_path / "kernels"
-    kernels.forget()
+    library._attempt.cache_clear()
 
 
 def step():
@@ -30,14 +30,14 @@ def step():
 def built():
     """A library from the ordinary cache, or a skip."""
     try:
-        return kernels.build()
-    except kernels.BuildError as error:
+        return library.build()
+    except library.BuildError as error:
         pytest.skip(str(error))
 
 
 def put(cache, data, digest=None):
     """Lays a library where the next load looks for it."""
-    path = kernels.library_path()
+    path = library.library_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     digest = hashlib.sha256(data).hexdigest() if digest is None else digest
@@ -52,33 +52,33 @@ def test_no_compiler_means_the_pure_path_said_once(cache, monkeypatch, caplog):
         assert step().abs().sum() > 0
     said = [r for r in caplog.records if "kernels not available" in r.message]
     assert len(said) == 1 and "no-such-compiler" in said[0].message
-    assert "no C++ compiler" in kernels_status()
+    assert "no C++ compiler" in library.status()
 
 
 def test_a_failing_compiler_means_the_pure_path(cache, monkeypatch):
     monkeypatch.setenv("CXX", "false")
     assert step().abs().sum() > 0
-    assert "failed" in kernels_status()
+    assert "failed" in library.status()
 
 
 def test_a_folder_that_cannot_be_written_means_the_pure_path(tmp_path, monkeypatch):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
     monkeypatch.setenv("FERNAS_CACHE", str(blocked))
-    kernels.forget()
+    library._attempt.cache_clear()
     try:
         assert step().abs().sum() > 0
-        assert str(blocked) in kernels_status()
+        assert str(blocked) in library.status()
     finally:
-        kernels.forget()
+        library._attempt.cache_clear()
 
 
 def test_a_half_written_library_is_built_again(built, cache, monkeypatch):
     whole = built.read_bytes()
     path = put(cache, whole[: len(whole) // 2], hashlib.sha256(whole).hexdigest())
     compiled = []
-    monkeypatch.setattr(kernels, "_compile", lambda target, dtype: compiled.append(target) or put(cache, whole))
-    assert kernels.load() is not None
+    monkeypatch.setattr(library, "_compile", lambda target, dtype: compiled.append(target) or put(cache, whole))
+    assert library.load() is not None
     assert compiled == [path]
 
 
@@ -86,34 +86,34 @@ def test_a_library_without_its_checksum_is_built_again(built, cache, monkeypatch
     whole = built.read_bytes()
     path = put(cache, whole)
     path.with_suffix(".sha256").unlink()
-    monkeypatch.setattr(kernels, "_compile", lambda target, dtype: put(cache, whole))
-    assert kernels.load() is not None
+    monkeypatch.setattr(library, "_compile", lambda target, dtype: put(cache, whole))
+    assert library.load() is not None
 
 
 @pytest.mark.parametrize("data", [b"", b"no library at all", b"\x7fELF" + bytes(200)])
 def test_a_library_that_does_not_load_means_the_pure_path(cache, data):
     put(cache, data)
     assert step().abs().sum() > 0
-    assert "pure" in kernels_status()
+    assert "pure" in library.status()
 
 
 def test_an_intact_library_is_not_built_again(built, cache, monkeypatch):
     put(cache, built.read_bytes())
-    monkeypatch.setattr(kernels, "_compile", lambda *a: pytest.fail("compiled"))
-    assert isinstance(kernels.load(), ctypes.CDLL)
+    monkeypatch.setattr(library, "_compile", lambda *a: pytest.fail("compiled"))
+    assert isinstance(library.load(), ctypes.CDLL)
 
 
 def test_the_name_depends_on_processor_and_target(monkeypatch):
-    names = {kernels.library_path().name, kernels.library_path(torch.float64).name}
+    names = {library.library_path().name, library.library_path(torch.float64).name}
     monkeypatch.setenv("FERNAS_KERNELS_MARCH", "x86-64-v3")
-    names.add(kernels.library_path().name)
-    monkeypatch.setattr(kernels, "_processor", lambda: "another")
-    names.add(kernels.library_path().name)
+    names.add(library.library_path().name)
+    monkeypatch.setattr(library, "_processor", lambda: "another")
+    names.add(library.library_path().name)
     assert len(names) == 4
 
 
 def test_switched_off_by_the_environment(monkeypatch):
     monkeypatch.setenv("FERNAS_KERNELS", "0")
-    monkeypatch.setattr(kernels, "load", lambda *a: pytest.fail("looked for the library"))
+    monkeypatch.setattr(library, "load", lambda *a: pytest.fail("looked for the library"))
     assert step().abs().sum() > 0
-    assert "FERNAS_KERNELS=0" in kernels_status()
+    assert "FERNAS_KERNELS=0" in library.status()

@@ -7,10 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from fernas.spaces.kernels import library as kernels
-from fernas.spaces.kernels import network as compiled
-from fernas.spaces.supernet import make_optimizers, make_supernet, search_step
-from tests.spaces.equality import Case, errors, outcome
+from fernas.spaces.kernels import library, network
+from fernas.spaces.supernet import make_supernet
+from tests.fixtures.supernets import Case, errors, make_optimizers, outcome, search_step
 
 DOUBLE = torch.float64
 TOLERANCE = 1e-9
@@ -21,7 +20,7 @@ DECIDED = {
 ALL_DECIDED = {
     kind: {e: "skip_connect" if e % 2 else "sep_conv_3x3" for e in range(14)} for kind in ("normal", "reduce")
 }
-KEPT = {
+REMAINING = {
     "normal": {e: ("none", "skip_connect", "sep_conv_3x3") if e % 2 else ("max_pool_3x3",) for e in range(14)},
     "reduce": {e: ("skip_connect", "dil_conv_5x5", "avg_pool_3x3") for e in range(0, 14, 2)},
 }
@@ -31,7 +30,7 @@ CASES = {
     "eleven operations, C = 16": Case("autofernet", (11, 8), 16),
     "three nodes, stride-2 stem": Case("darts", (14, 14), 8, extra={"nodes": 3, "stem": "stride2"}),
     "decided edges": Case("autofernet", (12, 10), 8, decisions=DECIDED),
-    "three operations left on an edge": Case("darts", (10, 10), 8, kept=KEPT),
+    "three operations left on an edge": Case("darts", (10, 10), 8, remaining=REMAINING),
     "all decided, no pool left": Case("emonas", (8, 8), 8, decisions=ALL_DECIDED),
 }
 LONG = {
@@ -47,7 +46,7 @@ LONG = {
 }
 SMALL = Case("emonas", (10, 10), 8, in_channels=3)
 PURE_ONLY = {"eleven operations, C = 6", "eleven operations, C = 24"}
-needs_kernels = pytest.mark.skipif(kernels.load(DOUBLE) is None, reason="no C++ compiler here")
+needs_kernels = pytest.mark.skipif(library.load(DOUBLE) is None, reason="no C++ compiler here")
 
 
 @functools.cache
@@ -59,9 +58,9 @@ def reference(name):
 def check(name, path, monkeypatch):
     """Compares, and makes sure that the path asked for is the path taken."""
     taken = []
-    run_cells = compiled.run_cells
-    monkeypatch.setattr(compiled, "run_cells", lambda *a: taken.append(1) or run_cells(*a))
-    with kernels.disabled() if path == "pure" else contextlib.nullcontext():
+    run_cells = network.run_cells
+    monkeypatch.setattr(network, "run_cells", lambda *a: taken.append(1) or run_cells(*a))
+    with library.disabled() if path == "pure" else contextlib.nullcontext():
         found = errors(outcome({**CASES, **LONG}[name], "fast"), reference(name))
     assert bool(taken) == (path == "compiled")
     assert max(found.values()) < TOLERANCE, found
@@ -87,13 +86,13 @@ def test_the_fast_form_equals_the_plain_one_at_more_sizes(name, path, monkeypatc
 @pytest.mark.slow
 def test_the_branch_without_avx_512_is_equal(monkeypatch):
     monkeypatch.setenv("FERNAS_KERNELS_MARCH", "x86-64-v3")
-    kernels.forget()
+    library._attempt.cache_clear()
     try:
-        assert "x86-64-v3" in kernels.status()
+        assert "x86-64-v3" in library.status()
         for name in ("seven operations, two steps", "odd maps into a stride, C = 8", "eleven operations, C = 16"):
             check(name, "compiled", monkeypatch)
     finally:
-        kernels.forget()
+        library._attempt.cache_clear()
 
 
 def gradients(net, x, y):
