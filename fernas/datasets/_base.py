@@ -37,7 +37,7 @@ class DatasetSpec:
         subjects: published number of (labelled) subjects; None where there are none or no number is published.
         counts: class -> published number of samples.
         splits: official split -> published number.
-        same_people_as: datasets that share subjects with this one.
+        same_people_as: datasets that share subjects with this one; one of the two may say so for both.
         parts: datasets that a composite is made of.
         ships_crops: whether the images are aligned crops, which skip detection.
         notes: facts that could not be checked without the licensed files.
@@ -129,6 +129,10 @@ class Adapter:
 
             apply_own_crops(self.spec.name, collected, base_folder(path), chosen.own_crops)
         return to_manifest(self.spec, base_folder(path), collected)
+
+    def options_at(self, root: Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The options for files at `root`; a subclass may add what it finds there by its published name."""
+        return dict(options or {})
 
     def merge(self, parts: "dict[str, pd.DataFrame]", options: Any) -> "pd.DataFrame":
         """The manifest of a composite from those of its parts."""

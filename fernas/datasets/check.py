@@ -27,7 +27,7 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
         if adapter.spec.parts:
             roots = {part: part_root(path, part) for part in adapter.spec.parts}
             tables = {part: build_manifest(part, folder) for part, folder in roots.items()}
-            table = merge_manifests(name, tables, _with_list(path, options))
+            table = merge_manifests(name, tables, adapter.options_at(path, options))
             table.attrs["problems"] = [p for t in tables.values() for p in t.attrs["problems"]] + table.attrs[
                 "problems"
             ]
@@ -84,20 +84,11 @@ def unusable(name: str, reason: str) -> dict[str, Any]:
 
 
 def part_root(root: Path, part: str) -> Path:
-    """The folder of a part of a composite: named like the dataset, compared by letters and digits."""
-    spellings = {part, {"casme2": "casmeii"}.get(part, part)}
+    """The folder of a part of a composite: called by the dataset's name or title, compared by letters and digits."""
+    spellings = {part, "".join(c for c in adapter_of(part).spec.title.lower() if c.isalnum())}
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
         word = "".join(c for c in folder.name.lower() if c.isalnum())
         if any(word == spelling or word.startswith(spelling) for spelling in spellings):
             dataset = folder / "dataset"
             return dataset if dataset.is_dir() else folder
     raise DataError(f"{root}: no folder of {part}; expected one folder per part, named like the dataset")
-
-
-def _with_list(root: Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The options, with the published list when it lies in the root."""
-    chosen = dict(options or {})
-    published = root / "combined_3class_gt.csv"
-    if "csv" not in chosen and published.is_file():
-        chosen["csv"] = str(published)
-    return chosen

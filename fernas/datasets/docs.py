@@ -1,7 +1,7 @@
 """The pages of docs/datasets/, generated from the adapters: `python -m fernas.datasets.docs docs/datasets`."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,20 @@ def pages() -> dict[str, str]:
     """File name -> markdown of all pages: one per adapter and the overview."""
     adapters = {name: plugins.load("datasets", name) for name in plugins.available("datasets")}
     specs = {name: adapter.spec for name, adapter in adapters.items()}
-    texts = {f"{name}.md": page(adapter) for name, adapter in adapters.items()}
+    texts = {f"{name}.md": page(adapter, _relatives(name, specs)) for name, adapter in adapters.items()}
     return {**texts, "README.md": overview(specs), "unsure.md": unsure(specs)}
 
 
-def page(adapter: Adapter) -> str:
-    """The page of one dataset."""
+def _relatives(name: str, specs: Mapping[str, DatasetSpec]) -> list[str]:
+    """Datasets that share subjects with one, whichever of the two says so."""
+    declared = list(specs[name].same_people_as)
+    return declared + [other for other, spec in specs.items() if name in spec.same_people_as and other not in declared]
+
+
+def page(adapter: Adapter, relatives: Sequence[str]) -> str:
+    """The page of one dataset; `relatives` share subjects with it."""
     spec = adapter.spec
-    lines = [HEAD.format(name=f"{spec.name}.py"), f"# {spec.title}", "", *_table(("", ""), _facts(spec))]
+    lines = [HEAD.format(name=f"{spec.name}.py"), f"# {spec.title}", "", *_table(("", ""), _facts(spec, relatives))]
     if spec.counts:
         lines += ["", "## Published counts", ""]
         lines += _table(("class", "samples"), [*spec.counts.items(), ("all", sum(spec.counts.values()))])
@@ -51,7 +57,7 @@ def page(adapter: Adapter) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _facts(spec: DatasetSpec) -> list[tuple[str, Any]]:
+def _facts(spec: DatasetSpec, relatives: Sequence[str]) -> list[tuple[str, Any]]:
     """Name and value of the facts at the top of a page."""
     facts: list[tuple[str, Any]] = [
         ("name in config.yaml", f"`{spec.name}`"),
@@ -60,7 +66,7 @@ def _facts(spec: DatasetSpec) -> list[tuple[str, Any]]:
         ("subjects", spec.subjects if spec.subjects is not None else "not named" if spec.kind == "stills" else "-"),
         ("frames per second", f"{spec.fps:g}" if spec.fps else "-"),
         ("aligned crops (no detection)", "yes" if spec.ships_crops else "no"),
-        ("shares subjects with", ", ".join(f"[{other}]({other}.md)" for other in spec.same_people_as) or "-"),
+        ("shares subjects with", ", ".join(f"[{other}]({other}.md)" for other in relatives) or "-"),
         ("licence", spec.licence),
         ("how to get it", spec.homepage),
         ("cite", spec.citation),

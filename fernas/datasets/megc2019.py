@@ -1,7 +1,8 @@
 """MEGC2019: the composite of CASME II, SMIC-HS and SAMM with the classes negative, positive, surprise."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -64,6 +65,12 @@ class Megc2019(Adapter):
             "without the csv: clips of CASME II with no annotated apex or with onset = apex are left out",
         ),
     )
+
+    def options_at(self, root: Path, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The options, with the published list where it is in the root."""
+        published = root / "combined_3class_gt.csv"
+        default = {"csv": str(published)} if published.is_file() else {}
+        return {**default, **(options or {})}
 
     def merge(self, parts: "dict[str, pd.DataFrame]", options: MegcOptions) -> "pd.DataFrame":
         """The composite's manifest; ids, subjects, dataset and frames stay those of the parts."""

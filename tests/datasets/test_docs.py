@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fernas.core import plugins
 from fernas.core.config import TaskConfig
 from fernas.datasets.docs import pages
 
@@ -25,6 +26,17 @@ def test_tasks_on_the_pages_are_valid_config(name):
     for block in re.findall(r"## Tasks.*?```yaml\n(.*?)```", pages()[name], re.DOTALL):
         for title, task in yaml.safe_load(block).items():
             assert TaskConfig(**task).dataset == name.removesuffix(".md") and title
+
+
+def test_two_datasets_that_share_subjects_name_each_other():
+    texts = pages()
+    for one in plugins.available("datasets"):
+        for other in plugins.load("datasets", one).spec.same_people_as:
+            for name, relative in ((one, other), (other, one)):
+                line = next(
+                    line for line in texts[f"{name}.md"].split("\n") if line.startswith("| shares subjects with")
+                )
+                assert f"[{relative}]({relative}.md)" in line
 
 
 def test_links_between_pages_lead_somewhere():
