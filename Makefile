@@ -43,8 +43,8 @@ plan: setup ## what the study will cost
 ui: setup ## browse all runs in MLflow, on localhost only
 	$(BIN)/fernas track ui
 
-report: setup ## write the HTML report anew
-	$(SNAKEMAKE) --forcerun report -- report
+report: setup ## write the tables and the HTML report anew
+	$(SNAKEMAKE) --forcerun compare -- report
 
 tables: setup ## the comparison tables
 	$(SNAKEMAKE) tables

@@ -1,6 +1,6 @@
-"""What people read: comparison tables, figures, the HTML report and the mirror into MLflow.
+"""What people read: comparison tables, statistics, figures and the HTML report.
 
-Role: turns the files under results/ into tables, images and pages; writes nothing that a stage depends on.
-Layer: reporting. Depends on: core, metrics, protocols, datasets, faces, dynamic_images, spaces, learn, search,
-training, evaluation.
+`compare` computes every table once and writes it; `report` only reads those files and draws. `table` declares what a
+column and a table are. Nothing that a stage depends on is written here.
+May import core, metrics, spaces, learn, scoring and study.
 """

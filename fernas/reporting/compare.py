@@ -176,10 +176,10 @@ def _drawings(
         classes = task_classes(results, records[0], study)
         draw("forest", forest(records, len(classes)), stem, **where)
         runs = {run_name(record, records): run_of(results, record) for record in records if record["search_scope"]}
-        findings = {name: found for name, run in runs.items() if (found := patches.patch_findings(name, run))}
-        for name, found in findings.items():
-            sentences.append({**where, "method": name, "sentences": found.sentences})
-            for drawing in found.drawings:
+        findings = {name: part for name, run in runs.items() if (part := patches.patch_findings(name, run))}
+        for name, part in findings.items():
+            sentences.append({**where, "method": name, "sentences": part.sentences})
+            for drawing in part.drawings:
                 draw("patches", drawing, f"{stem}-{name}-{drawing.name}", **where, method=name)
         if findings:
             costs.append(patches.cost_frame(runs).assign(**where))

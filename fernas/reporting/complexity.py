@@ -97,12 +97,12 @@ def _measure(arch: Architecture, device: str, threads: int, repeats: int) -> dic
         "latency_32_ms": times[32],
         "frames_per_s": 1e3 / times[1],
         "frames_per_s_32": 32e3 / times[32],
-        "input": "x".join(str(side) for side in shape),
+        "input": "x".join(map(str, shape)),
     }
 
 
 def _relative(frame: pd.DataFrame) -> pd.DataFrame:
-    """MACs relative to Auto-FERNet: to the network found on the same task, and to the published one."""
+    """MACs relative to Auto-FERNet: to the network searched on the same task, and to the published one."""
     frame = frame.copy()
     frame["macs_to_published_autofernet"] = frame["macs"].astype(float) / PUBLISHED_AUTOFERNET_MACS
     base = frame[frame["method"] == "autofernet"].groupby("task")["macs"].mean()
@@ -167,7 +167,7 @@ TABLE = (
     Column("frames_per_s_32", "frames/s at 32", fixed(0)),
     Column(
         "macs_to_autofernet", "to Auto-FERNet", fixed(2),
-        about="MACs relative to the network that autofernet found on the same task",
+        about="MACs relative to the network that autofernet searched on the same task",
     ),
     Column("input", "measured", _measured, ("device", "threads", "note"), forms="html", style="reason"),
     Column("note", forms=FILES),
@@ -180,6 +180,6 @@ def complexity_table(frame: pd.DataFrame, device: str = "cpu") -> Table:
     caption = (
         f"Complexity. Means over the searched networks of each method; latency is the median of 20 passes on {where}, "
         "alone on the machine; peak memory is that of the largest job; without auxiliary heads. Auto-FERNet: the "
-        "network found on the same task"
+        "network searched on the same task"
     )
     return Table("complexity", caption, TABLE, frame)

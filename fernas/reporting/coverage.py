@@ -1,4 +1,4 @@
-"""Where found patches lie: a map over runs, and the overlap with regions of the face against chance. Pure numpy."""
+"""Where searched patches lie: a map over runs, and the overlap with regions of the face against chance. Pure numpy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Overlap:
     Attributes:
         region: its name.
         share: of the patches' area, the mean over genomes.
-        chance: the mean share of patches of the same sizes at random places.
+        chance: the mean share of patches of the same sizes at random positions.
         low, high: the middle 95 % of that mean over random placements.
     """
 
@@ -34,11 +34,11 @@ class Overlap:
 
 def mask(genome: Genome, face_px: int) -> np.ndarray:
     """The pixels of the standard face that a genome sees, bool (face_px, face_px)."""
-    seen = np.zeros((face_px, face_px), bool)
+    visible = np.zeros((face_px, face_px), bool)
     for box in genome:
         x0, y0, x1, y1 = corners(box, face_px)
-        seen[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True
-    return seen
+        visible[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)] = True
+    return visible
 
 
 def coverage_map(genomes: Sequence[Genome], face_px: int, weights: Sequence[float] | None = None) -> np.ndarray:
@@ -46,26 +46,26 @@ def coverage_map(genomes: Sequence[Genome], face_px: int, weights: Sequence[floa
     given = np.ones(len(genomes)) if weights is None else np.clip(np.asarray(weights, float), 0, None)
     total = given.sum()
     given = given / total if total > 0 else np.full(len(genomes), 1 / max(1, len(genomes)))
-    found = np.zeros((face_px, face_px))
+    coverage = np.zeros((face_px, face_px))
     for genome, weight in zip(genomes, given, strict=True):
-        found += weight * mask(genome, face_px)
-    return found
+        coverage += weight * mask(genome, face_px)
+    return coverage
 
 
 def region_mask(region: str, face_px: int) -> np.ndarray:
     """The pixels of a region of the standard face, bool (face_px, face_px); a pixel belongs by its centre."""
     centre = (np.arange(face_px) + 0.5) / face_px
-    found = np.zeros((face_px, face_px), bool)
+    inside = np.zeros((face_px, face_px), bool)
     for x0, y0, x1, y1 in REGIONS[region]:
-        found |= ((centre >= y0) & (centre < y1))[:, None] & ((centre >= x0) & (centre < x1))[None, :]
-    return found
+        inside |= ((centre >= y0) & (centre < y1))[:, None] & ((centre >= x0) & (centre < x1))[None, :]
+    return inside
 
 
 def region_overlaps(genomes: Sequence[Genome], face_px: int, draws: int = 400, seed: int = 0) -> list[Overlap]:
-    """The share of the patches' area in each region, beside that of the same sizes at random legal places."""
+    """The share of the patches' area in each region, beside that of the same sizes at random legal positions."""
     regions = {name: region_mask(name, face_px) for name in REGIONS}
     random = rng(seed, "coverage")
-    found = {name: float(np.mean([_share(g, regions[name]) for g in genomes])) for name in regions}
+    shares = {name: float(np.mean([_share(g, regions[name]) for g in genomes])) for name in regions}
     chance: dict[str, list[float]] = {name: [] for name in regions}
     for _ in range(draws):
         moved = [_moved(genome, face_px, random) for genome in genomes]
@@ -74,7 +74,7 @@ def region_overlaps(genomes: Sequence[Genome], face_px: int, draws: int = 400, s
     return [
         Overlap(
             name,
-            found[name],
+            shares[name],
             float(np.mean(chance[name])),
             *(float(v) for v in np.quantile(chance[name], [0.025, 0.975])),
         )

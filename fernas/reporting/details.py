@@ -47,11 +47,11 @@ def detail_frames(results: Path, frame: pd.DataFrame, variance: pd.DataFrame) ->
         records = task_records(frame, task, protocol)
         for record in finished(records):
             run = run_of(results, record)
-            own = {"task": task, "protocol": protocol, "method": run_name(record, records)}
+            where = {"task": task, "protocol": protocol, "method": run_name(record, records)}
             scores = [optional_json(training.folder / "scores.json") for training in run.trainings]
-            rows["scores"].append(own | _scores(scores) | _seed_spread(record, variance))
-            rows["datasets"] += [own | row for row in _of_datasets(pooled_predictions(run))]
-            rows["groups"] += [own | row for row in _gap_rows(scores)]
+            rows["scores"].append(where | _scores(scores) | _seed_spread(record, variance))
+            rows["datasets"] += [where | row for row in _of_datasets(pooled_predictions(run))]
+            rows["groups"] += [where | row for row in _gap_rows(scores)]
     columns = {
         "scores": [column.key for column in SCORES],
         "datasets": ["method", "dataset", "uar"],
@@ -72,16 +72,16 @@ def detail_tables(frames: Mapping[str, pd.DataFrame], task: str, protocol: str, 
             data=tuple(column.key for column in columns),
         )
 
-    own = {name: rows_of(frame, task, protocol) for name, frame in frames.items()}
-    parts = own["datasets"]
+    frames = {name: rows_of(frame, task, protocol) for name, frame in frames.items()}
+    parts = frames["datasets"]
     names = sorted(parts["dataset"].unique())
     wide = parts.pivot(index="method", columns="dataset", values="uar").reindex(parts["method"].unique()).reset_index()
     by_dataset = (Column("method", style="name"), *(Column(name, text=percent) for name in names))
     gaps = "gap in recall between the best and the worst served demographic group, in percent"
     tables = {
-        "scores": table("scores", "more scores, in percent; each fold counts the same", SCORES, own["scores"]),
+        "scores": table("scores", "more scores, in percent; each fold counts the same", SCORES, frames["scores"]),
         "datasets": table("datasets", "UAR in percent on the parts of the composite", by_dataset, wide),
-        "groups": table("groups", gaps, GROUPS, own["groups"]),
+        "groups": table("groups", gaps, GROUPS, frames["groups"]),
     }
     return {name: table for name, table in tables.items() if len(table)}
 

@@ -290,7 +290,7 @@ def subjects_svg(
 
 @matplotlib.rc_context(RC)
 def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
-    """Small plots of curves below each other; the legend stands beside the title, or below it where it is long."""
+    """Small plots of curves below each other; the legend is beside the title, or below it where it is long."""
     columns = [_legend_columns(panel) for panel in panels]
     rows = [-(-len(panel.series) // count) if count else 0 for panel, count in zip(panels, columns, strict=True)]
     figure, axes = _figure((1.28 + 0.12 * max(rows, default=0)) * max(1, len(panels)), rows=max(1, len(panels)))
@@ -396,13 +396,13 @@ def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seco
 
 
 @matplotlib.rc_context(RC)
-def ranks_svg(found: Mapping[str, Any]) -> str:
+def ranks_svg(difference: Mapping[str, Any]) -> str:
     """A critical-difference image (Demsar 2006): mean ranks, 1 is best; a bar joins methods that do not differ.
 
     Args:
-        found: what `fernas.scoring.ranks.critical_difference` gives, available.
+        difference: what `fernas.scoring.ranks.critical_difference` gives, available.
     """
-    ranks: Mapping[str, float] = found["ranks"]
+    ranks: Mapping[str, float] = difference["ranks"]
     names = sorted(ranks, key=lambda name: (ranks[name], name))
     figure, (axis,) = _figure(0.95 + 0.23 * len(names))
     for position, name in enumerate(names):
@@ -412,19 +412,19 @@ def ranks_svg(found: Mapping[str, Any]) -> str:
             f"{ranks[name]:.2f}", (ranks[name], position), (5, 0), textcoords="offset points", fontsize=6.5,
             color=MUTED, va="center",
         )  # fmt: skip
-    for number, group in enumerate(found["groups"]):
+    for number, group in enumerate(difference["groups"]):
         first, last = names.index(group[0]), names.index(group[-1])
         x = len(names) + 0.75 + 0.22 * number
         axis.plot([x, x], [first - 0.25, last + 0.25], color=INK, linewidth=3, solid_capstyle="butt", zorder=2)
-    distance = float(found["critical_difference"])
+    distance = float(difference["critical_difference"])
     axis.plot([1, 1 + distance], [-1.0, -1.0], color=INK, linewidth=1.4)
     axis.text(1 + distance / 2, -1.25, f"critical difference {distance:.2f}", fontsize=6.5, color=MUTED, ha="center")
-    right = max(len(names) + 1.0 + 0.22 * len(found["groups"]), 1.2 + distance)
+    right = max(len(names) + 1.0 + 0.22 * len(difference["groups"]), 1.2 + distance)
     axis.set(
         yticks=range(len(names)), ylim=(len(names) - 0.5, -1.9), xlim=(0.5, right), xticks=range(1, len(names) + 1)
     )
     axis.set_yticklabels([_short(name, 24) for name in names], color=INK, fontsize=7.5)
-    axis.set_xlabel(f"mean rank over {found['datasets']} datasets, 1 is best", fontsize=7.5)
+    axis.set_xlabel(f"mean rank over {difference['datasets']} datasets, 1 is best", fontsize=7.5)
     axis.spines["left"].set_visible(False)
     return _svg(figure)
 

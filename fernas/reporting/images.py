@@ -221,7 +221,7 @@ def training_curves(runs: Mapping[str, RunFiles]) -> Image | None:
 
 
 def _curves(panels: Mapping[str, Mapping[str, Curve]], alt: str, caption: str, step: str, joint: str) -> Image | None:
-    """The panels that have a curve as one image; each curve is told by its first and last value."""
+    """The panels that have a curve as one image; the words give its first and last value of each curve."""
     full = {title: {name: curve for name, curve in series.items() if curve[0]} for title, series in panels.items()}
     words = [
         f"{title}{joint}{name}: from {values[0]:.3g} to {values[-1]:.3g}"

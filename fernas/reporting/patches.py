@@ -128,7 +128,7 @@ def _sentences(finals: Sequence[dict[str, Any]]) -> list[str]:
         lines.append(
             f"Occlusion on the selection part: a blank patch costs the patch network {100 * lost:.1f} percentage "
             f"points of accuracy on average; the same regions blank cost the whole-face network {100 * here:.1f}, "
-            f"equal boxes at random places {100 * there:.1f} (as much or more in {100 * rare:.0f} % of placements)."
+            f"equal boxes at random positions {100 * there:.1f} (as much or more in {100 * rare:.0f} % of placements)."
         )
     return lines
 
@@ -162,9 +162,9 @@ def cost_frame(runs: dict[str, RunFiles]) -> pd.DataFrame:
     """
     rows = []
     for name, run in runs.items():
-        found = [optional_json(s.folder / "architecture.json") for s in run.searches]
-        patches = [d for d in found if d.get("kind") == "patches"]
-        whole = [d for d in found if d.get("kind") == "named" and d.get("name") == "whole_face"]
+        documents = [optional_json(s.folder / "architecture.json") for s in run.searches]
+        patches = [d for d in documents if d.get("kind") == "patches"]
+        whole = [d for d in documents if d.get("kind") == "named" and d.get("name") == "whole_face"]
         if not (patches or whole):
             continue
         counts = [_params(document) for document in [*patches, *whole]]

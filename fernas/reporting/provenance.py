@@ -60,7 +60,7 @@ def _data_block(folder: Path) -> DataBlock:
     audit = optional_json(folder / "audit.json")
     card = folder / "card.md"
     facts = [(name, str(audit[name])) for name in ("samples", "subjects") if audit.get(name) is not None]
-    facts += [(f"faces found by {name}", str(count)) for name, count in _detectors(folder / "faces.parquet")]
+    facts += [(f"faces detected by {name}", str(count)) for name, count in _detectors(folder / "faces.parquet")]
     duplicates = audit.get("duplicates") or {}
     for kind in ("exact", "near"):
         if duplicates.get(kind):
@@ -161,10 +161,10 @@ def digests_table(origin: Provenance) -> Table:
 
 
 def _versions() -> list[tuple[str, str]]:
-    found = []
+    versions = []
     for name in PACKAGES:
         try:
-            found.append((name, metadata.version(name)))
+            versions.append((name, metadata.version(name)))
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -190,10 +190,10 @@ def _compared(
 
 def table_of(paper: str, table: str) -> str:
     """The table of a paper that a published number stands in, for example `EmoNAS 9`; empty for other sources."""
-    if paper.startswith("Auto-FERNet") and (found := re.match(r"Table (I{1,3})\b", table)):
-        return f"Auto-FERNet {found.group(1)}"
-    if paper.startswith("EmoNAS") and (found := re.search(r"Table (\d+)", table)):
-        return f"EmoNAS {found.group(1)}"
+    if paper.startswith("Auto-FERNet") and (match := re.match(r"Table (I{1,3})\b", table)):
+        return f"Auto-FERNet {match.group(1)}"
+    if paper.startswith("EmoNAS") and (match := re.search(r"Table (\d+)", table)):
+        return f"EmoNAS {match.group(1)}"
     return ""
 
 
@@ -242,10 +242,10 @@ def _why_none(frame: pd.DataFrame, methods: tuple[str, ...], datasets: tuple[str
         return "not a method of fernas"
     if datasets and not set(datasets) & set(frame["dataset"]):
         return f"{datasets[0]} is not in this study"
-    found = frame[frame["method"].isin(methods) & (frame["dataset"].isin(datasets) | (not datasets))]
-    if found.empty:
+    rows = frame[frame["method"].isin(methods) & (frame["dataset"].isin(datasets) | (not datasets))]
+    if rows.empty:
         return f"{methods[0]} is not in this study"
-    return f"{found['method'].iloc[0]} {found['status'].iloc[0]}: {found['reason'].iloc[0]}"
+    return f"{rows['method'].iloc[0]} {rows['status'].iloc[0]}: {rows['reason'].iloc[0]}"
 
 
 def our_value(metric: str, ours: dict[str, Any], frame: pd.DataFrame, results: Path) -> str:
@@ -289,8 +289,8 @@ def _speed(ours: dict[str, Any], results: Path) -> str:
     """Frames per second of single frames, where the target `complexity` has measured them."""
     table = read_complexity(results)
     keys = ("task", "protocol", "method", "search_scope")
-    found = table[(table[list(keys)].astype(str) == [str(ours[key]) for key in keys]).all(axis=1)]
-    return "-" if found.empty else f"{float(found['frames_per_s'].iloc[0]):.0f} ({found['device'].iloc[0]})"
+    rows = table[(table[list(keys)].astype(str) == [str(ours[key]) for key in keys]).all(axis=1)]
+    return "-" if rows.empty else f"{float(rows['frames_per_s'].iloc[0]):.0f} ({rows['device'].iloc[0]})"
 
 
 def _why_no_value(metric: str) -> str:
@@ -393,8 +393,8 @@ def _network_reasons(ours: dict[str, Any], sizes: dict[str, float], scored: bool
     params = f"{short_count(size)} parameters, ours {short_count(ours['params'])}"
     reference = reference_params(str(ours["method"]))
     if abs(size - float(reference or ours["params"])) > SAME_SIZE * size:
-        told = f" ({short_count(reference)} at {REFERENCE_CLASSES} classes)" if reference else ""
-        return [f"other network: {params}{told}"]
+        as_published = f" ({short_count(reference)} at {REFERENCE_CLASSES} classes)" if reference else ""
+        return [f"other network: {params}{as_published}"]
     return [f"its head has {REFERENCE_CLASSES} classes: {params}"] if reference and not scored else []
 
 
@@ -421,8 +421,8 @@ def _same_split(theirs: str, kind: str, folds: int | None) -> bool:
 
 def class_count(setting: str) -> int | None:
     """The class count that a published setting names: `8 folds; 7 classes`, `PrivateTest 7-class`."""
-    found = re.search(r"(\d+)[ -]class", setting)
-    return int(found.group(1)) if found else None
+    match = re.search(r"(\d+)[ -]class", setting)
+    return int(match.group(1)) if match else None
 
 
 def split_of(setting: str) -> str | None:
@@ -430,8 +430,8 @@ def split_of(setting: str) -> str | None:
     for name in ("LOSO", "PrivateTest"):
         if name in setting:
             return name
-    found = re.search(r"(\d+) folds", setting)
-    return f"{found.group(1)} folds" if found else None
+    match = re.search(r"(\d+) folds", setting)
+    return f"{match.group(1)} folds" if match else None
 
 
 def _classes(task: str, study: Study | None) -> int | None:
@@ -452,14 +452,14 @@ def _unavailable(frame: pd.DataFrame, rows: list[PublishedRow]) -> list[Publishe
     """A row for each system and dataset, of the study or of EmoNAS' tables, of which no accuracy is known."""
     have = {(METHODS.get(r.method), DATASETS.get(r.dataset)) for r in rows if "accuracy" in r.metric}
     tables = {dataset: number for number, (_, datasets) in EMONAS_TABLES.items() for dataset in datasets}
-    found = []
+    rows_without = []
     for dataset in dict.fromkeys([*frame["dataset"], *tables]):
         for title, method in SYSTEMS.items():
             if (method, dataset) in have or (dataset not in set(frame["dataset"]) and method != "emonas"):
                 continue
-            own = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
-            ours = records_of(own.head(1))
-            found.append(
+            finished = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
+            ours = records_of(finished.head(1))
+            rows_without.append(
                 PublishedRow(
                     dataset=TITLES.get(dataset, dataset),
                     setting="",
@@ -475,7 +475,7 @@ def _unavailable(frame: pd.DataFrame, rows: list[PublishedRow]) -> list[Publishe
                     table=f"EmoNAS {tables[dataset]}" if method == "emonas" and dataset in tables else "",
                 )
             )
-    return found
+    return rows_without
 
 
 def _number(text: str) -> float | None:

@@ -25,14 +25,14 @@ class SwapLog:
         pairs: `stored>learned` -> epoch -> labels swapped.
         fates: epoch -> name of a fate, or `before` for the labels swapped in the epoch before -> count.
         samples: samples that were swapped at least once.
-        answered: as stored, as swapped or another -> how many of them the last epoch answers so.
+        predicted: as stored, as swapped or another -> for how many of them the last epoch predicts so.
     """
 
     swaps: Counter[int] = field(default_factory=Counter)
     pairs: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     fates: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     samples: int = 0
-    answered: Counter[str] = field(default_factory=Counter)
+    predicted: Counter[str] = field(default_factory=Counter)
 
 
 def swap_log(run: RunFiles) -> SwapLog | None:
@@ -48,7 +48,7 @@ def swap_log(run: RunFiles) -> SwapLog | None:
             _add_epoch(log, row)
         elif row.get("kind") == "sample":
             log.samples += 1
-            log.answered[str(row.get("answered"))] += 1
+            log.predicted[str(row.get("answered"))] += 1
     return log
 
 
@@ -80,10 +80,10 @@ def swap_panels(log: SwapLog) -> tuple[list[Panel], str]:
             )
             for name, legend in FATES.items()
         }
-        panels.append(Panel("answer one epoch after a swap, share", shares))
+        panels.append(Panel("prediction one epoch after a swap, share", shares))
     most = ", ".join(f"{pair.replace('>', ' to ')} {totals[pair]}" for pair in ranked) or "none"
     words = f"{sum(log.swaps.values())} swaps in {len(epochs)} epochs; most often {most}"
     if log.samples:
-        ends = ", ".join(f"{log.answered[name]} {name}" for name in ("as stored", "as swapped", "another"))
-        words += f"; of {log.samples} samples ever swapped the last epoch answers {ends}"
+        ends = ", ".join(f"{log.predicted[name]} {name}" for name in ("as stored", "as swapped", "another"))
+        words += f"; of {log.samples} samples ever swapped the last epoch predicts {ends}"
     return panels, words

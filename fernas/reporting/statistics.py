@@ -308,16 +308,16 @@ def _optimism(
             continue
         whole, clean = (predictions[run_name(row, records)] for row in (record, honest))
         try:
-            found = optimism_gap(whole, clean, **options)
+            pair = optimism_gap(whole, clean, **options)
         except (ContractError, DataError) as error:
             left_out.append(f"{record['task']}, {record['protocol']}: no optimism gap of {method}: {error}")
             continue
         rows.append(
             {
                 **{key: record[key] for key in ("dataset", "task", "protocol", "method", "rendered")},
-                "uar_whole_matched": found["comparison"]["a"]["uar"],
-                "uar_per_group": found["comparison"]["b"]["uar"],
-                **{key: found[key] for key in ("gap", "low", "high", "p", "smallest_p", "unit")},
+                "uar_whole_matched": pair["comparison"]["a"]["uar"],
+                "uar_per_group": pair["comparison"]["b"]["uar"],
+                **{key: pair[key] for key in ("gap", "low", "high", "p", "smallest_p", "unit")},
             }
         )
     return rows
@@ -348,8 +348,8 @@ def _variance(record: Row, run: RunFiles) -> dict[str, Any] | None:
         return None
     parts = variance_components(pd.DataFrame(rows))
     keys = ("task", "protocol", "method", "search_scope", "rendered")
-    own = {**{key: record[key] for key in keys}, "sd": float(np.std([row["value"] for row in rows], ddof=1))}
-    return own | {key: parts[key] for key in VARIANCE if key not in own}
+    row = {**{key: record[key] for key in keys}, "sd": float(np.std([row["value"] for row in rows], ddof=1))}
+    return row | {key: parts[key] for key in VARIANCE if key not in row}
 
 
 VARIANCE_TABLE = (

@@ -221,12 +221,12 @@ def _facts(
 def views_text(study: Study, task: str, methods: Sequence[str]) -> str:
     """The task's view in words, and the views of those methods that have their own."""
     usual = study.tasks[task].section.view
-    own: dict[str, list[str]] = {}
+    users_of: dict[str, list[str]] = {}
     for method in methods:
         if method in study.methods and (name := study.tasks[task].view_of(method)) != usual:
-            own.setdefault(name, []).append(method)
-    others = [f"{', '.join(dict.fromkeys(users))}: {_view_text(study, name)}" for name, users in own.items()]
-    if sum(len(users) for users in own.values()) == len(methods) > 0:
+            users_of.setdefault(name, []).append(method)
+    others = [f"{', '.join(dict.fromkeys(users))}: {_view_text(study, name)}" for name, users in users_of.items()]
+    if sum(len(users) for users in users_of.values()) == len(methods) > 0:
         return "; ".join(others)
     return "; ".join([_view_text(study, usual), *others])
 

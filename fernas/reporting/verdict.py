@@ -122,11 +122,11 @@ def _style(name: str) -> Any:
     return lambda row: str(row[f"{name} standing"] or "num")
 
 
-def _standing(own: dict[str, Any] | None, records: list[dict[str, Any]], statistics: Statistics) -> str:
-    if own is None:
+def _standing(record: dict[str, Any] | None, records: list[dict[str, Any]], statistics: Statistics) -> str:
+    if record is None:
         return ""
     best = winner(records)
-    if best is not None and run_name(own, records) == run_name(best, records):
+    if best is not None and run_name(record, records) == run_name(best, records):
         return "best"
-    pair = statistics.against_best(records).get(run_name(own, records))
+    pair = statistics.against_best(records).get(run_name(record, records))
     return "" if pair is None else "worse" if _is_worse(pair) else "equal"
