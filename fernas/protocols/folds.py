@@ -16,7 +16,7 @@ Invariants. `audit_folds` checks the first four again on the written documents.
     1. No test unit of a fold is in one of its parts.
     2. No unit that a fold of a group tests is in the search pool of the group.
     3. The parts of one entry share no unit.
-    4. Without subjects, no exact copy of a test sample is trained on.
+    4. No exact copy of a test sample is trained on: datasets without subjects drop it, elsewhere the audit fails.
     5. The inner validation of a fold holds no unit from whose weights or selection the search of its group has learnt:
        otherwise the chosen epoch would be judged by what the architecture was fitted to.
     6. The documents depend on the samples and the seed, not on the order of rows.
