@@ -20,7 +20,7 @@ Invariants. `audit_folds` checks the first four again on the written documents.
     5. The inner validation of a fold holds no unit from whose weights or selection the search of its group has learnt:
        otherwise the chosen epoch would be judged by what the architecture was fitted to.
     6. The documents depend on the samples and the seed, not on the order of rows.
-    A replica of a published split may break 1, 2 and 4; its leaks are counted. The pools of `published` hold test samples.
+    A replica of a published split may break 1, 2 and 4; its leaks are counted. The `published` pools hold test samples.
 
 The documents.
     folds.train.json   read by search and training
