@@ -29,7 +29,7 @@ VOTES_SHA256 = "9206e20d62f56475939f516847d61753e4860caeac9718b560129541b776fc2c
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")  # order of FER2013's codes
 Rows = Literal["training", "all"]
 MATRICES: dict[str, Path] = {"training": DATA / "fes_fer2013.csv", "all": DATA / "fes_fer2013_all.csv"}
-PAIR_CHUNK = 4096
+PAIR_CHUNK = 4096  # images at a time, since each takes several (classes, classes) arrays
 
 
 def similarity(votes: np.ndarray) -> np.ndarray:
@@ -49,9 +49,9 @@ def similarity(votes: np.ndarray) -> np.ndarray:
         b = counts[low : low + PAIR_CHUNK, None, :]
         larger = np.maximum(a, b)
         total += np.divide(np.minimum(a, b), larger, out=np.zeros_like(larger), where=larger > 0).sum(0)
-    found = total / len(counts)
-    np.fill_diagonal(found, 1.0)
-    return found
+    fes = total / len(counts)
+    np.fill_diagonal(fes, 1.0)
+    return fes
 
 
 def read_votes(path: Path | str, classes: Sequence[str] = CLASSES, rows: Rows = "all") -> "pd.DataFrame":
@@ -107,9 +107,9 @@ def read_fes(source: str, classes: Sequence[str]) -> np.ndarray:
     known = [name for name in classes if name in table.index]
     if not known:
         raise DataError(f"{path}: knows none of the classes {', '.join(classes)}; it has {', '.join(table.index)}")
-    found = pd.DataFrame(np.eye(len(classes)), index=list(classes), columns=list(classes))
-    found.loc[known, known] = table.loc[known, known]
-    return found.to_numpy()
+    matrix = pd.DataFrame(np.eye(len(classes)), index=list(classes), columns=list(classes))
+    matrix.loc[known, known] = table.loc[known, known]
+    return matrix.to_numpy()
 
 
 def admitted(matrix: np.ndarray, classes: Sequence[str], threshold: float) -> list[tuple[str, str]]:
@@ -143,13 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--classes", nargs="+", default=list(CLASSES))
     parser.add_argument("--rows", choices=("training", "all"), default="all")
     parser.add_argument("--out", help="csv to write; needed with --votes")
-    given = parser.parse_args(arguments)
-    if given.votes is None:
+    options = parser.parse_args(arguments)
+    if options.votes is None:
         write_matrices()
-    elif given.out is None:
+    elif options.out is None:
         parser.error("--out is needed with --votes")
     else:
-        write_matrix(fes_of_votes(given.votes, given.classes, given.rows), given.out)
+        write_matrix(fes_of_votes(options.votes, options.classes, options.rows), options.out)
 
 
 if __name__ == "__main__":

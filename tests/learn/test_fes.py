@@ -29,10 +29,10 @@ def test_the_formula_by_hand():
         (0, 2): Fraction(1, 4) * Fraction(1, 8),
         (1, 2): Fraction(1, 4) * (Fraction(1, 8) + Fraction(1, 1)),
     }
-    found = fes.similarity(votes)
+    matrix = fes.similarity(votes)
     for (i, j), value in expected.items():
-        assert found[i, j] == found[j, i] == pytest.approx(float(value), abs=1e-15)
-    assert (np.diag(found) == 1).all()
+        assert matrix[i, j] == matrix[j, i] == pytest.approx(float(value), abs=1e-15)
+    assert (np.diag(matrix) == 1).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -41,9 +41,9 @@ def test_the_formula_by_hand():
 )
 def test_symmetric_bounded_and_moved_along_with_the_classes(rows, order):
     votes = np.array(rows)
-    found = fes.similarity(votes)
-    assert np.array_equal(found, found.T) and found.min() >= 0 and found.max() <= 1
-    assert np.allclose(fes.similarity(votes[:, order]), found[np.ix_(order, order)], atol=1e-15)
+    matrix = fes.similarity(votes)
+    assert np.array_equal(matrix, matrix.T) and matrix.min() >= 0 and matrix.max() <= 1
+    assert np.allclose(fes.similarity(votes[:, order]), matrix[np.ix_(order, order)], atol=1e-15)
 
 
 @pytest.mark.parametrize("rows", ["training", "all"])

@@ -105,7 +105,7 @@ def test_a_resource_or_a_thread_free_value_reruns_nothing(finished, tmp_path):
         ("fernas/search/darts_first.py", None, "\nCHANGED = 1\n", {"search": 2, "train": 1, "predict": 1, "score": 1}),
         ("fernas/search/darts_first.py", None, "\n# a comment\n", {}),
         ("fernas/search/brand_new.py", None, "PLUGIN = None\n", {}),
-        ("fernas/evaluation/scores.py", None, "\nCHANGED = 1\n", {"score": 4}),
+        ("fernas/scoring/scores.py", None, "\nCHANGED = 1\n", {"score": 4}),
         ("fernas/core/errors.py", None, "\nCHANGED = 1\n", {}),
     ],
 )
