@@ -4,12 +4,14 @@ It is computed here once, from the small files of the jobs, and written by `fern
 from the study, so that a method that failed or was skipped has a row with its reason.
 """
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fernas.core import plugins
 from fernas.core.config import MethodConfig
 from fernas.metrics import HEADLINE, all_metrics
 from fernas.reporting.captions import Captions
@@ -221,10 +223,21 @@ def _skipped_rows(study: Study, rows: list[dict[str, Any]]) -> list[dict[str, An
 def _metric_columns() -> list[Column]:
     """The metrics beside the headline one; those that can be negative are no percentages."""
     return [
-        Column(m.name, f"{m.title}, %" if m.lowest >= 0 else m.title, percent if m.lowest >= 0 else fixed(2))
-        for m in all_metrics()
-        if m.name != HEADLINE
+        Column(
+            metric.name,
+            f"{metric.title}, %" if metric.lowest >= 0 else metric.title,
+            percent if metric.lowest >= 0 else fixed(2),
+            about=_first_line(metric.name),
+        )
+        for metric in all_metrics()
+        if metric.name != HEADLINE
     ]
+
+
+def _first_line(metric: str) -> str:
+    """What the file of a metric says first."""
+    text = importlib.import_module(plugins.module_name("metrics", metric)).__doc__ or ""
+    return text.partition("\n")[0].rstrip(".")
 
 
 def _to_best(row: Row) -> str:

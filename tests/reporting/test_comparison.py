@@ -10,7 +10,7 @@ import pytest
 
 from fernas.core.io import read_json, write_json
 from fernas.metrics import all_metrics
-from fernas.reporting.comparison import comparison, notes
+from fernas.reporting.comparison import comparison, notes, table_columns
 from fernas.reporting.formats import records_of
 from tests.fabricate import study_document
 from tests.reporting.conftest import Tree, study_of
@@ -115,3 +115,11 @@ def test_a_metric_of_the_scores_is_a_column_by_its_file_alone(frame: pd.DataFram
     scores = read_json(folder / "scores.json")
     for metric in all_metrics():
         assert row(frame, "ckplus-7n", "random")[metric.name] == pytest.approx(scores[metric.name])
+
+
+def test_every_column_of_the_report_is_explained() -> None:
+    shown = {column.key: column for column in table_columns() if "html" in column.forms}
+    assert {metric.name for metric in all_metrics()} <= set(shown)
+    assert [key for key, column in shown.items() if not column.about] == ["method"]
+    assert shown["accuracy"].about == "Accuracy: the share of samples that are classified right"
+    assert shown["kappa"].show({"kappa": -0.25}) == "-0.25" and shown["uf1"].show({"uf1": 0.25}) == "25.0"
