@@ -54,9 +54,9 @@ def run_sides(
         side()
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in ours}
     for _ in range(rounds):
-        own = {name: seconds(side, tick) for name, side in ours.items()}
+        our_times = {name: seconds(side, tick) for name, side in ours.items()}
         reference = seconds(other, tick)
-        for name, value in own.items():
+        for name, value in our_times.items():
             times[name].append((value, reference))
     return [_record(name, pairs, threads, path) for name, pairs in times.items()]
 

@@ -1,5 +1,6 @@
 """Searches to be timed: the engines that the `search` rule runs, on random images."""
 
+import functools
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ CELLS, CHANNELS = 8, 16
 
 def search_context(method: str, space: str, shape: tuple[int, int, int], batch: int, **options: Any) -> SearchContext:
     """A search of `method` on images (C, H, W) whose parts hold one batch each, so that an epoch is one step."""
-    folder = Path(tempfile.mkdtemp(prefix="fernas-benchmark-"))
+    folder = Path(tempfile.mkdtemp(dir=_root().name))
     log = RunLog(folder)
     log.start({})
     return SearchContext(
@@ -38,6 +39,12 @@ def search_context(method: str, space: str, shape: tuple[int, int, int], batch: 
         log=log,
         history_path=folder / "search.jsonl",
     )
+
+
+@functools.cache
+def _root() -> tempfile.TemporaryDirectory:
+    """Removed when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="fernas-benchmark-")
 
 
 def _part(shape: tuple[int, int, int], count: int, seed: int) -> ArrayPart:

@@ -17,7 +17,7 @@ class DataError(FernasError):
 
 
 class ContractError(FernasError):
-    """An artefact between two stages breaks its contract (a leak between sides, a missing column)."""
+    """An artefact between two stages breaks its contract (subject leakage between splits, a missing column)."""
 
 
 class ScienceError(FernasError):

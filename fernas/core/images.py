@@ -46,7 +46,7 @@ def decode_image(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS)
 
     if not data:
         raise DataError(f"{name}: empty file, expected an image")
-    cv2.utils.logging.setLogLevel(0)  # what OpenCV would print about a broken image is said by the DataError
+    cv2.utils.logging.setLogLevel(0)  # the DataError says what OpenCV would print about a broken image
     _refuse_bomb(data, name, max_pixels)
     if _is_truncated(data):
         raise DataError(f"{name}: truncated image ({len(data)} bytes without an end marker)")

@@ -1,4 +1,4 @@
-"""Plug-ins: one file `fernas/<kind>/<name>.py` that defines PLUGIN, found by being there."""
+"""Plug-ins: one file `fernas/<kind>/<name>.py` that defines PLUGIN. A file is enough: there is no list of plug-ins."""
 
 import ast
 import functools
@@ -15,7 +15,7 @@ KINDS = {"datasets", "protocols", "spaces", "search", "training", "synth/layouts
 
 @functools.cache
 def available(kind: str) -> tuple[str, ...]:
-    """The names of the plug-ins of a kind, sorted; found by reading the files, not by importing them."""
+    """The names of the plug-ins of a kind, sorted; the files are read, not imported."""
     if kind not in KINDS:
         raise unknown("kind of plug-in", kind, KINDS)
     folder = ROOT / kind

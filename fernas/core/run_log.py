@@ -21,7 +21,7 @@ class RunLog:
         self._beat = -HEARTBEAT_S
 
     def start(self, info: dict[str, Any] | None = None) -> None:
-        """Mark the job as running; `info` (parameters, run key) is kept in the status."""
+        """Mark the job as running; `info` (parameters, run key) is part of the status."""
         now = time.time()
         self.info = {"started": now, "pid": os.getpid(), "host": socket.gethostname(), **(info or {})}
         self._write("running", "", now)

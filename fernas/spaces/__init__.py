@@ -1,5 +1,5 @@
 """Search spaces: operations, cells, supernets and networks, from an architecture file to a `torch.nn.Module`.
 
-Layer: above `dynamic_images`, below `learn`. One file per cell space (`emonas`, `darts`, `autofernet`), each
+Layer: above `core`, below `learn`. One file per cell space (`emonas`, `darts`, `autofernet`), each
 exporting `PLUGIN`.
 """

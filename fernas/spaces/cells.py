@@ -75,7 +75,7 @@ class FinalCell(nn.Module):
         keep = 1.0 - self.drop_path_p
         factors = torch.ones(len(self.inputs), images, dtype=dtype)
         for edge, operation in enumerate(self.operations):
-            if not isinstance(operation, nn.Identity):
+            if not isinstance(operation, nn.Identity):  # DARTS never drops a skip connection
                 factors[edge] = torch.empty(images, dtype=dtype).bernoulli_(keep).div_(keep)
         return factors
 
@@ -91,7 +91,7 @@ class FinalCell(nn.Module):
 class AuxiliaryHead(nn.Module):
     """DARTS' auxiliary classifier: ReLU, average pool 5 / 3, 1x1 to 128, 2x2 to 768, mean, linear.
 
-    On maps below 8 px, where the 5 / 3 pool leaves less than 2 x 2, an adaptive pool to 2 x 2 stands in.
+    On maps below 8 px, where the 5 / 3 pool leaves less than 2 x 2, an adaptive pool to 2 x 2 replaces it.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -115,7 +115,7 @@ class AuxiliaryHead(nn.Module):
 class CellNetwork(nn.Module):
     """Stem (3x3 convolution to 3C, BatchNorm), L cells, global average, linear; optional auxiliary head.
 
-    Reduction cells stand at L // 3 and 2 L // 3 and double the width. In training mode with an auxiliary head, forward
+    Reduction cells are at L // 3 and 2 L // 3 and double the width. In training mode with an auxiliary head, forward
     returns (logits, auxiliary logits), else logits. Input float (N, C, H, W).
     """
 
@@ -139,7 +139,7 @@ class CellNetwork(nn.Module):
         self.cells = nn.ModuleList()
         self.aux_at = reductions(cells)[1]
         self.aux: AuxiliaryHead | None = None
-        self.all_nodes = True  # every cell's output is all of its nodes in order
+        self.all_nodes = True  # every cell's output is all of its nodes in order: all that the compiled loops know
         reduction_prev = False
         for i in range(cells):
             reduction = i in reductions(cells)
@@ -161,6 +161,7 @@ class CellNetwork(nn.Module):
             return None
         stem = self.stem(x)
         plan = self.plan()
+        # an operation of a final cell has weight one; both kinds of cells share the table of ones
         ones = torch.ones(max(len(cell.edges) for cell in plan.cells), 1, dtype=stem.dtype)
         factors = [cell.drop_factors(stem.shape[0], stem.dtype) for cell in self.cells]
         dropped = factors if any(f is not None for f in factors) else None

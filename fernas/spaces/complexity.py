@@ -56,7 +56,7 @@ def count_macs(net: nn.Module, input_shape: tuple[int, int, int]) -> int:
     device = next(net.parameters()).device
     was_training = net.training
     net.eval()
-    # with gradients on: then evaluation goes through the plain cells, since no hook sees a convolution of compiled ones
+    # with gradients on, since evaluation then runs on the plain cells: no hook sees a convolution of compiled ones
     with _counted(net) as counts, torch.enable_grad():
         net(torch.zeros(1, *input_shape, device=device))
     net.train(was_training)
@@ -126,6 +126,7 @@ def complexity(
     """
     over: dict[str, Any] = {"cells": cells, "channels": channels, "classes": classes, "stem": stem}
     shape = network_shape(arch, input=input, **over)
+    # without head: the network that is deployed. The head counts in training only
     net = _on_meta(lambda: build_network(arch, input_shape=input, aux=False, **over))
     count, _ = count_parameters(net)
     head = 0
@@ -247,6 +248,7 @@ def supernet_edge_macs(
     edges = edge_list(cell_space.nodes)
     for kind in KINDS:
         net.set_decisions(kind, dict.fromkeys(range(len(edges))))
+    # cells of a kind share their decisions, so each table adds up over them; a reduction cell halves what follows
     tables = {kind: [[0] * len(cell_space.choices) for _ in edges] for kind in KINDS}
     size = tuple(-(-side // STEMS[stem]) for side in input[1:])
     for cell in net.cells:

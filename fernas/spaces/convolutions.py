@@ -45,8 +45,9 @@ class PointConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, c_in, H, W) -> (N, c_out, H', W')."""
-        if x.device.type != "cpu" or x.stride(1) != 1 or x.shape[1] == 1:  # a view into a channels_last map serves too
+        if x.device.type != "cpu" or x.stride(1) != 1 or x.shape[1] == 1:
             return super().forward(x)
+        # the stride decides, not the memory format: a view into a channels_last map will do
         s = self.stride[0]
         rows = x.permute(0, 2, 3, 1) if s == 1 else x[:, :, ::s, ::s].permute(0, 2, 3, 1)
         return F.linear(rows, self.weight.flatten(1)).permute(0, 3, 1, 2)
@@ -98,7 +99,7 @@ def weight_gradient(x: Tensor, g: Tensor, kernel: int, dilation: int) -> Tensor:
 
 
 def _block(padded: Tensor, g: Tensor) -> Tensor:
-    """Weight gradient of a 3x3 kernel on a map that brings its own border: (N, C, H + 2, W + 2), (N, C, H, W)."""
+    """Weight gradient of a 3x3 kernel on a map with its border: (N, C, H + 2, W + 2), (N, C, H, W)."""
     c = g.shape[1]
     like = g.new_empty(c, 1, 3, 3)
     padded = padded.contiguous(memory_format=LAST)

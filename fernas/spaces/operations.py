@@ -1,7 +1,7 @@
 """The candidate operations of the cell spaces as modules.
 
-One set of modules serves both networks: in a supernet every BatchNorm is without affine parameters and pools are
-followed by one; in a final network BatchNorm is affine and pools stand alone, as in the published DARTS code.
+One set of modules for both networks. In a supernet every BatchNorm is without affine parameters and pools are
+followed by one. In a final network BatchNorm is affine and pools have none, as in the published DARTS code.
 Every operation maps (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)).
 """
 
@@ -24,7 +24,7 @@ class Zero(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> zeros (N, C, H', W')."""
-        return x[:, :, :: self.stride, :: self.stride].mul(0.0)
+        return x[:, :, :: self.stride, :: self.stride].mul(0.0)  # a product, so that autograd sees x
 
 
 class Pool(nn.Module):

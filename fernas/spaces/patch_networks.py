@@ -58,10 +58,11 @@ def cut(images: Tensor, noses: Tensor, box: Box) -> Tensor:
     y = torch.floor(noses[:, 1] + (dy - (h - 1) / 2 + 0.5)).long()[:, None] + torch.arange(h, device=device)
     inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
     first = torch.arange(count, device=device)[:, None] * height + y.clamp(0, height - 1)
+    # one gather for the whole batch; pixels outside the image are read at its border, then set to zero
     place = (first * width)[:, :, None] + x.clamp(0, width - 1)[:, None, :]
     flat = images.permute(0, 2, 3, 1).reshape(-1, channels)
-    found = flat.index_select(0, place.reshape(-1)).view(count, h, w, channels)
-    return (found * inside[..., None]).permute(0, 3, 1, 2)
+    pixels = flat.index_select(0, place.reshape(-1)).view(count, h, w, channels)
+    return (pixels * inside[..., None]).permute(0, 3, 1, 2)
 
 
 class PatchNetwork(nn.Module):
@@ -69,7 +70,7 @@ class PatchNetwork(nn.Module):
 
     Attributes:
         boxes: in pixels of the images.
-        mean_nose: buffer, float (2,): stands in for nose tips that are not known; the training side's mean.
+        mean_nose: buffer, float (2,): stands in for nose tips that are not known; the train split's mean.
     """
 
     needs_noses = True
@@ -83,7 +84,7 @@ class PatchNetwork(nn.Module):
         self.register_buffer("mean_nose", torch.tensor([NOSE[0] * width - 0.5, NOSE[1] * height - 0.5]))
 
     def set_mean_nose(self, noses: Any) -> None:
-        """Take over the mean of a training side's known nose tips, float (N, 2); nothing where none is known."""
+        """Take over the mean of a train split's known nose tips, float (N, 2); nothing where none is known."""
         if noses is None:
             return
         known = torch.as_tensor(noses, dtype=torch.float64)

@@ -23,7 +23,7 @@ MAPS = (32, 64)  # of the two shared 3x3 convolutions, each followed by a 2x2 ma
 DENSE = 64
 GRID = 4  # both maxima shrink a side by this; a side between two multiples costs as the next one
 # The nose tip of the standard aligned face, as fractions of its side: the mean of the rendered faces that the mean face
-# shows, found by landmarks. It is where genomes are drawn and bounded; each image is cut at its own nose tip.
+# shows, from landmarks. It is where genomes are drawn and bounded; each image is cut at its own nose tip.
 NOSE = (0.5, 0.596)
 # Regions of that face, (x0, y0, x1, y1) as fractions of its side; ours, read off the mean face: eye centres at height
 # 0.33, brows at 0.21, the base of the nose at 0.65, the line of the mouth at 0.80.
@@ -99,22 +99,22 @@ class PatchLimits:
         return self.repair([self.random_box(rng) for _ in range(count)], rng)
 
     def repair(self, boxes: Sequence[Box], rng: np.random.Generator) -> Genome:
-        """The nearest legal genome: sides and places clipped, no box twice, the count and the total area kept.
+        """The nearest legal genome: sides and places clipped, no box twice, count and total area within the limits.
 
         The largest boxes lose first; only where nothing can shrink any more, boxes are dropped.
         """
-        found: list[Box] = []
+        legal_boxes: list[Box] = []
         for box in boxes:
             legal = self._legal_box(box)
-            if legal not in found:
-                found.append(legal)
-        found = found[: self.max_patches]
-        while len(found) < (self.max_patches if self.fixed_count else 1):
+            if legal not in legal_boxes:  # two may have become one by clipping
+                legal_boxes.append(legal)
+        legal_boxes = legal_boxes[: self.max_patches]
+        while len(legal_boxes) < (self.max_patches if self.fixed_count else 1):
             box = self.random_box(rng)
-            if box not in found:
-                found.append(box)
-        found = self._within_area(found)
-        distinct = tuple(sorted(set(found), key=canonical_order))
+            if box not in legal_boxes:
+                legal_boxes.append(box)
+        legal_boxes = self._within_area(legal_boxes)
+        distinct = tuple(sorted(set(legal_boxes), key=canonical_order))
         if self.fixed_count and len(distinct) < self.max_patches:  # two became one by shrinking
             return self.repair(distinct, rng)
         return distinct

@@ -1,4 +1,4 @@
-"""Random architectures of a cell space, for the random controls."""
+"""Random architectures of a cell space, for the baselines by random search."""
 
 import numpy as np
 

@@ -106,13 +106,14 @@ def closure(*modules: str) -> tuple[str, ...]:
 
 
 def _package_data(module: str) -> list[Path]:
-    """Data that a module computes with: a C++ source or a csv in its folder's `data` or beside it with its name."""
+    """Data that a module computes with: what is in `data` or `cpp` of its folder, or beside it with its name."""
     path = _module_path(module)
     if path is None:
         return []
     beside = [path.with_suffix(suffix) for suffix in (".cpp", ".h", ".csv", ".json")]
-    folder = sorted((path.parent / "data").glob("*")) if path.name != "__init__.py" else []
-    return [p for p in beside + folder if p.is_file()]
+    folders = [path.parent / name for name in ("data", "cpp")] if path.name != "__init__.py" else []
+    inside = [p for folder in folders for p in sorted(folder.glob("*"))]
+    return [p for p in beside + inside if p.is_file()]
 
 
 @functools.cache

@@ -33,6 +33,8 @@ FILES = {
         ({"core/b.py": "def f(n: int) -> int:\n    return n + 1\n"}, False),
         ({"search/other.py": "y = 2\n"}, True),
         ({"search/new.py": "z = 2\n"}, True),
+        ({"search/cpp/loop.h": "int x;\n"}, False),
+        ({"core/data/table.csv": "1\n"}, False),
         ({"search/a.py": "from fernas.core.b import f\nx = f(2)\n"}, False),
     ],
 )

@@ -37,7 +37,7 @@ class EntryRecord:
 
 @dataclass(frozen=True)
 class InnerRecord:
-    """What stands between the two convolutions of an operation, for all K edges with it: BatchNorm and ReLU."""
+    """What is between the two convolutions of an operation, for all K edges with it: BatchNorm and ReLU."""
 
     geometry: Geometry
     source: ConvInput  # the first products, read as relu(scale * y + shift)

@@ -1,4 +1,4 @@
-"""Builds, caches and loads the compiled loops (`cpp/`), and says whether they serve.
+"""Builds, caches and loads the compiled loops (`cpp/`), and says whether they can be used.
 
 The only module of the spaces that reads the environment:
 
@@ -8,8 +8,8 @@ The only module of the spaces that reads the environment:
 
 A library is compiled for the processor that it runs on and cached under a name that contains the processor's flags, the
 sources, the compiler and torch's version, so a home directory shared by several machines is safe. Beside it lies its
-checksum: a half-written or damaged file is built again. Whatever goes wrong, a run goes on on the pure path and says so
-once.
+checksum: a half-written or damaged file is built again. Whatever goes wrong, a run continues on the pure path and
+logs that once.
 """
 
 import contextlib
@@ -29,9 +29,11 @@ import torch
 log = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).with_name("cpp")
+# Contracted products and sums (FMA) and no traps: the loops are compared with the plain form to 1e-9, not bit by bit.
+# No -ffast-math: it would reorder sums, and NaN would no longer reach the loss.
 FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "-std=c++17", "-fopenmp", "-fPIC", "-w"]
-REALS = {torch.float32: "float", torch.float64: "double"}  # double serves the equality tests; built at first use
-ABI = 1
+REALS = {torch.float32: "float", torch.float64: "double"}  # double is for the equality tests; built at first use
+ABI = 1  # as `abi()` in kernels.cpp; raised when the arguments of a loop change
 BUILD_SECONDS = 600
 
 _enabled = True
@@ -73,9 +75,9 @@ def compiler() -> str:
 
 
 def cache_folder() -> Path:
-    """Where libraries lie."""
-    given = os.environ.get("FERNAS_CACHE")
-    return (Path(given) if given else Path.home() / ".cache" / "fernas") / "kernels"
+    """The folder of libraries."""
+    folder = os.environ.get("FERNAS_CACHE")
+    return (Path(folder) if folder else Path.home() / ".cache" / "fernas") / "kernels"
 
 
 def _processor() -> str:
@@ -89,10 +91,13 @@ def _processor() -> str:
 
 @functools.cache
 def _torch_openmp() -> tuple[str, ...]:
-    """The OpenMP runtime that torch brings, so that both share one pool of threads; empty when it has none."""
+    """The OpenMP runtime that torch brings; empty when it has none.
+
+    Two runtimes in one process would keep two pools of threads, which fight for the cores.
+    """
     root = Path(torch.__file__).parent
-    found = sorted(p for folder in (root / "lib", root.parent / "torch.libs") for p in folder.glob("libgomp*.so*"))
-    return (str(found[0]),) if found else ()
+    runtimes = sorted(p for folder in (root / "lib", root.parent / "torch.libs") for p in folder.glob("libgomp*.so*"))
+    return (str(runtimes[0]),) if runtimes else ()
 
 
 def _sources() -> list[Path]:
@@ -100,7 +105,7 @@ def _sources() -> list[Path]:
 
 
 def library_path(dtype: torch.dtype = torch.float32) -> Path:
-    """Where the library for this processor, compiler, source text and torch lies or will lie."""
+    """The path of the library for this processor, compiler, source text and torch, built or not."""
     parts = [p.name + "\n" + p.read_text(encoding="utf-8") for p in _sources()]
     parts += [compiler(), march(), *FLAGS, REALS[dtype], _processor(), torch.__version__, str(ABI)]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -191,12 +196,12 @@ def _attempt(dtype: torch.dtype) -> tuple[ctypes.CDLL | None, str]:
 
 
 def load(dtype: torch.dtype = torch.float32) -> ctypes.CDLL | None:
-    """The compiled library for float32 or float64, or None where the pure path has to run (said once as a warning)."""
+    """The compiled library for float32 or float64, or None where the pure path has to run (one warning)."""
     return _attempt(dtype)[0]
 
 
 def status() -> str:
-    """One line: whether the kernels serve here, and if not, why."""
+    """One line: whether the kernels are used here, and if not, why."""
     if switched_off():
         return "pure PyTorch path: FERNAS_KERNELS=0"
     if not enabled():

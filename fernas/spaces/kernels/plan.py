@@ -1,6 +1,6 @@
 """What the compiled loops have to do in a cell, worked out once and used at every step.
 
-One plan serves both networks: the cells of a supernet (several operations per edge, weighted by softmax(alpha),
+One kind of plan for both networks: the cells of a supernet (several operations per edge, weighted by softmax(alpha),
 BatchNorm without affine parameters) and those of a final network (one operation per edge, affine BatchNorm, drop path).
 """
 
@@ -31,7 +31,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Term(StackMember):
-    """One convolution of an edge's operation; `pair` says where its weight stands."""
+    """One convolution of an edge's operation; `pair` is its place in the table of weights."""
 
     pair: Pair
 
@@ -104,7 +104,8 @@ class SourcePlan:
                     for terms, term in zip(lists if len(stages) == 2 else (last,), stages, strict=True):
                         terms.append(term)
         order = {id(stack): i for i, stack in enumerate(cell.stacks)}
-        for terms in (last, first, second):  # terms of one stack side by side, as its packed arrays are
+        # terms of one stack side by side, as its packed arrays are: the loops then read weights in order of addresses
+        for terms in (last, first, second):
             terms.sort(key=lambda t: (order[id(t.stack)], t.index))
         self.terms, self.n_last, self.second = last + first, len(last), second
         self.ghosts = ghosts if ghosts.primary else None
@@ -116,6 +117,7 @@ class SourcePlan:
         users = [user for pool in self.pools.values() for user in pool]
         bare = [pair for pair, bn in users if isinstance(bn, nn.Identity)]
         normed = [pair for pair, bn in users if not isinstance(bn, nn.Identity)]
+        # rows with a BatchNorm first: where alphas need no gradient, the sums of the others are not computed
         normed = [*self.last.pairs, *self.inner.pairs, *normed]
         self.rows, self.n_normed = Rows([*normed, *bare, *self.skips]), len(normed)
         self.position = {pair: i for i, pair in enumerate(self.rows.pairs)}
@@ -127,7 +129,7 @@ class SourcePlan:
         return any(self.pools.values())
 
     def positions(self, rows: Rows) -> list[int]:
-        """Where the pairs of `rows` stand in `self.rows`."""
+        """The indices in `self.rows` of the pairs of `rows`."""
         return [self.position[pair] for pair in rows.pairs]
 
 
@@ -171,7 +173,7 @@ class CellPlan:
 class BufferPool:
     """Buffers of one forward pass and its backward pass, used again in later steps.
 
-    A fresh map costs page faults for tens of megabytes at every step, which is time of the same order as the loops'.
+    Fresh memory for all maps of all cells at every step would cost page faults.
     """
 
     def __init__(self) -> None:

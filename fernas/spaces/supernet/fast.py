@@ -37,7 +37,7 @@ Pair = tuple[int, int]  # edge, operation
 
 
 class SharedState:
-    """A state seen from its outgoing edges: everything that does not depend on the edge, computed once."""
+    """A state and everything computed from it that does not depend on the edge, each once for all edges."""
 
     def __init__(self, x: Tensor) -> None:
         self.x = x
@@ -98,6 +98,7 @@ class FastCell(plain.SupernetCell):
         if edge in self.decisions:
             choice = self.decisions[edge]
             return [] if choice is None else [choice]
+        # `none` adds zeros: its weight takes part in the softmax, its map need not be computed
         return [o for o in self.remaining.get(edge, range(len(self.names))) if self.names[o] != "none"]
 
     def plan(self) -> CellPlan:
@@ -116,7 +117,7 @@ class FastCell(plain.SupernetCell):
         """
         if not self.training:
             return super().forward(s0, s1, weights)
-        record = Recorder()
+        record = Recorder()  # running statistics of the whole cell are updated in one call at the end
         inputs = [s.contiguous(memory_format=LAST) for s in (s0, s1)]
         states = [
             SharedState(self.preprocess(record, m, s)) for m, s in zip((self.pre_0, self.pre_1), inputs, strict=True)

@@ -74,7 +74,7 @@ class PartialSupernet(plain.Supernet):
         stem: str = "plain",
         share: int = SHARE,
     ) -> None:
-        self.cell_type = functools.partial(PartialCell, share=share)
+        self.cell_type = functools.partial(PartialCell, share=share)  # before the base class builds its cells
         super().__init__(space, cells, channels, in_channels, classes, nodes, stem)
         self.share = share
         edges = edge_list(self.nodes)

@@ -55,6 +55,7 @@ class PointSum(torch.autograd.Function):
         saved = []
         bias = out.new_zeros(width)
         for o, (v, w) in enumerate(zip(vs, ws, strict=True)):
+            # statistics of y = v W without y: C^2 numbers instead of P C
             first = v.sum(0) / count
             second = (v.t() @ v) / count
             mean = first @ w
@@ -82,8 +83,8 @@ class PointSum(torch.autograd.Function):
         n, count = ctx.n_point, ctx.count
         n_maps = len(tensors) - 6 * n
         vs, ws, es = tensors[:n], tensors[n : 2 * n], tensors[2 * n : 2 * n + n_maps]
-        saved = tensors[2 * n + n_maps :]
-        need = ctx.needs_input_grad[5:]
+        saved = tensors[2 * n + n_maps :]  # four per term, see forward
+        need = ctx.needs_input_grad[5:]  # those of `tensors`; five arguments come first
         g = g.contiguous()
         total = g.sum(0)
         dvs, dws, des, dscales, dmaps = [], [], [], [], []
@@ -100,6 +101,7 @@ class PointSum(torch.autograd.Function):
                 dv = torch.addmm(d @ w.t(), g, (w * a).t())
                 dv.addmm_(v, (w * b) @ w.t())
             dvs.append(dv)
+            # v^T dy = a v^T g + b v^T v W + (v^T 1) d, and v^T v and v^T 1 are moments that are there already
             dws.append(product * a + count * ((second @ w) * b + torch.outer(first, d)) if need[n + o] else None)
         for k, e in enumerate(es):
             des.append(g * map_scales[k] if need[2 * n + k] else None)
@@ -165,7 +167,7 @@ def shared_bn(record: Recorder, x: Tensor, bns: Sequence[nn.BatchNorm2d]) -> Ten
     """BatchNorm of one map used by several edges: normalised once, every edge's running statistics updated."""
     eps = bns[0].eps
     out, mean, inv = torch.native_batch_norm(x, None, None, None, None, True, 0.0, eps)
-    var = inv.detach() ** -2 - eps
+    var = inv.detach() ** -2 - eps  # PyTorch hands out 1 / sqrt(var + eps) only
     for bn in bns:
         record.add(bn, mean, var, x.numel() // x.shape[1])
     return out

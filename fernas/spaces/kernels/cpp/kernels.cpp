@@ -1,5 +1,5 @@
 // Compiled loops of one cell, supernet or final. Plain C++17 with GCC vector extensions, OpenMP over images, no other
-// dependency. Compiled once for float and once for double (REAL); the latter serves the equality tests.
+// dependency. Compiled once for float and once for double (REAL); the latter is for the equality tests.
 //
 // Layout. A map of C channels is stored in blocks of V channels, [N][C/V][H][W][V] (V = 16, or 8 for narrow networks), so
 // one pixel of one block is one vector and its neighbours lie at constant distances. "cb" counts blocks. A cell output of
@@ -20,7 +20,7 @@ typedef REAL T;
 
 extern "C" {
 
-int abi() { return 1; }  // compiled.py asks for this number: a stale or foreign library is refused
+int abi() { return 1; }  // as ABI in library.py: a stale or foreign library is refused
 
 void conv_forward(int V, const int* shape, const T* x, const T* scale, const T* shift, int nops, const int* ops,
                   const T* const* dw, const T* const* pw, T* const* y, double* sums, int threads) {
