@@ -10,7 +10,7 @@ import yaml
 
 from fernas.core.images import write_image
 from fernas.core.io import read_json, read_npy, read_parquet
-from tests.workflow.conftest import ROOT, copy_workflow
+from tests.fixtures.workflow_folder import ROOT, copy_workflow
 
 pytestmark = pytest.mark.e2e
 SOURCES = ROOT / "tests/fixtures/one_file_plugins"
