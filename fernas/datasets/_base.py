@@ -294,6 +294,7 @@ def locate(
         fields["apex"], fields["apex_source"] = (position[start] + position[end]) // 2, "middle"
     else:
         fields["apex"], fields["apex_source"] = position[apex], "annotated"
+    # a gap shifts nothing, since positions follow the numbers, but the clip's timing is no longer even
     gaps = (last - first + 1) - len(numbers)
     if gaps:
         problems.append(f"{gaps} frames are missing between {span}")

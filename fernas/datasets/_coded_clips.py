@@ -56,11 +56,21 @@ class Coded:
 
 @dataclass
 class Coding:
-    """What a coding file holds: its rows, what is odd, and a sentence that says how it was read."""
+    """What a coding file holds.
+
+    Attributes:
+        rows: its expressions.
+        source: a sentence about how it was read.
+        problems: what is odd in it.
+        only_span: keep only the images from onset to offset (of long videos).
+        report_unlisted: whether images without a row are odd; not so where an option selects some expressions.
+    """
 
     rows: list[Coded]
-    problems: list[str]
     source: str
+    problems: list[str] = field(default_factory=list)
+    only_span: bool = False
+    report_unlisted: bool = True
 
 
 class CodedClips(Adapter):
@@ -95,13 +105,7 @@ class CodedClips(Adapter):
         kinds = self.image_kinds if options.images == "auto" else (options.images,)
         images = collect_clips(tree, self.image_pattern, self.clip_key, self.image_kind, kinds)
         coding = self.read_coding(root / name, name, images, options)
-        samples, problems = join(
-            coding.rows,
-            images,
-            options.missing_apex,
-            only_span=self.keeps_only_span(images),
-            report_unlisted=self.lists_all_clips(options),
-        )
+        samples, problems = join(coding, images, options.missing_apex)
         return Collected(
             samples,
             tree.problems + coding.problems + problems,
@@ -133,7 +137,7 @@ class CodedClips(Adapter):
         rows, headers = read_table(path, self.columns, required)
         coded = [self.coded_row(row, index, options) for index, row in enumerate(rows) if row["filename"]]
         problems = [f"{row.where}: a row without Filename, not used" for row in rows if not row["filename"]]
-        return Coding(coded, problems, describe_table(name, headers))
+        return Coding(coded, describe_table(name, headers), problems)
 
     def coded_row(self, row: Row, index: int, options: Any) -> Coded:
         """One row below the header, `index` counted from 0."""
@@ -156,14 +160,6 @@ class CodedClips(Adapter):
         """Published numbers that replace those of the spec, given the coding file's name and the options."""
         return {}
 
-    def keeps_only_span(self, images: Images) -> bool:
-        """Whether a sample keeps only the images from onset to offset (of long videos)."""
-        return False
-
-    def lists_all_clips(self, options: Any) -> bool:
-        """Whether images without a row are odd; not so where an option asks for some of the expressions."""
-        return True
-
 
 def subject_number(row: Row) -> int:
     """The number in the Subject cell (`1`, `sub01`, `s15`).
@@ -177,22 +173,13 @@ def subject_number(row: Row) -> int:
     return int(digits)
 
 
-def join(
-    coded: list[Coded],
-    images: Images,
-    missing_apex: str = "middle",
-    *,
-    only_span: bool = False,
-    report_unlisted: bool = True,
-) -> tuple[list[Sample], list[str]]:
+def join(coding: Coding, images: Images, missing_apex: str = "middle") -> tuple[list[Sample], list[str]]:
     """Coded rows + images -> samples and problems; a row without images is an excluded sample.
 
     Args:
-        coded: rows of the coding file.
+        coding: the coding file.
         images: clips by key.
         missing_apex: `middle` or `exclude`.
-        only_span: keep only the images from onset to offset (long videos).
-        report_unlisted: report clips that have images but no row.
 
     Raises:
         DataError: a row repeats another one with another label.
@@ -201,7 +188,7 @@ def join(
     problems = list(images.problems)
     used: set[Key] = set()
     rows_of: dict[tuple[str, str], list[Coded]] = {}
-    for row in coded:
+    for row in coding.rows:
         earlier = rows_of.setdefault((row.subject, row.clip), [])
         repeated = _repeated(row, earlier)
         if repeated is not None:
@@ -224,10 +211,10 @@ def join(
         samples.append(sample)
         problems += _place(sample, row, images.clips.get(row.key), missing_apex)
         used.add(row.key)
-        if only_span and sample.onset is not None and sample.offset is not None:
+        if coding.only_span and sample.onset is not None and sample.offset is not None:
             _cut(sample)
     unlisted = [f"{c.base}/{'/'.join(k)}".lstrip("/") for k, c in images.clips.items() if k not in used]
-    if unlisted and report_unlisted:
+    if unlisted and coding.report_unlisted:
         problems.append(f"{len(unlisted)} clips have images but no row in the coding file: {summarise(unlisted)}")
     return samples, problems
 
@@ -267,7 +254,7 @@ def _located(row: Coded, clip: Clip, missing_apex: str) -> tuple[dict[str, Any],
         return fields, notes
     values = {"onset": row.onset, "apex": row.apex, "offset": row.offset, **row.correction}
     better, more = locate(clip, values["onset"], values["apex"], values["offset"], missing_apex)
-    if better["excluded"] is not None:
+    if better["excluded"] is not None:  # the correction does not help, so report what the file says
         return fields, notes
     changes = ", ".join(f"{name} {'middle' if value is None else value}" for name, value in row.correction.items())
     return better, [*more, f"{fields['excluded']}: known correction applied ({changes})"]

@@ -25,7 +25,7 @@ class Composite(Adapter):
             name=name,
             title=" + ".join(dict.fromkeys(spec.title for spec in specs.values())),
             kind="clips" if all(spec.kind == "clips" for spec in specs.values()) else "stills",
-            classes=tuple(dict.fromkeys(c for own in labels for c in own)) if all(labels) else (),
+            classes=tuple(dict.fromkeys(name for names in labels for name in names)) if all(labels) else (),
             licence="the licences of its parts",
             citation="; ".join(dict.fromkeys(spec.citation for spec in specs.values())),
             homepage="see its parts",
@@ -41,6 +41,8 @@ class Composite(Adapter):
         table = pd.concat(list(parts.values()), ignore_index=True)
         order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
         table = table.iloc[order].reset_index(drop=True)
-        problems = [f"{part}: {text}" for part, found in parts.items() for text in found.attrs.get("problems", [])]
+        problems = [
+            f"{part}: {text}" for part, table_of in parts.items() for text in table_of.attrs.get("problems", [])
+        ]
         table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
         return table

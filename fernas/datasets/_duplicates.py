@@ -42,6 +42,7 @@ def near_hashes(hashes: "np.ndarray", distance: int) -> Iterator["np.ndarray"]:
     import numpy as np
 
     count = len(hashes)
+    # one block compares `rows` hashes with all later ones: 8 bytes per pair, bounded by BLOCK_BYTES
     rows = max(1, BLOCK_BYTES // (8 * max(1, count)))
     for start in range(0, count, rows):
         stop = min(start + rows, count)

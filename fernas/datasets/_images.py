@@ -24,6 +24,7 @@ def why_broken(path: Path) -> str | None:
             tail = file.read(TAIL)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
+    # decoding every frame would take far longer; a file that was cut lacks the last bytes of its format
     if _looks_whole(head, tail, size):
         return None
     try:

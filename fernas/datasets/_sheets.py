@@ -38,7 +38,7 @@ class Row:
 
 
 def integer(text: str, where: str) -> int | None:
-    """`46`, `46.0`, ` 46 ` -> 46; `/` and blank -> None; anything else is a DataError that names the place."""
+    """`46`, `46.0`, ` 46 ` -> 46; `/` and blank -> None; anything else is a DataError that names `where`."""
     word = text.strip()
     if word.lower() in MISSING:
         return None
@@ -74,7 +74,7 @@ def _refuse_bomb(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError):
-        return  # the reader says what is wrong with it
+        return  # the reader reports what is wrong with it
     if size > MAX_UNPACKED:
         raise DataError(f"{path}: unpacks to {size >> 20} MiB, expected at most {MAX_UNPACKED >> 20}")
 
@@ -127,7 +127,7 @@ def _read_csv(path: Path) -> list[list[str]]:
 def read_table(
     path: Path, wanted: Mapping[str, Iterable[str]], required: Iterable[str], sheet: int = 0
 ) -> tuple[list[Row], dict[str, str]]:
-    """Rows below the header row, by wanted name; and the header's own spelling per wanted name.
+    """Rows below the header row, by wanted name; and the header's spelling per wanted name.
 
     Args:
         path: xlsx or csv.
@@ -136,7 +136,7 @@ def read_table(
         sheet: number of the sheet, from 0.
 
     Raises:
-        DataError: no row holds the required headers; says which one is missing and what was there.
+        DataError: no row holds the required headers; names the missing one and what was there instead.
     """
     grid = read_grid(path, sheet)
     needed = list(required)
@@ -154,10 +154,10 @@ def read_table(
         if len(columns) > len(best):
             best = columns
     missing = [name for name in needed if name not in best]
-    seen = next(
+    closest = next(
         (cells for cells in grid[:SEARCH_ROWS] if any(plain(c) in s for c in cells for s in spellings.values())), []
     )
-    texts = [cell for cell in (seen or next(iter(grid), [])) if cell]
+    texts = [cell for cell in (closest or next(iter(grid), [])) if cell]
     asked = "; ".join(f"{name} ({' / '.join(wanted[name])})" for name in missing)
     hint = did_you_mean(missing[0], texts) if missing else ""
     raise DataError(f"{path}: no header row with the column {asked}{hint}; found: {', '.join(texts[:14]) or 'nothing'}")

@@ -33,7 +33,7 @@ def stem_of(name: str) -> str:
 
 def frame_number(name: str) -> int | None:
     """The last group of digits of an image's name: `EP01_5-126.jpg` -> 126; None without digits."""
-    groups = re.findall(r"\d+", stem_of(name))
+    groups = re.findall(r"\d+", stem_of(name))  # the last one: `EP01_5-126` and `006_05562` begin with the clip
     return int(groups[-1]) if groups else None
 
 
@@ -89,6 +89,7 @@ class Tree:
                     self.files.append(name)
                 else:
                     self.problems.append(f"{name}: a broken link or no regular file, not used")
+        # the files of a folder come before those below it, so shallow matches are met first
         for name, real in below:
             self._enter(name, (*chain, real))
 
@@ -189,6 +190,7 @@ def collect_clips(
     most = max((count for count, _ in present), default=0)
     used = next((kind for count, kind in present if count == most), "")
     chosen = by_kind[used] if present else {}
+    # a release that was unpacked twice leaves a whole and a partial tree: the fuller one wins clip by clip
     order = sorted(chosen, key=lambda base: (-len(chosen[base]), base.count("/"), natural_key(base)))
     clips: dict[tuple[str, ...], Clip] = {}
     problems: list[str] = []

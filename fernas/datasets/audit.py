@@ -297,6 +297,7 @@ def _duplicate_problems(duplicates: Mapping[str, Any], usable: pd.DataFrame) -> 
 
 def _fatal(findings: Mapping[str, Any], rows: int) -> list[str]:
     """Why a dataset cannot be used at all."""
+    # one unreadable image costs its sample; ids are what precedes the first colon of each sentence
     lost = rows - findings["samples"] + len({line.split(":")[0] for line in findings["unreadable"]})
     if not findings["samples"]:
         return [f"none of {rows} samples can be used"]

@@ -55,7 +55,7 @@ class CasmeSquare(CodedClips):
             "rawpic/s15/15_0401girlcrashing/img001.jpg (long videos)",
         ),
         frame_rule="onset, apex, offset are the numbers in the file names; an offset of 0 means the last image",
-        protocol="leave one subject out; 3 classes (without others); micro only or all: say which; accuracy, UF1, UAR",
+        protocol="leave one subject out; 3 classes (without others), micro or all (to be stated); accuracy, UF1, UAR",
         tasks={
             "casme_sq-3": {"classes": ("negative", "positive", "surprise"), "frames": {"kind": "clip"}},
             "casme_sq-4": {"classes": CLASSES, "frames": {"kind": "clip"}},
@@ -98,7 +98,7 @@ class CasmeSquare(CodedClips):
             rows.append(_in_long_video(row, stimuli) if is_raw else row)
         if not rows:
             raise DataError(f"{path}: sheet 1: no row of an expression ({options.subset})")
-        return Coding(rows, [], name)
+        return Coding(rows, name, only_span=is_raw, report_unlisted=options.subset == "all")
 
     def expected(self, name: str, options: SquareOptions) -> dict[str, Any]:
         """Published numbers of the subset."""
@@ -106,14 +106,6 @@ class CasmeSquare(CodedClips):
             "classes": COUNTS[options.subset],
             "subjects": 14 if options.subset == "micro" else self.spec.subjects,
         }
-
-    def keeps_only_span(self, images: Images) -> bool:
-        """Long videos hold many expressions and much between them."""
-        return images.kind == "raw"
-
-    def lists_all_clips(self, options: SquareOptions) -> bool:
-        """The expressions of another subset have images too."""
-        return options.subset == "all"
 
 
 def _subjects(path: Path) -> dict[str, str]:

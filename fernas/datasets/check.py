@@ -28,6 +28,7 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
             roots = {part: part_root(path, part) for part in adapter.spec.parts}
             tables = {part: build_manifest(part, folder) for part, folder in roots.items()}
             table = merge_manifests(name, tables, adapter.options_at(path, options))
+            # the composite's own problems come last, those of its parts explain them
             table.attrs["problems"] = [p for t in tables.values() for p in t.attrs["problems"]] + table.attrs[
                 "problems"
             ]

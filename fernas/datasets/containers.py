@@ -224,7 +224,7 @@ def _numbers(text: str, where: str) -> "np.ndarray":
         values = np.fromstring(text, np.int64, sep=" ")
     except ValueError:
         values = np.zeros(0, np.int64)
-    # numpy stops at what is no number: then it finds fewer than there are words, or the last word is odd
+    # numpy parses fast but stops silently at what is no number: the count of words or the last word shows it
     if len(values) != text.count(" ") + 1 or not text.rpartition(" ")[2].isdigit():
         words = text.split()
         bad = next((word for word in words if not (word.isascii() and word.isdigit())), None)

@@ -137,7 +137,7 @@ def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
     return sources
 
 
-# ---------------------------------------------------------------------------------------------------- own list
+# ---------------------------------------------------------------------------------------------------- user's list
 
 
 def _from_list(root: Path, name: str, sources: dict[str, Source], problems: list[str]) -> list[Sample]:

@@ -98,7 +98,7 @@ class Ised(Adapter):
 
 
 def _rows(path: Path) -> list[tuple[str, list[str]]]:
-    """(place, cells) of the rows; a header is left out."""
+    """(file and row, cells) of the rows; a header is left out."""
     grid = _mat_grid(path) if path.suffix.lower() == ".mat" else read_grid(path)
     rows = []
     for number, cells in enumerate(grid, start=1):

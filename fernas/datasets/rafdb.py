@@ -145,7 +145,7 @@ def _attributes(path: Path, with_points: bool) -> dict[str, Any]:
             points = [[float(word) for word in line[:2]] for line in lines[:3]]
         except ValueError as error:
             raise DataError(f"{path}: got {lines[:3]}, expected x and y of the eyes and the nose") from error
-        eyes = sorted(points[:2])
+        eyes = sorted(points[:2])  # by x: the eye on the left of the image first
         attributes["landmarks"] = [value for point in (*eyes, points[2]) for value in point]
     return attributes
 

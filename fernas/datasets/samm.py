@@ -76,8 +76,8 @@ class Samm(CodedClips):
             },
         },
         notes=(
-            "the header stands in row 1 or row 14 depending on the release: it is searched for",
-            "013_1_9 (offset), 028_4_1, 032_3_1 and 032_3_2 (apex) are wrong in the coding file; corrected and said",
+            "the header is in row 1 or row 14, depending on the release: it is searched for",
+            "013_1_9 (offset), 028_4_1, 032_3_1, 032_3_2 (apex) are wrong in the coding file; corrected and reported",
             "the homepage's address has moved more than once",
         ),
     )  # fmt: skip

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fernas.core.errors import DataError
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample
-from fernas.datasets._coded_clips import Coded, join
+from fernas.datasets._coded_clips import Coded, Coding, join
 from fernas.datasets._sheets import Row, read_table
 from fernas.datasets._tree import IMAGE, Clip, Images, Tree, collect_clips
 
@@ -103,7 +103,7 @@ class Smic(Adapter):
             samples += _empty(empty, images, {s.clip for s in samples}, problems)
         expected = {"classes": COUNTS[options.camera], "subjects": SUBJECTS[options.camera]}
         if images.kind == "extended":
-            expected["classes"] = {}  # 157 long clips of HS, some with several expressions; nobody counts by class
+            expected["classes"] = {}  # 157 long clips of HS, some with several expressions: no published counts
         return Collected(samples, problems, fps=FPS[options.camera], expected=expected, sources=images.sources())
 
 
@@ -191,7 +191,7 @@ def _extended(tree: Tree, images: Images, options: SmicOptions) -> tuple[list[Sa
         coded += _coded(row, images)
     if not coded:
         raise DataError(f"{tree.root / name}: no row whose Filename is a clip like s1_ne_01")
-    return join(coded, images)
+    return join(Coding(coded, name), images)
 
 
 def _coded(row: Row, images: Images) -> list[Coded]:

@@ -23,7 +23,7 @@ from tests.fixtures.dataset_trees import trees
 NAMES = plugins.available("datasets")
 TREES = trees()
 datasets = pytest.mark.parametrize("name", NAMES)
-with_copy = pytest.mark.parametrize("name", [n for n in NAMES if not plugins.load("datasets", n).spec.parts])
+with_files = pytest.mark.parametrize("name", [n for n in NAMES if not plugins.load("datasets", n).spec.parts])
 
 
 def manifest_of(name, root, **options):
@@ -98,7 +98,7 @@ def test_frames_can_be_read_by_their_references(name, tmp_path):
 
 
 @datasets
-def test_the_same_copy_gives_the_same_manifest_wherever_it_lies(name, tmp_path, monkeypatch):
+def test_the_same_files_give_the_same_manifest_under_any_root(name, tmp_path, monkeypatch):
     TREES[name].write(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "zwei Kopien/Größe 2")
     first = manifest_of(name, tmp_path / "one")
@@ -108,7 +108,7 @@ def test_the_same_copy_gives_the_same_manifest_wherever_it_lies(name, tmp_path, 
     assert list(manifest_of(name, Path("one"))["sample_id"]) == list(first["sample_id"])
 
 
-@with_copy
+@with_files
 def test_wrapper_folders_and_left_overs_of_file_managers_change_nothing(name, tmp_path):
     TREES[name].write(tmp_path / "a")
     first = build_manifest(name, tmp_path / "a", TREES[name].options)
@@ -117,7 +117,7 @@ def test_wrapper_folders_and_left_overs_of_file_managers_change_nothing(name, tm
             (folder / junk).write_bytes(b"\x00\x01")
     (tmp_path / "b/__MACOSX").mkdir(parents=True)
     if name != "custom":  # whose paths are relative to the root
-        (tmp_path / "a").rename(tmp_path / "b/copy")
+        (tmp_path / "a").rename(tmp_path / "b/wrapper")
         again = build_manifest(name, tmp_path / "b", TREES[name].options)
     else:
         again = build_manifest(name, tmp_path / "a", TREES[name].options)
@@ -125,7 +125,7 @@ def test_wrapper_folders_and_left_overs_of_file_managers_change_nothing(name, tm
         assert again[column].astype(str).tolist() == first[column].astype(str).tolist(), column
 
 
-@with_copy
+@with_files
 def test_upper_case_extensions_change_nothing(name, tmp_path):
     TREES[name].write(tmp_path)
     first = build_manifest(name, tmp_path, TREES[name].options)

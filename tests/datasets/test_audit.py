@@ -78,7 +78,7 @@ def test_more_than_half_lost_is_fatal(tmp_path):
     assert found["fatal"] and "none of 2 samples can be used" in found["problems"][0]
 
 
-def test_truth_decides_for_rendered_copies(tmp_path):
+def test_truth_decides_for_rendered_datasets(tmp_path):
     write_ckplus(tmp_path)
     table = build_manifest("ckplus", tmp_path)
     clips = [

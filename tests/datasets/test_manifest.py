@@ -26,6 +26,6 @@ def test_unknown_option_is_a_config_error_with_a_hint(tmp_path):
         build_manifest("fer2013", tmp_path, {"from": "csv"})
 
 
-def test_composite_has_no_copy_of_its_own(tmp_path):
+def test_composite_has_no_files_of_its_own(tmp_path):
     with pytest.raises(ConfigError, match="made of the manifests of casme2, smic, samm"):
         build_manifest("megc2019", tmp_path)

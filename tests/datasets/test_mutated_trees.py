@@ -1,4 +1,4 @@
-"""Mutated copies: never another error than a clear one, never silently another number of samples."""
+"""Mutated trees: only clear errors, and never another number of samples without a report."""
 
 import random
 import shutil
@@ -94,13 +94,13 @@ def check_harm(originals, folder, title, steps, seed):
     steps=st.lists(st.sampled_from(HARMFUL + HARMLESS), min_size=1, max_size=3),
     seed=st.integers(0, 2**32),
 )
-def test_mutated_copies_are_reported(originals, tmp_path_factory, title, steps, seed):
+def test_mutated_trees_are_reported(originals, tmp_path_factory, title, steps, seed):
     check_harm(originals, tmp_path_factory.getbasetemp(), title, steps, seed)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("title", TREES)
 @pytest.mark.parametrize("mutation", HARMFUL, ids=lambda m: m.__name__)
-def test_each_harm_of_each_copy_is_reported(originals, tmp_path, title, mutation):
+def test_each_harm_of_each_tree_is_reported(originals, tmp_path, title, mutation):
     for seed in range(8):
         check_harm(originals, tmp_path, title, [mutation], seed)
