@@ -54,7 +54,8 @@ rule compare:
 
 rule report:
     input:
-        rules.compare.output,
+        [layout.tables / f"{name}.parquet" for name in FRAMES],
+        layout.tables / "statistics.json",
     output:
         report=report(
             layout.report.index,

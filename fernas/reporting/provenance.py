@@ -138,7 +138,7 @@ def _config_text(study: Study | None) -> str:
 
 JOBS = (
     Column("path", "job", style="key"),
-    Column("status", style="text"),
+    Column("status", style="name"),
     Column("run_key", "run key", style="key"),
     Column("seed"),
     Column("wall_s", "seconds", short_count),

@@ -126,19 +126,19 @@ TABLE = (
     Column("dataset", forms=FILES),
     Column("setting", text=optional, forms=FILES),
     Column("method", style="name"),
-    Column("dataset", forms="html", style="text"),
+    Column("dataset", forms="html", style="name"),
     Column("metric", forms=FILES),
-    Column("metric", forms="html", style="text", below="unit"),
+    Column("metric", forms="html", style="name", below="unit"),
     Column("number", "published", lambda number, text: text, ("published",)),
     Column("ours", forms=FILES),
     Column("ours", forms="html", below="ours_on"),
     Column("not_comparable_because", "not comparable because", optional, style="reason"),
     Column("setting", text=optional, forms="html", style="reason"),
     Column(
-        "table", text=optional, forms="html", style="text",
+        "table", text=optional, forms="html", style="name",
         about="table 1-10 of EmoNAS or I-III of Auto-FERNet",
     ),
-    Column("confidence", text=optional, style="text"),
+    Column("confidence", text=optional, style="name"),
     Column("source", text=optional, forms="html", style="reason source"),
 )  # fmt: skip
 
