@@ -42,7 +42,7 @@ class Composite(Adapter):
         order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
         table = table.iloc[order].reset_index(drop=True)
         problems = [
-            f"{part}: {text}" for part, table_of in parts.items() for text in table_of.attrs.get("problems", [])
+            f"{part}: {text}" for part, manifest in parts.items() for text in manifest.attrs.get("problems", [])
         ]
         table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
         return table
