@@ -301,6 +301,7 @@ def _epoch(loop: _Loop, epoch: int, seed: int, hooks: Hooks) -> Row:
     lr, drop_path = loop.schedule(epoch)
     loop.net.train()
     first, loss_sum, correct = 0, 0.0, 0
+    # A snapshot within the epoch holds both generators where they stood; the order of samples needs the seed alone.
     if loop.within is not None:
         first, loss_sum, correct = (loop.within[name] for name in ("step", "loss", "correct"))
         start -= loop.within["seconds"]

@@ -81,6 +81,7 @@ class Snapshots:
         """Whether to save now."""
         if self.store is None:
             return False
+        # Saving takes seconds for a large network and milliseconds for a small one: the interval follows what it took.
         often = time.monotonic() - self._last >= self._took / SAVE_SHARE
         return often or self.store.due() or interrupt.requested()
 

@@ -41,7 +41,7 @@ def fit_rates(fold: FoldRun, options: "PlainConfig") -> Fitted:
         if "failed" not in trial and (best is None or _rank(trial) > _rank(trials[best])):
             save_weights(net, best_path)
             best = len(trials)
-        running = None
+        running = None  # the saved state was that of the rate at which the job was killed
         trials.append(trial)
         fold.snapshots.save({"trials": list(trials), "best": best})
     if best is None:

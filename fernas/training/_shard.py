@@ -126,8 +126,10 @@ def train_shard(context: TrainContext, fit_fold: Callable[[FoldRun], Fitted]) ->
         logger.info("training continues: folds %s are finished", progress["done"])
     for task in context.folds:
         path = _model_path(context, task.fold)
+        # Without its file a finished fold is trained again: somebody may have cleared the work folder.
         if task.fold in progress["done"] and path.exists():
             continue
+        # The state belongs to the fold that was running; those after it start afresh.
         running = state.get("fit") if state is not None and state.get("fold") == task.fold else None
         seed = derive_seed(context.seed, "fold", task.fold)
         torch.manual_seed(derive_seed(seed, "init"))  # starting weights come from torch's global generator
@@ -157,6 +159,6 @@ def _assemble(context: TrainContext) -> None:
         copies = sorted(context.checkpoint.folder.glob(f"fold{task.fold}@*.safetensors"))
         for path in (_model_path(context, task.fold), *copies):
             for name, tensor in load_file(path).items():
-                models[f"{path.stem}/{name}"] = tensor
+                models[f"{path.stem}/{name}"] = tensor  # fold3/stem.0.weight, of a copy fold3@19/stem.0.weight
     with atomic_path(context.models_path) as temporary:
         save_file(models, temporary)

@@ -132,6 +132,7 @@ def _predictions(
     tests = {int(entry["fold"]): list(entry["test"]) for entry in read_json(job.test_folds)["folds"]}
     frame = predict_folds(inputs, networks, tests, augment, device)
     duplicate_sets = document.get("unit_groups") or {}
+    # the column keeps the name of the data contract; scoring takes it for its intervals where subjects are unknown
     frame.insert(3, "group", [duplicate_sets.get(sample) for sample in frame["sample_id"]])
     return frame
 

@@ -43,6 +43,7 @@ class Searches:
         return {fold: self._read(entries[fold]) for fold in folds}
 
     def _read(self, entry: dict[str, Any]) -> Architecture:
+        # Scopes without fold groups have one search for all folds.
         index = 0 if self.scope not in ("per_group", "per_fold") else int(entry[self.scope.removeprefix("per_")])
         if index >= len(self.architectures):
             raise ContractError(
