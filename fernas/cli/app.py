@@ -275,7 +275,7 @@ def compare(
     print_table(rows, f"a minus b on {found['samples']} samples of {found['units']} {found['unit']}s")
     tests = []
     for name, what in (
-        ("swap", "UAR, whole subjects swapped"),
+        ("permutation", "UAR, predictions of whole subjects exchanged"),
         ("wilcoxon", "accuracy of each subject"),
         ("mcnemar", "single samples"),
     ):

@@ -116,8 +116,8 @@ def _against(results: Path, study: Study, record: dict[str, Any], base: str) -> 
         "difference": pair["difference"]["uar"],
         "difference_low": low,
         "difference_high": high,
-        "p": pair["swap"]["p"],
-        "smallest_p": pair["swap"]["smallest_p"],
+        "p": pair["permutation"]["p"],
+        "smallest_p": pair["permutation"]["smallest_p"],
         "unit": pair["unit"],
     }
 

@@ -234,7 +234,7 @@ def _paired(
 
 def _pair_row(record: Row, pair: Mapping[str, Any], family: int) -> dict[str, Any]:
     low, high = pair["interval"]["uar"]
-    tests = {"permutation": pair["swap"], "wilcoxon": pair["wilcoxon"], "mcnemar": pair["mcnemar"]}
+    tests = {name: pair[name] for name in TESTS}
     return {
         **{key: record[key] for key in ("dataset", "task", "protocol", "rendered")},
         **{key: pair[key] for key in ("method_a", "method_b", "unit", "units")},

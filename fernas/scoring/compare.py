@@ -50,7 +50,7 @@ def compare_runs(
     Returns:
         `samples`, `units`, `unit`, `seeds`.
         `a`, `b`, `difference` (metric -> value) and `interval` (metric -> [low, high] of the difference).
-        `swap` (the paired permutation test), `wilcoxon`, `mcnemar`: each with `p`, `smallest_p` (the smallest
+        `permutation` (the paired permutation test), `wilcoxon`, `mcnemar`: each with `p`, `smallest_p` (the smallest
         attainable p for data of this size) and its numbers. mcnemar has `p` null and a `reason` where samples are not
         independent or there are several seeds.
         `effect`: `d_z` (mean over standard deviation of the subjects' shares of the UAR difference), `rank_biserial` of
@@ -78,7 +78,7 @@ def compare_runs(
         "b": {name: number_or_none(value) for name, value in scores_b.items()},
         "difference": {name: number_or_none(scores_a[name] - scores_b[name]) for name in scores_a},
         "interval": as_lists(intervals.bounds),
-        "swap": permutation_test(shares, seed),
+        "permutation": permutation_test(shares, seed),
         "wilcoxon": wilcoxon_test(accuracy_a, accuracy_b),
         "mcnemar": _mcnemar(run_a, run_b),
         "effect": _effect(shares, accuracy_a, accuracy_b),
@@ -258,8 +258,7 @@ def compare_family(
         seed: of resamples and permutations.
 
     Returns:
-        One dict per pair: `method_a`, `method_b` and what `compare_runs` gives, with `p_holm` in `swap`, `wilcoxon` and
-        (where it has a p) `mcnemar`.
+        One dict per pair: `method_a`, `method_b`, and what `compare_runs` gives with `p_holm` in each test with a p.
     """
     if reference is not None and reference not in runs:
         raise ConfigError(f"comparison: no method {reference!r} among {', '.join(runs)}")
@@ -275,7 +274,7 @@ def compare_family(
         {"method_a": a, "method_b": b, **compare_runs(list(runs[a]), list(runs[b]), classes, resamples, level, seed)}
         for a, b in pairs
     ]
-    for test in ("swap", "wilcoxon", "mcnemar"):
+    for test in ("permutation", "wilcoxon", "mcnemar"):
         tests = [comparison[test] for comparison in comparisons if comparison[test]["p"] is not None]
         for result, adjusted in zip(tests, holm([result["p"] for result in tests]), strict=True):
             result["p_holm"] = adjusted
@@ -309,8 +308,8 @@ def optimism_gap(
         "gap": comparison["difference"]["uar"],
         "low": low,
         "high": high,
-        "p": comparison["swap"]["p"],
-        "smallest_p": comparison["swap"]["smallest_p"],
+        "p": comparison["permutation"]["p"],
+        "smallest_p": comparison["permutation"]["smallest_p"],
         "unit": comparison["unit"],
         "comparison": comparison,
     }

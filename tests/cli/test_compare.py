@@ -23,8 +23,8 @@ def test_a_run_by_the_beginning_of_its_path_against_a_csv(files: tuple[Path, Pat
     results, csv = files
     told = CliRunner().invoke(app, ["compare", "t/p/emonas", str(csv), "--results", str(results)])
     assert told.exit_code == 0, told.output
-    assert "12 subjects" in told.output and "swap" in told.output and "not independent" in told.output
+    assert "12 subjects" in told.output and "permutation" in told.output and "not independent" in told.output
     as_json = CliRunner().invoke(app, ["compare", "t/p/emonas", str(csv), "--results", str(results), "--json"])
     found = json.loads(as_json.output)
-    assert found["difference"]["uar"] > 0.2 and found["swap"]["p"] < 0.05
-    assert found["swap"]["smallest_p"] <= found["swap"]["p"]
+    assert found["difference"]["uar"] > 0.2 and found["permutation"]["p"] < 0.05
+    assert found["permutation"]["smallest_p"] <= found["permutation"]["p"]

@@ -14,16 +14,10 @@ from fernas.reporting.comparison import comparison
 from fernas.reporting.report import build_report
 from fernas.scoring.scores import score_predictions
 from fernas.study import Study
-from tests.fabricate import EMOTIONS, fabricate, predictions
+from tests.fabricate import EMOTIONS, predictions
+from tests.fixtures.stored_studies import Tree, own_tree, tree
 
-Tree = tuple[Path, Study]
-
-
-@pytest.fixture(scope="session")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """A made-up results folder (read only) and its study."""
-    results = tmp_path_factory.mktemp("study") / "results"
-    return results, Study.of(fabricate(results)).at(results)
+__all__ = ["own_tree", "tree"]
 
 
 @pytest.fixture(scope="session")
@@ -36,13 +30,6 @@ def tables(tree: Tree) -> StudyTables:
 def page(tree: Tree, tables: StudyTables) -> Path:
     """The report of it."""
     return build_report(tree[0], tree[1], tree[0] / "report")
-
-
-@pytest.fixture
-def own_tree(tmp_path: Path) -> Tree:
-    """A made-up results folder that a test may change, and its study."""
-    results = tmp_path / "results"
-    return results, Study.of(fabricate(results)).at(results)
 
 
 def study_of(document: dict[str, Any]) -> Study:

@@ -46,7 +46,7 @@ def test_variants_stand_against_their_base(variant_tree):
     other = [read_parquet(folder / "emonas" / "per_group" / "s0" / f"t{t}" / "predictions.parquet") for t in (0, 1)]
     expected = compare_runs(own, other, seed=study.config.seed)
     assert variant["difference"] == pytest.approx(expected["difference"]["uar"])
-    assert variant["p"] == expected["swap"]["p"] and variant["unit"] == "subject"
+    assert variant["p"] == expected["permutation"]["p"] and variant["unit"] == "subject"
     assert variant["difference"] == pytest.approx(variant["uar"] - base["uar"])
     write_ablation(results, study)
     assert "without = skip" in (results / "tables" / "ablation.md").read_text()

@@ -51,8 +51,8 @@ def test_the_permutation_test_equals_exchanging_predictions_and_scoring_again():
         differences.append(score(left) - score(right))
     observed = result["difference"]["uar"]
     assert observed == pytest.approx(differences[0])
-    assert result["swap"]["exact"]
-    assert result["swap"]["p"] == pytest.approx(np.mean(np.abs(differences) >= abs(observed) - 1e-9))
+    assert result["permutation"]["exact"]
+    assert result["permutation"]["p"] == pytest.approx(np.mean(np.abs(differences) >= abs(observed) - 1e-9))
 
 
 def test_the_smallest_attainable_p_is_given_and_attained():
@@ -84,17 +84,17 @@ def test_random_patterns_agree_with_all_patterns():
 def test_a_clear_winner_and_equal_runs():
     a, b = predictions(20, right=0.95, seed=1), predictions(20, right=0.3, seed=2)
     result = compare_runs(a, b)
-    assert result["difference"]["uar"] > 0.3 and result["swap"]["p"] < 0.001 and result["wilcoxon"]["p"] < 0.001
+    assert result["difference"]["uar"] > 0.3 and result["permutation"]["p"] < 0.001 and result["wilcoxon"]["p"] < 0.001
     low, high = result["interval"]["uar"]
     assert 0 < low < result["difference"]["uar"] < high
     assert result["effect"]["better"] > result["effect"]["worse"] and result["effect"]["rank_biserial"] > 0.8
     assert result["effect"]["d_z"] > 1 and result["unit"] == "subject"
     back = compare_runs(b, a)
-    assert back["difference"]["uar"] == -result["difference"]["uar"] and back["swap"]["p"] == pytest.approx(
-        result["swap"]["p"]
+    assert back["difference"]["uar"] == -result["difference"]["uar"] and back["permutation"]["p"] == pytest.approx(
+        result["permutation"]["p"]
     )
     same = compare_runs(a, a)
-    assert same["swap"]["p"] == same["wilcoxon"]["p"] == 1 and same["interval"]["uar"] == [0, 0]
+    assert same["permutation"]["p"] == same["wilcoxon"]["p"] == 1 and same["interval"]["uar"] == [0, 0]
     to_json([result, same])
 
 
@@ -157,7 +157,7 @@ def test_a_family_is_adjusted_over_all_pairs_or_against_one():
     }
     result = compare_family(runs)
     assert [(e["method_a"], e["method_b"]) for e in result] == [("x", "y"), ("x", "z"), ("y", "z")]
-    assert [e["swap"]["p_holm"] for e in result] == pytest.approx(holm([e["swap"]["p"] for e in result]))
+    assert [e["permutation"]["p_holm"] for e in result] == pytest.approx(holm([e["permutation"]["p"] for e in result]))
     assert [e["method_a"] for e in compare_family(runs, reference="z")] == ["x", "y"]
     with pytest.raises(ConfigError, match="no method 'w'"):
         compare_family(runs, reference="w")

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from fernas.core.config import StudyConfig
 from fernas.core.io import read_json, write_json
+from fernas.metrics import all_metrics
 from fernas.reporting.compare import compare_study
-from fernas.study import Study
 from fernas.tracking.follow import default_uri, sync
 from fernas.tracking.mirror import Mirror
 from fernas.tracking.run_files import job_state
 from tests.fixtures.mlflow_stores import client_of, content, points, runs, set_running
+from tests.fixtures.stored_studies import Tree
 
 KILLED_JOB = "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/g1"
 
@@ -37,6 +37,8 @@ def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> Non
     assert [step for step, _, _ in before[f"{base}/t1/shard1"][5]["fold3/inner_uar"]] == list(range(6))
     seeds = [read_json(results / "runs" / base / f"t{t}/scores.json")["uar"] for t in (0, 1)]
     assert parent.data.metrics["uar"] == pytest.approx(sum(seeds) / 2)
+    for metric in all_metrics():
+        assert {metric.name, f"scores/t0/{metric.name}", f"scores/t1/{metric.name}"} <= set(parent.data.metrics)
     assert {"architecture.json", "cell.svg"} <= set(before[f"{base}/g0"][6])
     assert {"t0/confusion.png", "t0/predictions.parquet"} <= set(before[base][6])
     assert parent.info.status == "FINISHED" and search.data.tags["method"] == "emonas"
@@ -159,8 +161,8 @@ def test_scores_of_an_earlier_training_are_withdrawn(results: Path) -> None:
     assert sync(results).created == 0
 
 
-def test_the_same_comparison_with_another_date_is_one_point(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
-    compare_study(results, Study.of(own_tree[1]))
+def test_the_same_comparison_with_another_date_is_one_point(own_tree: Tree, results: Path) -> None:
+    compare_study(*own_tree)
     sync(results)
     name = "uar/ckplus-7n/kfold4/emonas/per_group"
     before = points(results, "comparison", name)
@@ -186,9 +188,9 @@ def test_a_run_whose_key_changed_is_superseded(results: Path) -> None:
     assert runs(results)[f"{base}/g0"].data.tags["mlflow.parentRunId"] == runs(results)[base].info.run_id
 
 
-def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: tuple[Path, StudyConfig], results: Path) -> None:
+def test_the_comparison_is_a_run_and_runs_are_found_by_tags(own_tree: Tree, results: Path) -> None:
     sync(results)
-    frame = compare_study(results, Study.of(own_tree[1])).comparison
+    frame = compare_study(*own_tree).comparison
     assert sync(results).created == 1
     assert sync(results).created == 0
     uar = float(frame.loc[frame["method"] == "emonas", "uar"].iloc[0])
