@@ -1,7 +1,8 @@
-"""A problem whose answer is known: two small regions show the class, the rest is noise (a study, and a test).
+"""A problem whose solution is known: two small regions show the class, the rest is noise (a study, and a test).
 
 Four classes are two bits; each bit is the sign of a faint brightness in one region, at most 2 % of the face, fixed
-relative to the nose, which wanders. One region alone allows 50 %, both together nearly 100 %, nothing else anything.
+relative to the nose, whose position varies. One region alone allows 50 %, both together nearly 100 %, all other
+regions chance level.
 Evolution and random search get as many evaluations; both genomes are then trained alike and tested on fresh samples.
 
 python -m studies.planted --seeds 10 --out docs/methods/planted_patches.md
@@ -28,7 +29,7 @@ from fernas.search.evolution import EvolutionConfig
 from fernas.spaces.patches import NOSE, Genome, PatchLimits, first_pixel
 
 FACE_PX, REGION_PX = 48, 6
-FOUND = 1 / 3  # share of a region under patches that counts as found
+COVERED = 1 / 3  # share of a region under patches from which on it counts as covered
 CLASSES = ["--", "-+", "+-", "++"]
 OPTIONS: dict[str, Any] = {
     "population": 20,
@@ -55,7 +56,7 @@ class Problem:
         return REGION_PX**2 / FACE_PX**2
 
     def samples(self, count: int, name: str) -> ArrayPart:
-        """Images of noise with the two signs, the nose up to 3 px from its place: a part of `count` samples."""
+        """Images of noise with the two signs, the nose up to 3 px from its mean: a part of `count` samples."""
         random = rng(self.seed, "samples", name)
         labels = np.arange(count) % len(CLASSES)
         noses = np.array(NOSE) * FACE_PX - 0.5 + random.uniform(-3, 3, (count, 2))
@@ -130,7 +131,7 @@ def run_once(seed: int, options: EvolutionConfig) -> dict[str, Any]:
             )
             genome = tuple((p.dx, p.dy, p.w, p.h) for p in architecture.patches)
             shares = problem.covered(genome)
-            row[f"{name}_found"] = sum(share >= FOUND for share in shares)
+            row[f"{name}_regions"] = sum(share >= COVERED for share in shares)
             row[f"{name}_test"] = _test_accuracy(architecture, problem, options, seed)
             row[f"{name}_patches"] = len(genome)
     return row
@@ -160,10 +161,10 @@ def table(rows: list[dict[str, Any]], options: EvolutionConfig) -> str:
     ]
     for row in rows:
         lines.append(
-            f"| {row['seed']} | {row['evolution_found']} of 2 | {row['random_found']} of 2 | "
+            f"| {row['seed']} | {row['evolution_regions']} of 2 | {row['random_regions']} of 2 | "
             f"{100 * row['evolution_test']:.1f} % | {100 * row['random_test']:.1f} % |"
         )
-    both = {name: sum(row[f"{name}_found"] == 2 for row in rows) for name in ("evolution", "random")}
+    both = {name: sum(row[f"{name}_regions"] == 2 for row in rows) for name in ("evolution", "random")}
     gain = np.array([row["evolution_test"] - row["random_test"] for row in rows])
     lines += [
         "",

@@ -2,8 +2,8 @@
 
 Both scores are those of the selection part; cells are ranked as `random` chooses, by UAR, of equals by the lower loss.
 With inherited weights a cell is the supernet whose edges are decided for its operations. BatchNorm's running statistics
-of the mixed supernet aren't those of one path through it, so they are taken anew for each cell, as the mean over one
-pass of the weights part; nothing else changes.
+of the mixed supernet are not those of one path through it. They are therefore computed anew for each cell, as the mean
+over one pass of the weights part; nothing else changes.
 """
 
 import functools
@@ -98,7 +98,7 @@ def score_trained(session: SearchSession, cells: int | None, inherited: list[Sco
         session: the search's; its saved state may hold cells that are trained already.
         cells: how many cells the trained networks have; None: `network.cells`.
         inherited: what `inherited_scores` gave.
-        outer: what a snapshot holds beside what stands here.
+        outer: the part of a snapshot that comes before this stage.
     """
     context, snapshots, state = session.context, session.snapshots, session.state or {}
     options: DartsConfig = context.options

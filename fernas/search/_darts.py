@@ -32,7 +32,7 @@ class Darts(SupernetSearch):
     def make_net(self) -> Supernet:
         """The supernet with fresh weights and alphas, on the operations that are not left out."""
         context, options = self.context, self.options
-        sizes = (context.space_name, self.cells, self.channels, context.input_shape[0], len(context.classes))
+        sizes = (context.space_name, self.cells, context.network.channels, context.input_shape[0], len(context.classes))
         net = make_supernet(*sizes, options.form, nodes=options.nodes, stem=context.network.stem)
         for kind, kept in remaining_operations(context.space_name, options.nodes, options.without).items():
             net.keep_operations(kind, kept)

@@ -11,7 +11,7 @@ import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.soo.nonconvex.ga import GA
 from pymoo.core.crossover import Crossover
-from pymoo.core.duplicate import DefaultDuplicateElimination, NoDuplicateElimination
+from pymoo.core.duplicate import DefaultDuplicateElimination
 from pymoo.core.mutation import Mutation
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
@@ -147,7 +147,7 @@ class PatchMutation(Mutation):
 
 
 class Elitism(Survival):
-    """The children, and beside them the best `elites` of their parents; null: all compete."""
+    """The children and the best `elites` of their parents survive; null: parents and children compete."""
 
     def __init__(self, elites: int | None) -> None:
         super().__init__(filter_infeasible=False)
@@ -157,16 +157,16 @@ class Elitism(Survival):
         self, problem: PatchProblem, pop: Population, *args: Any, n_survive: int | None = None, **kwargs: Any
     ) -> Population:
         order = np.argsort(pop.get("F")[:, 0], kind="stable")
-        kept = len(pop) if n_survive is None else n_survive
+        count = len(pop) if n_survive is None else n_survive
         if self.elites is None:
-            return pop[order[:kept]]
+            return pop[order[:count]]
         born = np.asarray(pop.get("n_gen"))
         young = born == born.max()
         if young.all():
-            return pop[order[:kept]]
+            return pop[order[:count]]
         parents, children = order[~young[order]], order[young[order]]
-        chosen = [*parents[: self.elites], *children[: kept - self.elites]]
-        chosen += [*parents[self.elites :]][: kept - len(chosen)]  # where duplicates left fewer children
+        chosen = [*parents[: self.elites], *children[: count - self.elites]]
+        chosen += [*parents[self.elites :]][: count - len(chosen)]  # where duplicates left fewer children
         return pop[np.sort(np.asarray(chosen, int))]
 
 
@@ -183,9 +183,7 @@ def make_algorithm(options: EvolutionConfig) -> GA | NSGA2:
         "sampling": PatchSampling(),
         "crossover": PatchCrossover(options.crossover),
         "mutation": PatchMutation(prob=1.0),
-        "eliminate_duplicates": DefaultDuplicateElimination()
-        if options.eliminate_duplicates
-        else NoDuplicateElimination(),
+        "eliminate_duplicates": DefaultDuplicateElimination(),  # no child equals another one or a parent
         "output": None,
     }
     if options.objective == "nsga2":

@@ -134,7 +134,7 @@ class Evaluations:
 def evaluate_in_worker(
     arch: PatchesArchitecture, train: Images, selection: Images, classes: int, config: Any, seed: int
 ) -> Result:
-    """`evaluate_genome` in a process of its own: one thread."""
+    """`evaluate_genome` in a worker process: one thread."""
     torch.set_num_threads(1)
     return evaluate_genome(arch, train, selection, classes, config, seed)
 

@@ -62,25 +62,26 @@ class Images:
         x = torch.floor(x_nose + (dx - (w - 1) / 2 + 0.5)).long()[:, None] + torch.arange(w, device=device)
         y = torch.floor(y_nose + (dy - (h - 1) / 2 + 0.5)).long()[:, None] + torch.arange(h, device=device)
         inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
+        # outside pixels read the border first and become zero below, so that one gather serves all samples
         x, y = x.clamp_(0, width - 1), y.clamp_(0, height - 1)
         if flip is not None:
             x = torch.where(flip[:, None], width - 1 - x, x)
         first = torch.arange(count, device=device)[:, None] * height + y
-        place = ((first * width)[:, :, None] + x[:, None, :]).view(-1)
-        found = self.pixels.index_select(0, place).view(count, h, w, channels).float()
+        indices = ((first * width)[:, :, None] + x[:, None, :]).view(-1)
+        patches = self.pixels.index_select(0, indices).view(count, h, w, channels).float()
         column = (-1, 1, 1, 1)
-        found.sub_(self.shift.view(column)).mul_(self.factor.view(column)).mul_(inside[..., None])
-        return found.permute(0, 3, 1, 2)
+        patches.sub_(self.shift.view(column)).mul_(self.factor.view(column)).mul_(inside[..., None])
+        return patches.permute(0, 3, 1, 2)
 
     def whole(self, flip: Tensor | None = None) -> Tensor:
         """The whole images, float (N, C, H, W), channels_last."""
         count, height, width, channels = self.size
-        found = self.pixels.view(count, height, width, channels).float()
+        images = self.pixels.view(count, height, width, channels).float()
         column = (-1, 1, 1, 1)
-        found.sub_(self.shift.view(column)).mul_(self.factor.view(column))
+        images.sub_(self.shift.view(column)).mul_(self.factor.view(column))
         if flip is not None:
-            found = torch.where(flip.view(column), found.flip(2), found)
-        return found.permute(0, 3, 1, 2)
+            images = torch.where(flip.view(column), images.flip(2), images)
+        return images.permute(0, 3, 1, 2)
 
 
 def mean_nose(part: ArrayPart) -> np.ndarray:

@@ -21,7 +21,7 @@ from fernas.spaces.supernet.partial import PartialSupernet, edge_weights
 
 
 class PartialChannels(SupernetSearch):
-    """One search; beside the alphas its architecture step learns a weight per edge."""
+    """One search; its architecture step learns a weight per edge, with the alphas."""
 
     options: PcdartsConfig
 

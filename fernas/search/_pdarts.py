@@ -19,20 +19,20 @@ from fernas.spaces.complexity import supernet_macs
 from fernas.spaces.supernet import discretise_weights
 from fernas.spaces.supernet.plain import KINDS, Supernet
 
-Kept = dict[str, dict[int, tuple[str, ...]]]  # kind -> edge -> operations that remain
+Remaining = dict[str, dict[int, tuple[str, ...]]]  # kind of cell -> edge -> operations that remain
 
 
 class Progressive(SupernetSearch):
     """First-order steps of one stage, on the operations that remain, with dropout behind its skip connections."""
 
-    def __init__(self, context: SearchContext, stage: Stage, kept: Kept, device: torch.device) -> None:
-        self.stage, self.kept = stage, kept
+    def __init__(self, context: SearchContext, stage: Stage, operations: Remaining, device: torch.device) -> None:
+        self.stage, self.operations = stage, operations
         super().__init__(context, device, stage.cells)
 
     def make_net(self) -> Supernet:
         """The supernet of the stage with fresh weights and alphas."""
         net = super().make_net()
-        for kind, remaining in self.kept.items():
+        for kind, remaining in self.operations.items():
             net.keep_operations(kind, remaining)
         return net
 
@@ -40,7 +40,7 @@ class Progressive(SupernetSearch):
         """Multiply-accumulates of the stage's supernet on one image (C, H, W), forward."""
         context = self.context
         sizes = (context.space_name, self.stage.cells, context.network.channels)
-        return supernet_macs(*sizes, shape, len(context.classes), stem=context.network.stem, operations=self.kept)
+        return supernet_macs(*sizes, shape, len(context.classes), stem=context.network.stem, operations=self.operations)
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """One epoch of the stage; the row counts epochs over all stages."""
@@ -65,14 +65,14 @@ def skip_dropout(start: float, epoch: int, epochs: int) -> float:
 def strongest_operations(space: CellSpace, alpha: Tensor, count: int) -> dict[int, tuple[str, ...]]:
     """The `count` operations of each edge with the largest softmax(alpha), in the space's order; of equals the earlier.
 
-    alpha: raw (edges, operations); dropped operations stand at `DROPPED` and can't come back while others remain.
+    alpha: raw (edges, operations); dropped operations stand at `DROPPED` and cannot come back while others remain.
     """
     weights = F.softmax(alpha.double(), -1).tolist()
-    kept = {}
+    remaining = {}
     for edge, row in enumerate(weights):
         order = sorted(range(len(row)), key=lambda o: (-row[o], o))
-        kept[edge] = tuple(space.operations[o] for o in sorted(order[:count]))
-    return kept
+        remaining[edge] = tuple(space.operations[o] for o in sorted(order[:count]))
+    return remaining
 
 
 def limit_skips(space: CellSpace, normal: Tensor, reduce: Tensor, limit: int | None) -> CellsArchitecture:
@@ -112,10 +112,10 @@ def search(context: SearchContext) -> Architecture:
     for stage in options.stages(context.network, space.name):
         if stage.number < len(done):
             continue
-        kept: Kept = {}
+        operations: Remaining = {}  # all of them in the first stage
         if done:
-            kept = {kind: strongest_operations(space, done[-1][kind], stage.operations) for kind in KINDS}
-        engine = Progressive(context, stage, kept, session.device)
+            operations = {kind: strongest_operations(space, done[-1][kind], stage.operations) for kind in KINDS}
+        engine = Progressive(context, stage, operations, session.device)
         resume = state.get("engine") if state and stage.number == len(state["stages"]) else None
         alphas = run_epochs(engine, session.history, snapshots.nested({"stages": list(done)}, "engine"), resume)
         done.append(dict(zip(KINDS, alphas, strict=True)))

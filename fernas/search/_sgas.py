@@ -153,11 +153,11 @@ class Sgas(SupernetSearch):
         self.decided: dict[str, Decisions] = {kind: {} for kind in KINDS}
         self.stored: dict[str, list[Tensor]] = {kind: [] for kind in KINDS}
         self.shares = parameter_shares(self.space)
-        super().__init__(context, device, *context.options.supernet_size(context.network))
+        super().__init__(context, device)
 
     def cost(self, shape: tuple[int, int, int]) -> float:
         """Multiply-accumulates of what is left of the supernet on one image (C, H, W), forward."""
-        base, tables = edge_macs(self.context.size.of_one_image(shape), self.cells, self.channels)
+        base, tables = edge_macs(self.context.size.of_one_image(shape), self.cells)
         return remaining_macs(base, tables, self.decided, self.space)
 
     def learns_alphas(self, epoch: int) -> bool:

@@ -122,11 +122,12 @@ def partial_cost(size: SearchSize, share: int) -> int:
 
 
 @functools.cache
-def edge_macs(size: SearchSize, cells: int, channels: int) -> tuple[int, dict[str, list[list[int]]]]:
+def edge_macs(size: SearchSize, cells: int) -> tuple[int, dict[str, list[list[int]]]]:
     """`supernet_edge_macs` of one image; the tables are shared, not to be changed."""
     from fernas.spaces.complexity import supernet_edge_macs
 
-    return supernet_edge_macs(size.space, cells, channels, size.input_shape, size.classes, stem=size.network.stem)
+    sizes = (size.space, cells, size.network.channels, size.input_shape, size.classes)
+    return supernet_edge_macs(*sizes, stem=size.network.stem)
 
 
 def remaining_operations(

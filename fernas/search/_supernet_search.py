@@ -77,13 +77,11 @@ class SupernetSearch:
 
     look_ahead_passes = 0  # passes over the weights batch in an alpha step, beside the one over the selection batch
 
-    def __init__(
-        self, context: SearchContext, device: torch.device, cells: int | None = None, channels: int | None = None
-    ) -> None:
-        """`cells` and `channels` of the supernet where they are not those of the final network."""
+    def __init__(self, context: SearchContext, device: torch.device, cells: int | None = None) -> None:
+        """`cells`: those of the supernet where it has not as many as the final network."""
         options: SupernetConfig = context.options
         self.context, self.options, self.device = context, options, device
-        self.cells, self.channels = cells or context.network.cells, channels or context.network.channels
+        self.cells = cells or context.network.cells
         self.seed = derive_seed(context.seed, "supernet", self.cells)
         torch.manual_seed(derive_seed(self.seed, "init"))
         self.net = self.make_net().to(device)
@@ -107,7 +105,7 @@ class SupernetSearch:
     def make_net(self) -> Supernet:
         """The supernet with fresh weights and alphas."""
         context = self.context
-        sizes = (context.space_name, self.cells, self.channels, context.input_shape[0], len(context.classes))
+        sizes = (context.space_name, self.cells, context.network.channels, context.input_shape[0], len(context.classes))
         return make_supernet(*sizes, self.options.form, stem=context.network.stem)
 
     def cost(self, shape: tuple[int, int, int]) -> float:

@@ -20,14 +20,13 @@ class EvolutionConfig(PatchSearchConfig):
     generations: int = Field(default=25, ge=1, description="the random first one counts")
     tournament: int = Field(default=3, ge=2, description="genomes that compete to be a parent (NSGA-II: always 2)")
     elites: int | None = Field(
-        default=2, ge=0, description="best that survive beside the children; null: parents and children compete"
+        default=2, ge=0, description="parents that survive with the children; null: parents and children compete"
     )
     crossover: float = Field(default=0.7, ge=0, le=1, description="probability that two parents share out patches")
     mutation: float = Field(default=0.2, ge=0, le=1, description="probability that a patch moves and changes size")
     step: float = Field(default=1 / 24, gt=0, description="standard deviation of a move (4 of 96 px)")
     replace: float = Field(default=0.05, ge=0, le=1, description="probability that a patch is drawn anew")
     resample: float = Field(default=0.1, ge=0, le=1, description="count variable: probability to lose or gain a patch")
-    eliminate_duplicates: bool = Field(default=True, description="no child equals another one or a parent")
     occlusions: int = Field(default=20, ge=0, description="random placements of the occlusion check; 0: no check")
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""No search: patches on eyes and mouth, placed by hand, of as many parameters as the run in `params_from` found."""
+"""No search: patches on eyes and mouth, placed by hand, with as many parameters as the network of `params_from`."""
 
 from fernas.core.architecture import Architecture, Network
 from fernas.search._patch_controls import ShareConfig, eyes_and_mouth, other_boxes, wanted_area
@@ -8,7 +8,7 @@ from fernas.spaces.patches import to_architecture
 
 
 class EyesMouthConfig(ShareConfig):
-    """Nothing else to set: the places are ours, in fernas/search/_patch_controls.py."""
+    """Nothing else to set: the positions are in fernas/search/_patch_controls.py."""
 
 
 def run(context: SearchContext) -> Architecture:

@@ -82,7 +82,7 @@ def budget(options: PdartsConfig, size: SearchSize) -> float:
         share = stage.operations / columns
         costs = []
         for shape in (training_shape(options.augment, size.input_shape), size.input_shape):
-            base, tables = edge_macs(size.of_one_image(shape), stage.cells, size.network.channels)
+            base, tables = edge_macs(size.of_one_image(shape), stage.cells)
             costs.append(base + share * sum(sum(map(sum, table)) for table in tables.values()))
         total += spend(options, costs[0], costs[1], size.parts)
     return total

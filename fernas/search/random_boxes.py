@@ -1,4 +1,4 @@
-"""No search: patches at random places, none selected, with the sizes of those that the run in `params_from` found."""
+"""No search: patches at random positions, none selected, with the sizes of those of the network of `params_from`."""
 
 from fernas.core.architecture import Architecture, Network
 from fernas.search._patch_controls import ShareConfig, other_boxes
@@ -8,7 +8,7 @@ from fernas.spaces.patches import PatchLimits, canonical_order, to_architecture
 
 
 class RandomBoxesConfig(ShareConfig):
-    """Nothing else to set; `search_seeds` of the method says how often it is drawn."""
+    """Nothing else to set; `search_seeds` of the method is how often it is drawn."""
 
 
 def run(context: SearchContext) -> Architecture:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from fernas.core.architecture import Architecture
-from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError
 from fernas.core.seeds import rng
 from fernas.learn.config import AugmentConfig, batches_per_epoch, effective_batch
@@ -46,8 +45,6 @@ class SgasConfig(SupernetConfig):
         default=AugmentConfig(padding=0, crop=44, rotation_deg=0.0, brightness=0.5, contrast=0.5, scale="unit"),
         description="the published search: crop 44 of 48, flip, jitter 0.5; floats in [0, 1]",
     )
-    cells: int | None = Field(default=None, ge=1, description="number of cells; null: network.cells")
-    channels: int | None = Field(default=None, ge=1, description="channels of the supernet; null: network.channels")
 
     def decisions(self, space: str) -> int:
         """Decisions per kind of cell: two for each node."""
@@ -79,10 +76,6 @@ class SgasConfig(SupernetConfig):
         """The options with the batch after so many decisions."""
         return self.model_copy(update={"batch": self.batch + self.batch_growth * decisions})
 
-    def supernet_size(self, network: NetworkConfig) -> tuple[int, int]:
-        """(cells, channels) of the supernet."""
-        return self.cells or network.cells, self.channels or network.channels
-
 
 def budget(options: SgasConfig, size: SearchSize) -> float:
     """Multiply-accumulates that a search is expected to spend: the mean over random orders of decision.
@@ -94,8 +87,8 @@ def budget(options: SgasConfig, size: SearchSize) -> float:
     import numpy as np
 
     epochs, parts = options.total_epochs(size.space), size.parts
-    train = _expected_macs(options, size.of_one_image(training_shape(options.augment, size.input_shape)))
-    full = _expected_macs(options, size.of_one_image())
+    train = _expected_macs(size.of_one_image(training_shape(options.augment, size.input_shape)))
+    full = _expected_macs(size.of_one_image())
     total = 0.0
     for epoch in range(epochs):
         made = options.made(epoch, size.space)
@@ -110,12 +103,12 @@ def budget(options: SgasConfig, size: SearchSize) -> float:
     return float(np.round(total))
 
 
-def _expected_macs(options: SgasConfig, size: SearchSize) -> list[float]:
+def _expected_macs(size: SearchSize) -> list[float]:
     """Mean multiply-accumulates per image after 0, 1, ... decisions per kind over random orders of decision."""
     import numpy as np
 
     space = space_of(size.space)
-    base, table = edge_macs(size, *options.supernet_size(size.network))
+    base, table = edge_macs(size, size.network.cells)
     count = INPUTS * space.nodes
     totals = np.full(count + 1, float(base))
     for kind, costs in sorted(table.items()):

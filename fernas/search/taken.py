@@ -1,5 +1,7 @@
 """No search: the architecture of another run (`init_from`), with this task's classes and images."""
 
+from typing import Any
+
 from pydantic import Field
 
 from fernas.core.architecture import Architecture, Network, read_architecture
@@ -9,10 +11,9 @@ from fernas.search.context import SearchContext, SearchPlugin
 
 
 class TakenConfig(Options):
-    """methods.<name>.init_from names the run; these change the size of its network (not for fine-tuning)."""
+    """methods.<name>.init_from names the run; its network may become deeper here (not for fine-tuning)."""
 
     cells: int | None = Field(default=None, ge=1, description="number of cells; null: as in the other run")
-    channels: int | None = Field(default=None, ge=1, description="channels of the first cell; null: likewise")
 
 
 def run(context: SearchContext) -> Architecture:
@@ -34,8 +35,9 @@ def run(context: SearchContext) -> Architecture:
             f"{context.source}: was searched on images of {block.input[0]} channels, "
             f"these have {context.input_shape[0]}; give both methods one view"
         )
-    update = {"classes": len(context.classes), "input": context.input_shape}
-    update |= {name: value for name, value in context.options.model_dump().items() if value is not None}
+    update: dict[str, Any] = {"classes": len(context.classes), "input": context.input_shape}
+    if context.options.cells is not None:
+        update["cells"] = context.options.cells
     return architecture.model_copy(update={"network": block.model_copy(update=update)})
 
 

@@ -68,15 +68,6 @@ def test_history_counts_and_the_best_of_all_is_kept(tmp_path):
     assert final["reduction"] > 0.9
 
 
-def test_known_genomes_are_not_trained_again(tmp_path):
-    run = planted_search(tmp_path, eliminate_duplicates=False, mutation=0.0, replace=0.0, resample=0.0, crossover=0.0)
-    search(run)
-    final = history_rows(tmp_path)[-1]
-    assert final["cache_hits"] == 12 - final["trained"] > 0
-    trained = {json.dumps(b["patches"]) for row in history_rows(tmp_path)[:3] for b in row["born"]}
-    assert final["trained"] == len(trained)
-
-
 def test_two_objectives_give_a_front_without_dominated_genomes(tmp_path):
     found = search(planted_search(tmp_path, objective="nsga2"))
     final = history_rows(tmp_path)[-1]

@@ -279,11 +279,6 @@ def test_the_budget_is_known_beforehand_near_what_is_spent_and_never_above_no_de
     assert expected < full * 9 * (3 * (8 + 6) + 3)
 
 
-def test_a_width_of_its_own_for_the_supernet(tmp_path):
-    e = engine(tmp_path, channels=6, cells=4)
-    assert len(e.net.cells) == 4 and e.net.cells[0].channels == 6
-
-
 def test_it_refuses_spaces_without_operations_on_edges():
     assert plugins.load("search", "sgas").skip(None)
 
