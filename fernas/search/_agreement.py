@@ -51,6 +51,7 @@ def inherited_scores(context: SearchContext, supernet: Supernet, device: torch.d
     options: DartsConfig = context.options
     classes, cells = len(context.classes), len(supernet.cells)
     sizes = (context.space_name, cells, supernet.channels, context.input_shape[0], classes)
+    # building draws starting weights; the fork keeps the random numbers of the search where they were
     with torch.random.fork_rng(devices=[]):
         net = make_supernet(*sizes, "plain", nodes=supernet.nodes, stem=context.network.stem)
     net.load_state_dict(supernet.state_dict())

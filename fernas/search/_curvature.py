@@ -38,6 +38,7 @@ def curvature(engine: "SupernetSearch", steps: int) -> float:
     images = evaluation_view(part.batch(indices).to(engine.device), engine.options.augment)
     batch = images, torch.from_numpy(part.labels[indices]).to(engine.device)
     buffers = {name: buffer.detach().clone() for name, buffer in engine.net.named_buffers()}
+    # everything that a pass changes is put back, so that looking changes nothing about the search
     random = torch.get_rng_state()
     engine.net.train()
 

@@ -97,7 +97,7 @@ def choose(session: SearchSession, candidates: list[Candidate]) -> Candidate:
     for candidate in candidates:
         architecture = with_block(context, candidate)
         key = architecture.model_dump_json()
-        if key not in scores:
+        if key not in scores:  # two caps often lead to the same cells
             scores[key] = _inner_uar(session, architecture)
             row = {"choice": True, "cells": candidate.cells, "max_skips": candidate.cap, "inner_uar": scores[key]}
             session.history.add({**row, "spent_macs": context.budget.spent}, choice_inner_uar=scores[key])
@@ -146,6 +146,7 @@ def discretise_capped(space: str, normal: Tensor, reduce: Tensor, cap: int | Non
             if name == SKIP
         ]
         weights = F.softmax(normal.double(), -1)[:, column]
+        # -inf, so that softmax gives it no weight and the next best operation of the edge competes
         normal[min(skipping, key=lambda edge: float(weights[edge])), column] = -math.inf
         architecture = discretise(space, normal, reduce)
     return architecture

@@ -24,6 +24,7 @@ class SecondOrder(Darts):
         weights, alphas = self.net.weights(), self.net.alphas()
         before = [w.detach().clone() for w in weights]
         buffers = [b.clone() for b in self.net.buffers()]
+        # the step that SGD would take now, with its momentum and decay, without touching the state of SGD
         xi = float(self.sgd.param_groups[0]["lr"])
         self.gradients(train, "weights")
         with torch.no_grad():
@@ -38,6 +39,7 @@ class SecondOrder(Darts):
         direct = [_gradient(a) for a in alphas]
         vector = [_gradient(w) for w in weights]
         norm = float(torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(v) for v in vector])))
+        # a flat selection loss has no direction to look along: the gradient is then the direct term alone
         r = self.options.epsilon / norm if norm > 0 else 0.0
         upper = self._alpha_gradient_at(before, vector, r, train)
         lower = self._alpha_gradient_at(before, vector, -r, train)

@@ -161,6 +161,7 @@ class Elitism(Survival):
         if self.elites is None:
             return pop[order[:count]]
         born = np.asarray(pop.get("n_gen"))
+        # pymoo numbers generations: the newest are the children, elites keep the number of their birth
         young = born == born.max()
         if young.all():
             return pop[order[:count]]
@@ -210,7 +211,7 @@ def search(context: SearchContext) -> Architecture:
         algorithm.evaluator.eval(problem, born, algorithm=algorithm)
         algorithm.advance(infills=born)
         if generation < len(history.rows):
-            continue  # replayed
+            continue  # replayed: its row is in the history already
         row = generation_row(generation, evaluations, [decode(v) for v in born.get("X")], options)
         history.add({**row, "seconds": round(time.perf_counter() - start, 3)}, **curves(row))
         evaluations.save()

@@ -135,7 +135,7 @@ def evaluate_in_worker(
     arch: PatchesArchitecture, train: Images, selection: Images, classes: int, config: Any, seed: int
 ) -> Result:
     """`evaluate_genome` in a worker process: one thread."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # the processes share out the cores of the job
     return evaluate_genome(arch, train, selection, classes, config, seed)
 
 
@@ -156,6 +156,7 @@ def occlusion_check(genome: Genome, evaluations: Evaluations, options: Evolution
     """
     if not options.occlusions:
         return {}
+    # trained again with the seed of its evaluation, which gives the same weights; evaluations keep no networks
     e, config = evaluations, options.train
     net = starting_network(e.architecture(genome), e.seed, e.device)
     fit_patches(net, e.train, config, e.seed)

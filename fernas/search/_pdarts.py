@@ -91,6 +91,7 @@ def limit_skips(space: CellSpace, normal: Tensor, reduce: Tensor, limit: int | N
     other = F.softmax(reduce.detach().double().cpu(), -1)
     column, edges = space.operations.index(SKIP), edge_list(space.nodes)
     while True:
+        # removing skips can let others in, which were weaker before: so again until the limit holds
         architecture = discretise_weights(space, table, other)
         skipping = [
             edges.index((i // 2, source)) for i, (name, source) in enumerate(architecture.normal) if name == SKIP

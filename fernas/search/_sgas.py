@@ -175,6 +175,7 @@ class Sgas(SupernetSearch):
                     if extra is not None:
                         assert alpha.grad is not None
                         alpha.grad.add_(extra, alpha=self.options.complexity_weight)
+        # Adam moves a parameter without gradient too (momentum, decay); decided edges must keep their values
         before = [alpha.detach().clone() for alpha in alphas]
         self.adam.step()
         with torch.no_grad():
@@ -186,7 +187,7 @@ class Sgas(SupernetSearch):
 
     def epoch(self, epoch: int) -> dict[str, Any]:
         """One pass, then the scores of all edges and, when it is time, a decision for each kind of cell."""
-        batch = self.train.batch
+        batch = self.train.batch  # of this epoch; a decision at its end may make it larger
         row = super().epoch(epoch)
         row["batch"] = batch
         deciding = self.options.decides(epoch, self.space.name)
@@ -221,6 +222,7 @@ class Sgas(SupernetSearch):
             order: CyclingBatches = getattr(self, name)
             size = batch_of(self.options, self.decisions, len(part))
             if size != order.batch:
+                # the next pass: in the present one the old batches would be cut at other places
                 grown = CyclingBatches(len(part), size, order.seed)
                 grown.load({"passed": order.passed + 1, "position": 0})
                 setattr(self, name, grown)
@@ -243,6 +245,7 @@ class Sgas(SupernetSearch):
         """Take over a saved state."""
         self.decided = {kind: {int(edge): name for edge, name in state["decided"][kind]} for kind in KINDS}
         self.stored = {kind: list(state["stored"][kind]) for kind in KINDS}
+        # first: decisions change which parameters the supernet uses and how large the batches are
         if self.decisions:
             self._decisions_made()
         super().load(state)

@@ -52,6 +52,7 @@ def train_and_score(
     config = training.config
     torch.manual_seed(derive_seed(training.seed, "init"))
     net = build_network(architecture)
+    # no inner validation: it must take no part in the choice among candidates
     nothing = ArrayPart(context.weights.source, context.weights.rows[:0], context.weights.labels[:0], [], [])
     fitted = fit(
         net,

@@ -83,6 +83,7 @@ class SupernetSearch:
         self.context, self.options, self.device = context, options, device
         self.cells = cells or context.network.cells
         self.seed = derive_seed(context.seed, "supernet", self.cells)
+        # before the network is built: its starting weights are drawn from torch's own stream
         torch.manual_seed(derive_seed(self.seed, "init"))
         self.net = self.make_net().to(device)
         self.adam = torch.optim.Adam(
@@ -174,6 +175,7 @@ class SupernetSearch:
         return [*self.net.weights(), *self.net.alphas()]
 
     def _accumulate(self, slices: list[slice], batch: Batch, parameters: list[nn.Parameter]) -> float:
+        # here, not in the caller: a repetition with smaller slices must not add to the gradients of the failed one
         for parameter in parameters:
             parameter.grad = None
         images, labels = batch
@@ -215,12 +217,14 @@ class SupernetSearch:
                 alpha_loss.append(self.alpha_step(selection, train))
                 self._spend(len(selection[1]) + self.look_ahead_passes * len(train[1]))
             weight_loss.append(self.gradients(train, "weights"))
+            # before the step: a NaN in the weights would only show epochs later
             if not math.isfinite(weight_loss[-1]) or (alpha_loss and not math.isfinite(alpha_loss[-1])):
                 raise ScienceError(f"the search loss is not finite in epoch {epoch} (learning rate {lr:g})")
             nn.utils.clip_grad_norm_(self.net.weights(), self.options.clip)
             self.sgd.step()
             self._spend(len(train[1]))
             self.context.log.heartbeat()
+            # not after the last step: the epoch's own snapshot follows, with its row in the history
             if self.on_step is not None and step < len(self.train):
                 self.within = {"alpha_loss": alpha_loss, "weight_loss": weight_loss}
                 self.on_step()
@@ -233,6 +237,7 @@ class SupernetSearch:
 
     def _begin(self, epoch: int) -> float:
         """Set the random streams, the learning rate of the weights (returned) and training mode."""
+        # anew in each epoch, so that a search resumed at its start needs no state of the random numbers
         torch.manual_seed(derive_seed(self.seed, "epoch", epoch))
         self.generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", epoch))
         lr = cosine(epoch, self.options.epochs, self.options.lr, self.options.lr_min)
@@ -315,6 +320,7 @@ def _save_within(engine: SupernetSearch, snapshots: Snapshots, epoch: int) -> No
 def describe(engine: SupernetSearch) -> dict[str, Any]:
     """Where the search stands: entropies, skips of the current discretisation, what it spent, the alphas."""
     normal, reduce = engine.alphas()
+    # the losses may still be finite: discretising NaN would give an arbitrary architecture without a word
     if not bool(torch.isfinite(normal).all() and torch.isfinite(reduce).all()):
         raise ScienceError("an alpha became infinite or NaN")
     architecture = engine.discretised()

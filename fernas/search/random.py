@@ -43,6 +43,7 @@ def run(context: SearchContext) -> Architecture:
         architecture = random_architecture(context.space_name, generator, context.network_block())
         per_image = macs(architecture)
         price = per_image * (3 * options.train.epochs * len(context.weights) + len(context.selection))
+        # `number`: the first candidate is trained even where it exceeds the budget
         if number and price > context.budget.remaining:
             break
         inner = snapshots.nested({"best": best, "number": number}, "fit")
