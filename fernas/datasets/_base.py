@@ -125,6 +125,7 @@ class Adapter:
             raise DataError(f"{path}: no such folder, expected the root of {self.spec.title}")
         collected = self.collect(path, chosen)
         if chosen.own_crops is not None:
+            # imported here: _crops needs the readers of sheets, and few configs set the option
             from fernas.datasets._crops import apply_own_crops
 
             apply_own_crops(self.spec.name, collected, base_folder(path), chosen.own_crops)
@@ -166,6 +167,7 @@ def eyes_and_nose(points: "np.ndarray") -> "np.ndarray":
     """Eye centres (image-left, image-right) and nose tip (3, 2) of 66 or 68 landmarks (n, 2) in the usual order."""
     import numpy as np
 
+    # iBUG order: points 36 to 41 and 42 to 47 outline the eyes, 30 is the tip of the nose
     return np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[30]]).astype(np.float64)
 
 
@@ -205,11 +207,14 @@ def _row(spec: DatasetSpec, root: Path, sample: Sample, fps: float | None) -> di
     """One row of the manifest."""
     excluded = sample.excluded or _unusable(root, sample)
     peak = sample.frames[sample.apex or 0] if sample.frames and (sample.apex or 0) < len(sample.frames) else None
+    # an excluded sample may name a file that is absent: there is nothing to digest then
     readable = peak is not None and (excluded is None or (root / file_of(peak)).is_file())
     return {
         "sample_id": sample_id(spec.name, sample),
         "dataset": spec.name,
+        # the dataset's name comes first, since CASME and CASME II both have a subject sub01
         "subject": f"{spec.name}/{plain_id(sample.subject)}" if sample.subject else None,
+        # a sample without a group of its own belongs to its sequence, which no split may cut
         "group": f"{spec.name}/{sample.group}" if sample.group else _sequence(spec.name, sample),
         "label": sample.label,
         "raw_label": sample.raw_label,
@@ -268,6 +273,7 @@ def locate(
     span = f"{clip.refs[0].rsplit('/', 1)[-1]} to {clip.refs[-1].rsplit('/', 1)[-1]}"
     position = {number: index for index, number in enumerate(numbers)}
     problems: list[str] = []
+    # by number, not by position: files may start at any number and have gaps
     start = first if onset is None else onset
     end = last if offset is None else offset
     fields: dict[str, Any] = {"onset": None, "apex": None, "offset": None, "apex_source": None, "excluded": None}
@@ -279,9 +285,11 @@ def locate(
     if start not in position:
         fields["excluded"] = f"onset frame {start} has no image ({span})"
         return fields, problems
+    # no neighbour takes the place of an apex without its image: the peak carries the label
     if apex is not None and apex not in position:
         fields["excluded"] = f"apex frame {apex} has no image ({span})"
         return fields, problems
+    # an offset past the last image costs only the tail of the clip, so the row stays
     if end not in position:
         inside = [number for number in numbers if number <= end]
         problems.append(f"offset frame {end} has no image ({span}), cut to {inside[-1]}")

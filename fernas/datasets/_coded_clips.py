@@ -103,6 +103,7 @@ class CodedClips(Adapter):
         tree = Tree.walk(root)
         name = tree.one(self.coding_pattern, f"coding file ({self.coding_name})", options.coding)
         kinds = self.image_kinds if options.images == "auto" else (options.images,)
+        # the images come first: rows of CAS(ME)^2 read differently where the images are long videos
         images = collect_clips(tree, self.image_pattern, self.clip_key, self.image_kind, kinds)
         coding = self.read_coding(root / name, name, images, options)
         samples, problems = join(coding, images, options.missing_apex)
@@ -115,6 +116,7 @@ class CodedClips(Adapter):
 
     def clip_key(self, match: re.Match[str]) -> Key:
         """The clip of an image: the subject's number and the clip's folder in lower case."""
+        # numbers, because the sheet may say 1 where the folder says sub01
         return (str(int(match["subject"])), match["clip"].strip().lower())
 
     def image_kind(self, match: re.Match[str]) -> str:
@@ -153,6 +155,7 @@ class CodedClips(Adapter):
             offset=row.integer("offset"),
             where=row.where,
             attributes={"action_units": row["units"]} if row["units"] else {},
+            # a row without an emotion stays in the manifest as excluded, so that it is counted and listed
             excluded=None if raw else "no emotion in the coding file",
         )
 
@@ -187,6 +190,7 @@ def join(coding: Coding, images: Images, missing_apex: str = "middle") -> tuple[
     samples: list[Sample] = []
     problems = list(images.problems)
     used: set[Key] = set()
+    # two rows with one clip are either a repeated row or two expressions of one clip
     rows_of: dict[tuple[str, str], list[Coded]] = {}
     for row in coding.rows:
         earlier = rows_of.setdefault((row.subject, row.clip), [])
@@ -200,6 +204,7 @@ def join(coding: Coding, images: Images, missing_apex: str = "middle") -> tuple[
         sample = Sample(
             clip=clip,
             subject=row.subject,
+            # both expressions of a clip share its frames: they must stay in one split
             group=f"{row.subject}/{row.clip}",
             frames=[],
             label=row.label,
@@ -253,6 +258,7 @@ def _located(row: Coded, clip: Clip, missing_apex: str) -> tuple[dict[str, Any],
     if fields["excluded"] is None or row.correction is None:
         return fields, notes
     values = {"onset": row.onset, "apex": row.apex, "offset": row.offset, **row.correction}
+    # only where the file contradicts itself: other releases of the file may have the row right
     better, more = locate(clip, values["onset"], values["apex"], values["offset"], missing_apex)
     if better["excluded"] is not None:  # the correction does not help, so report what the file says
         return fields, notes
@@ -262,6 +268,7 @@ def _located(row: Coded, clip: Clip, missing_apex: str) -> tuple[dict[str, Any],
 
 def _cut(sample: Sample) -> None:
     """Drop the images outside onset and offset."""
+    # a long video has thousands of images: the manifest lists those of the expression only
     start, end = int(sample.onset or 0), int(sample.offset or 0)
     sample.frames = sample.frames[start : end + 1]
     sample.apex = None if sample.apex is None else sample.apex - start

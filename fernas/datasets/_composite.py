@@ -39,6 +39,7 @@ class Composite(Adapter):
         import pandas as pd
 
         table = pd.concat(list(parts.values()), ignore_index=True)
+        # the manifest's order is natural over all ids, whatever the order of the parts
         order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
         table = table.iloc[order].reset_index(drop=True)
         problems = [

@@ -29,6 +29,7 @@ def apply_own_crops(dataset: str, collected: Collected, root: Path, table: str) 
     """
     path = root / table if (root / table).is_file() else Path(table)
     try:
+        # a table needs one of the two keys: where both are absent, the error names path
         rows, names = read_table(path, COLUMNS, ("sample_id",))
     except DataError:
         rows, names = read_table(path, COLUMNS, ("path",))
@@ -43,11 +44,13 @@ def apply_own_crops(dataset: str, collected: Collected, root: Path, table: str) 
         sample, distance = _target(row, by_id, by_frame)
         if sample is None:
             unknown.append(row["sample_id"] or row["path"])
+        # strictly nearer: of two rows equally near to the onset the first one counts
         elif distance < best.get(id(sample), distance + 1):
             best[id(sample)] = distance
             if has_box and any(row[name] for name in BOX):
                 sample.box = _box(row)
             if has_points and any(row[name] for name in POINTS):
+                # by x: tables disagree whether "left" means the image's or the subject's left
                 left, right = sorted(_numbers(row, POINTS[at : at + 2]) for at in (0, 2))
                 sample.attributes["landmarks"] = [*left, *right, *_numbers(row, POINTS[4:])]
     if unknown:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+# the size of FER2013 and CK48, whose images then are their own thumbnails
 THUMB = 48
 BLOCK_BYTES = 64 << 20
 PAIRS_AT_ONCE = 2000
@@ -46,7 +47,8 @@ def near_hashes(hashes: "np.ndarray", distance: int) -> Iterator["np.ndarray"]:
     rows = max(1, BLOCK_BYTES // (8 * max(1, count)))
     for start in range(0, count, rows):
         stop = min(start + rows, count)
-        bits = np.bitwise_count(hashes[start:stop, None] ^ hashes[None, start:])
+        bits = np.bitwise_count(hashes[start:stop, None] ^ hashes[None, start:])  # (rows, N - start)
+        # within the block's own rows every pair appears twice, and each image with itself
         i, j = np.nonzero(bits <= distance)
         upper = j > i
         i, j = i[upper], j[upper]
@@ -66,13 +68,14 @@ def correlations(images: "np.ndarray", pairs: "np.ndarray") -> "np.ndarray":
     """
     import numpy as np
 
-    flat = images.reshape(len(images), -1)
+    flat = images.reshape(len(images), -1)  # (N, H * W)
     values = np.zeros(len(pairs))
     for start in range(0, len(pairs), PAIRS_AT_ONCE):
         part = pairs[start : start + PAIRS_AT_ONCE]
-        left, right = (flat[part[:, column]].astype(np.float32) for column in (0, 1))
+        left, right = (flat[part[:, column]].astype(np.float32) for column in (0, 1))  # each (n, H * W)
         left -= left.mean(axis=1, keepdims=True)
         right -= right.mean(axis=1, keepdims=True)
+        # r = sum(ab) / sqrt(sum(a^2) sum(b^2)) of centred pixels, summed in doubles since single ones lose digits
         scale = np.sqrt((left**2).sum(axis=1, dtype=np.float64) * (right**2).sum(axis=1, dtype=np.float64))
         product = (left * right).sum(axis=1, dtype=np.float64)
         values[start : start + len(part)] = np.divide(product, scale, out=np.zeros_like(product), where=scale > 0)

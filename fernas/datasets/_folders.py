@@ -40,10 +40,12 @@ def folder_clips(
         file: pattern of the images' names without their extension.
     """
     pattern = folder + "/(?P<file>" + file + IMAGE + ")"
+    # the empty kind is in no list of kinds, so images of unwanted folders drop out
     images = collect_clips(tree, pattern, key, lambda m: kind_of(m) if wanted(m) else "", kinds)
     empty: dict[Key, str] = {}
     for match in tree.find_folders(folder):
         name = key(match)
+        # only empty folders of the tree that is used: another tree may lack what this one has
         if wanted(match) and name not in images.clips and images.kind in ("", kind_of(match)):
             empty.setdefault(name, match.string)
     problems = list(images.problems)

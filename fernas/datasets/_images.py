@@ -7,6 +7,7 @@ from pathlib import Path
 from fernas.core.errors import DataError
 from fernas.core.images import EXTENSIONS, read_image
 
+# some writers append data after the end marker of a JPEG, so more than its last two bytes are searched
 TAIL = 4096
 
 

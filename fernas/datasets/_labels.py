@@ -26,6 +26,7 @@ def canonical(raw: object, classes: Iterable[str], where: str) -> str:
     """
     known = tuple(classes)
     word = str(raw).strip().strip("'\"").lower().replace(" ", "_")
+    # a class of the dataset goes first, so that no spelling variant renames it
     word = word if word in known else SPELLINGS.get(word, word)
     if word not in known:
         near = did_you_mean(word, [*known, *(s for s, c in SPELLINGS.items() if c in known)])

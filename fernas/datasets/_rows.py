@@ -19,6 +19,7 @@ def typed(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.D
     for name, kind in columns.items():
         values = [row.get(name) for row in rows]
         if kind in ("Int64", "float64"):
+            # nullable integers: a column with one absent position would turn into floats otherwise
             data[name] = pd.Series(values, dtype="Int64") if kind == "Int64" else pd.Series(values, dtype="float64")
         else:
             data[name] = pd.Series(values, dtype=object)

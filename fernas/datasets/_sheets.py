@@ -15,7 +15,9 @@ from xml.etree.ElementTree import ParseError
 from fernas.core.errors import DataError, did_you_mean
 from fernas.datasets._tree import read_text
 
+# CASME II writes "/" for an apex that was not coded
 MISSING = {"", "/", "-", "nan", "none", "null", "n/a", "na", "?"}
+# SAMM has 13 lines of text above its header in one release and none in another
 SEARCH_ROWS = 60
 MAX_UNPACKED = 512 << 20  # bytes of all members of a workbook; coding tables have a few hundred kilobytes
 MAX_CELLS = 20_000_000  # one cell in the last corner makes a sheet of 17 billion
@@ -87,16 +89,20 @@ def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
               AttributeError, EOFError, NotImplementedError, ParseError, zlib.error)  # fmt: skip
     try:
         with warnings.catch_warnings():
+            # openpyxl warns about styles and extensions that it drops, which no adapter reads
             warnings.simplefilter("ignore")
+            # data_only: the cached value of a formula cell, not its text
             book = openpyxl.load_workbook(path, data_only=True)
         sheets = book.worksheets
         if sheet >= len(sheets):
             raise DataError(f"{path}: has {len(sheets)} sheets, expected at least {sheet + 1}")
+        # by position: CAS(ME)^2 circulates with two names for its first sheet
         page = sheets[sheet]
         if page.max_row * page.max_column > MAX_CELLS:
             size = f"{page.max_row} rows x {page.max_column} columns"
             raise DataError(f"{path}: {size}, expected at most {MAX_CELLS} cells")
         grid = [[_text(value) for value in row] for row in page.iter_rows(values_only=True)]
+        # openpyxl gives the value of a merged cell in its first row only
         for merged in page.merged_cells.ranges:
             value = grid[merged.min_row - 1][merged.min_col - 1]
             for row in range(merged.min_row, min(merged.max_row, len(grid))):
@@ -109,6 +115,7 @@ def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    # Excel stores whole numbers as doubles: 46.0 is 46
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).replace("\xa0", " ").strip()
@@ -117,6 +124,7 @@ def _text(value: Any) -> str:
 def _read_csv(path: Path) -> list[list[str]]:
     text = read_text(path)
     head = text[:4096]
+    # Excel writes csv with semicolons where the comma is the decimal sign
     delimiter = max((",", ";", "\t"), key=head.count)
     try:
         return [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=delimiter)]
@@ -151,6 +159,7 @@ def read_table(
         }
         if all(name in columns for name in needed):
             return _rows(path, grid, at, columns, spellings), {name: cells[i] for name, i in columns.items()}
+        # the row with most known headers is the likely header, for the message
         if len(columns) > len(best):
             best = columns
     missing = [name for name in needed if name not in best]
@@ -174,6 +183,7 @@ def _rows(
     rows = []
     for at in range(header + 1, len(grid)):
         cells = {name: grid[at][i] if i < len(grid[at]) else "" for name, i in columns.items()}
+        # a header that is repeated further down is no row of data
         if not any(cells.values()) or all(plain(text) in spellings[name] for name, text in cells.items()):
             continue
         rows.append(Row(at + 1, cells, f"{path}: row {at + 1}"))

@@ -9,9 +9,12 @@ from pathlib import Path
 from fernas.core.errors import DataError
 from fernas.core.images import EXTENSIONS, IGNORED_NAMES, natural_key
 
+# several extensions: CAS(ME)^2 has files called img2977.jpg.jpg
 IMAGE = r"(?:\.(?:jpe?g|png|bmp|tiff?))+"
 JUNK_FOLDERS = {"__macosx", ".git", ".ipynb_checkpoints", "$recycle.bin", ".trash"}
+# far deeper than any release; bounds the recursion
 MAX_DEPTH = 24
+# how file managers and browsers name a copy: "x - Copy.jpg", "x (1).jpg"
 _COPY = re.compile(r"(?: - copy(?: ?\(\d+\))?| ?\(\d+\))(?=(?:\.\w+)+$)", re.IGNORECASE)
 
 
@@ -75,6 +78,7 @@ class Tree:
             except UnicodeEncodeError as error:
                 raise DataError(f"{folder}: file name {entry.name!r} is not UTF-8 text; rename it") from error
             if entry.is_dir():
+                # realpath asks the disk for every part of a path, so only links are resolved
                 real = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(chain[-1], entry.name)
                 if entry.is_symlink() and self._is_loop(real, chain):
                     self.problems.append(f"{name}: a link in a circle, not followed")
@@ -83,6 +87,7 @@ class Tree:
                     below.append((name, real))
             elif not is_junk(entry.name):
                 original = _COPY.sub("", entry.name).lower()
+                # "x (1).jpg" is a copy only where "x.jpg" lies beside it; alone it is the image
                 if original != entry.name.lower() and original in present:
                     self.problems.append(f"{name}: a copy of {original}, not used")
                 elif entry.is_file():
@@ -186,6 +191,7 @@ def collect_clips(
         base = match["base"] or ""
         bases = by_kind.setdefault(kind_of(match), {})
         bases.setdefault(base, {}).setdefault(key(match), []).append(match.string)
+    # clips are counted once per kind, however many wrapper folders hold them
     present = [(len(set().union(*by_kind[kind].values())), kind) for kind in kinds if kind in by_kind]
     most = max((count for count, _ in present), default=0)
     used = next((kind for count, kind in present if count == most), "")
@@ -215,6 +221,7 @@ def order_frames(refs: list[str]) -> tuple[list[int], list[str], list[str]]:
     """
     ordered = sorted(refs, key=lambda ref: natural_key(ref.rsplit("/", 1)[-1]))
     numbers = [frame_number(ref) for ref in ordered]
+    # one name without digits makes the numbers of the others meaningless as times: fall back to the order
     if any(number is None for number in numbers):
         return list(range(1, len(ordered) + 1)), ordered, []
     by_number: dict[int, str] = {}
@@ -247,6 +254,7 @@ def read_text(path: Path) -> str:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
+            # Latin-1 decodes any bytes, so an odd character in a name does not stop the dataset
             text = data.decode("latin-1")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -266,6 +274,7 @@ def numbers_of(path: Path) -> list[list[float]]:
             values = [float(word) for word in words]
         except ValueError as error:
             raise DataError(f"{path}: line {number}: got {line.strip()[:60]!r}, expected numbers") from error
+        # false for nan and infinity too
         if not all(abs(value) < 1e12 for value in values):
             raise DataError(f"{path}: line {number}: got {line.strip()[:60]!r}, expected finite numbers")
         rows.append(values)

@@ -32,6 +32,7 @@ def adapter_of(name: str, adapters: Mapping[str, str] | None = None, parts: Sequ
     adapter: Adapter = plugins.load("datasets", kind)
     if kind == name:
         return adapter
+    # a shallow copy: plug-ins are shared objects, and one may serve several datasets
     renamed = copy.copy(adapter)
     renamed.spec = replace(adapter.spec, name=name)
     return renamed

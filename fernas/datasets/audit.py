@@ -24,6 +24,7 @@ from fernas.datasets._duplicates import (
 from fernas.datasets.frames import FrameReader
 
 LISTED = 5
+# bounds the size of the audit; near_count counts all of them
 MAX_NEAR = 20_000
 MAX_PROBLEMS = 200
 CACHED_IMAGES = 64
@@ -68,6 +69,7 @@ def audit_dataset(
     """
     limits = config or DefaultLimits()
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
+    # a composite has no sidecar of its own, but is rendered as soon as one of its parts is
     is_rendered = truth is not None or bool(rendered_truths(reader.roots))
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
     images = _look(usable, reader, progress)
@@ -96,6 +98,7 @@ def audit_dataset(
     if truth is not None:
         differences = _against_truth(manifest, truth)
         problems += differences
+        # what was rendered is known exactly, so one difference already means that the files or the adapter are wrong
         fatal += differences[:1]
     listed = list(dict.fromkeys([*fatal, *problems]))
     more = [f"{len(listed) - MAX_PROBLEMS} more problems"] if len(listed) > MAX_PROBLEMS else []
@@ -193,6 +196,7 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
         peak = 0 if row["kind"] == "still" else int(row["apex"])
         others = [] if row["kind"] == "still" else [int(row["onset"]), int(row["offset"])]
         shapes = set()
+        # onset, apex and offset may be one image, which is decoded once
         for position in dict.fromkeys([peak, *others]):
             ref = row["frames"][position]
             try:
@@ -233,6 +237,7 @@ def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: Limits, reader
         same_person = (subjects[a] == subjects[b]) & (subjects[a] >= 0)
         return ~same_person & (sequences[a] != sequences[b])
 
+    # pairs come sorted by their first image, so a small cache saves most reads
     cache: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def source(at: int) -> np.ndarray:
@@ -247,6 +252,7 @@ def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: Limits, reader
     def confirm(i: int, j: int) -> float:
         return correlation_of(source(int(alone[i])), source(int(alone[j])))
 
+    # images of 48x48 are their own thumbnails, a second look would give the same number
     all_small = bool(images.own_size[alone].all()) if len(alone) else True
     pairs = near_duplicates(
         images.hashes[alone],
@@ -321,6 +327,7 @@ def _against_truth(manifest: pd.DataFrame, truth: Mapping[str, Any]) -> list[str
         if isinstance(row["excluded"], str):
             pairs.append(("excluded", None, row["excluded"]))
         elif row["kind"] == "clip":
+            # without an annotated apex the adapter takes the middle frame, the renderer knows the true one
             keys = ["onset", "offset"] if clip.get("apex_annotated") is False else ["onset", "apex", "offset"]
             pairs += [(key, clip[key], int(row[key])) for key in keys if key in clip]
         pairs += [("frames", clip["frames"], len(row["frames"]))] if isinstance(clip.get("frames"), int) else []

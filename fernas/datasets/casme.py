@@ -10,6 +10,7 @@ from fernas.datasets._coded_clips import Coded, CodedClips, CodedOptions
 from fernas.datasets._sheets import Row
 from fernas.datasets._tree import IMAGE
 
+# not the coding files of CASME II or CAS(ME)^2, which may lie below the same root
 CODING = r"(?:CASME(?![-_ ]?(?:2|II|\^2|sq|\(ME))[^/]*|[^/]*section[-_ ]?[AB][^/]*|coding[^/]*)\.(?:xlsx|xlsm|xls|csv)"
 # row of the released file, from 0 -> frames as corrected by others
 KNOWN_ROWS: dict[int, dict[str, int | None]] = {

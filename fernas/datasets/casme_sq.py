@@ -70,6 +70,7 @@ class CasmeSquare(CodedClips):
     def clip_key(self, match: re.Match[str]) -> Key:
         """The subject's number with the clip's folder, or with the four digits of a long video's stimulus."""
         clip = match["clip"].strip().lower()
+        # 15_0401girlcrashing: subject, four digits of the stimulus, free text
         stimulus = re.match(r"\d+_(\d{4})", clip)
         return (str(int(match["subject"])), stimulus[1] if stimulus else clip)
 
@@ -82,6 +83,7 @@ class CasmeSquare(CodedClips):
 
     def read_coding(self, path: Path, name: str, images: Images, options: SquareOptions) -> Coding:
         """The rows of the first sheet, with subjects from the second and stimuli from the third."""
+        # the first sheet names subjects by an index from 1 to 22 and stimuli by words: the other two translate
         subjects, stimuli = _subjects(path), _stimuli(path)
         is_raw = images.kind == "raw"
         rows = []
@@ -104,6 +106,7 @@ class CasmeSquare(CodedClips):
         """Published numbers of the subset."""
         return {
             "classes": COUNTS[options.subset],
+            # micro-expressions were found in 14 of the 22 subjects
             "subjects": 14 if options.subset == "micro" else self.spec.subjects,
         }
 
@@ -129,6 +132,7 @@ def _stimuli(path: Path) -> dict[str, str]:
     code_of = {}
     for cells in read_grid(path, 2):
         if len(cells) >= 2 and cells[0].isdigit() and cells[1]:
+            # Excel turns 0401 into the number 401
             code_of[cells[1].strip().lower()] = cells[0].zfill(4)
     return code_of
 
@@ -176,6 +180,7 @@ def _in_long_video(row: Coded, stimuli: dict[str, str]) -> Coded:
 
 def _frame(cell: str, where: str) -> int | None:
     number = integer(cell, where)
+    # the file writes 0 for a frame that is not annotated
     return None if number == 0 else number
 
 

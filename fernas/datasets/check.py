@@ -90,6 +90,7 @@ def part_root(root: Path, part: str) -> Path:
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
         word = "".join(c for c in folder.name.lower() if c.isalnum())
         if any(word == spelling or word.startswith(spelling) for spelling in spellings):
+            # rendered datasets keep their files one level down, beside truth.json
             dataset = folder / "dataset"
             return dataset if dataset.is_dir() else folder
     raise DataError(f"{root}: no folder of {part}; expected one folder per part, named like the dataset")

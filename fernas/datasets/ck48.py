@@ -10,6 +10,7 @@ from fernas.datasets._tree import IMAGE, Tree, is_image_name, stem_of, summarise
 from fernas.datasets.containers import h5_array, h5_names, h5_pixels
 
 CLASSES = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+# the HDF5 of Auto-FERNet has contempt last, unlike the alphabetical order of class folders
 H5_ORDER = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "contempt")
 PER_SEQUENCE = 3
 
@@ -56,6 +57,7 @@ class Ck48(Adapter):
         by_name: dict[str, Sample] = {}
         problems = list(tree.problems)
         used = set()
+        # shallow files first: of several copies of one image the one nearest to the root is used
         for match in sorted(tree.find(pattern), key=lambda m: m.string.count("/")):
             if not is_word(match["word"], CLASSES):
                 continue

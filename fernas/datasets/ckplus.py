@@ -60,6 +60,7 @@ class CkPlus(Adapter):
         tree = Tree.walk(root)
         images = collect_clips(tree, SEQUENCE + IMAGE, lambda m: (m["subject"].upper(), m["sequence"]))
         problems = tree.problems + images.problems
+        # the emotion files decide which sequences are samples: only 327 of 593 sequences have a label
         labels = _label_files(tree, problems)
         landmarks = _folders(tree, SEQUENCE + r"_landmarks\.txt")
         facs = {(m["subject"].upper(), m["sequence"]): m.string for m in tree.find(SEQUENCE + r"_facs\.txt")}
@@ -93,6 +94,7 @@ class CkPlus(Adapter):
         frames = list(row["frames"])
         if from_table is not None or folder is None or not frames:
             return from_table
+        # nan is not equal to itself: a row read from parquet has nan or NA instead of None
         onset = 0 if row["onset"] is None or row["onset"] != row["onset"] else int(row["onset"])
         path = Path(root) / folder / f"{stem_of(frames[onset])}_landmarks.txt"
         if not path.is_file():
@@ -127,6 +129,7 @@ def _code(path: Path) -> int | None:
     rows = numbers_of(path)
     if not rows:
         return None
+    # written as 7.0000000e+00, so it is read as a float and checked to be whole
     value = rows[0][0]
     if len(rows) > 1 or len(rows[0]) > 1 or value != int(value) or not 0 <= value < len(CODES):
         raise DataError(f"{path}: got {' '.join(str(v) for v in rows[0])}, expected one whole number from 0 to 7")
@@ -141,6 +144,7 @@ def _sample(root: Path, key: tuple[str, str], name: str, number: int, clip: Clip
                     raw_label="" if code is None else str(code), kind="clip")  # fmt: skip
     if code is None:
         sample.excluded = "the emotion file is empty"
+    # a sequence ends at an expression; neutral frames come from the first images by the task's frame rule
     elif code == 0:
         sample.excluded = "label 0 (neutral), which no sequence of the published dataset has"
     elif clip is None:
@@ -148,6 +152,7 @@ def _sample(root: Path, key: tuple[str, str], name: str, number: int, clip: Clip
     elif number not in clip.numbers:
         sample.excluded = f"the peak frame {number} has no image (last one: {clip.numbers[-1]})"
     else:
+        # the apex is the frame that the emotion file is named after, by its number
         sample.onset, sample.apex, sample.offset = 0, clip.numbers.index(number), clip.numbers.index(number)
         sample.apex_source = "last"
     return sample

@@ -23,9 +23,11 @@ CONTAINER = re.compile(
 VIDEO = ("avi", "mp4", "mov", "mkv", "wmv", "mpg", "mpeg")
 PIXEL_ROWS = 1024
 MAX_H5_BYTES = 4 << 30  # FER2013 in doubles takes 0.7 GB
+# FER2013 parsed takes 83 MB, so a process holds at most two such tables
 CACHED_TABLES = 2
 _tables: "OrderedDict[tuple[str, int, int, str], Any]" = OrderedDict()
 _lock = threading.RLock()
+# a decoder has a position, so every thread needs one of its own
 _videos = threading.local()
 
 
@@ -80,6 +82,7 @@ def digest_of(root: Path | str, ref: str) -> str:
     if match is None:
         return _file_digest(folder / ref)
     if match["kind"].lower() in VIDEO:
+        # the video's digest once, not per frame; no frame is decoded for it
         video = _cached(folder / match["file"], "sha256", _file_digest)
         return hashlib.sha256(f"{video}#{match['row']}".encode()).hexdigest()
     pixels = _row_of(folder, match)
@@ -120,7 +123,9 @@ def _cached(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
         state = os.stat(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
+    # time and size: a file that was replaced is read again
     key = (str(path), state.st_mtime_ns, state.st_size, what)
+    # also held while a table is parsed, so that two threads do not parse it twice
     with _lock:
         if key in _tables:
             _tables.move_to_end(key)
@@ -159,6 +164,7 @@ def _parse_pixels(path: Path) -> PixelTable:
 
     rows = _csv_rows(path)
     first = next(rows, (0, []))[1]
+    # icml_face_data.csv has blanks before its column names
     header = [cell.strip().strip("\ufeff").lower() for cell in first]
     if "pixels" not in header:
         raise DataError(f"{path}: no column 'pixels' in the header, got: {', '.join(header)[:120] or 'an empty file'}")
@@ -278,6 +284,7 @@ def h5_array(path: Path, name: str) -> "np.ndarray":
             data = file[name]
             if not isinstance(data, h5py.Dataset):
                 raise DataError(f"{path}: {name!r} is a group, expected a dataset")
+            # an external link would read a file outside the root
             if data.file.filename != file.filename or data.is_virtual or data.external:
                 raise DataError(f"{path}: dataset {name!r} is kept in another file, expected within this one")
             if data.nbytes > MAX_H5_BYTES:
@@ -292,6 +299,7 @@ def _images_of(array: "np.ndarray", where: str) -> "np.ndarray":
     import numpy as np
 
     values = np.asarray(array)
+    # (N, H, W, 1) or (N, 1, H, W): grey with a channel axis
     if values.ndim == 4 and values.shape[-1] == 1:
         values = values[..., 0]
     if values.ndim == 4 and values.shape[1] == 1:
@@ -300,13 +308,14 @@ def _images_of(array: "np.ndarray", where: str) -> "np.ndarray":
         side = round(values.shape[1] ** 0.5)
         if side * side != values.shape[1]:
             raise DataError(f"{where}: got shape {values.shape}, expected rows of square images")
-        values = values.reshape(len(values), side, side)
+        values = values.reshape(len(values), side, side)  # (N, S, S)
     if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[-1] != 3):
         raise DataError(f"{where}: got shape {values.shape}, expected (N, S, S) or (N, S*S)")
     if values.dtype != np.uint8:
         if not np.issubdtype(values.dtype, np.number) or values.size and (values.min() < 0 or values.max() > 255):
             raise DataError(f"{where}: got {values.dtype} pixels outside 0..255")
         if np.issubdtype(values.dtype, np.floating) and values.size and values.max() <= 1:
+            # stored as 0..1
             values = np.round(values * 255)
         values = values.astype(np.uint8)
     return values
@@ -344,6 +353,7 @@ class _Video:
             if width * height > MAX_PIXELS:
                 raise DataError(f"{self.path}: {width}x{height} pixels, expected at most {MAX_PIXELS}")
             self.position = 0
+        # grab moves on without converting the frame
         while self.position < index:
             if not self.reader.grab():
                 raise DataError(f"{self.path}#{index}: the video ends after {self.position} frames")

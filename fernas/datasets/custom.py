@@ -73,6 +73,7 @@ class Custom(Adapter):
             tree = Tree.walk(root)
             name = tree.one(r"[^/]+\.(?:csv|tsv|parquet|xlsx)", "table (csv, parquet or xlsx)", options.file)
         rows = _read(folder / name)
+        # tables are written on Windows, where names differ from the disk in case
         by_lower: dict[str, str] = {}
         for path in (*tree.files, *tree.folders):
             by_lower.setdefault(path.lower(), path)
@@ -135,6 +136,7 @@ def _resolve(row: Row, root: Path, by_lower: Mapping[str, str]) -> str | None:
     text = row["path"].strip()
     if not text:
         raise DataError(f"{row.where}, column path: empty")
+    # a backslash may be part of a name on Linux, so the text is tried as it is first
     if text.lower() not in by_lower:
         text = text.replace("\\", "/")
     path = PurePosixPath(text)
@@ -157,6 +159,7 @@ def _sample(row: Row, ref: str | None, options: CustomOptions, with_subjects: bo
         raise DataError(
             f"{row.where}, column label: {label!r} is no class{hint}; classes: {', '.join(options.classes)}"
         )
+    # one sample without a subject could lie on both sides of a split by subject
     if with_subjects and not subject:
         raise DataError(f"{row.where}, column subject: empty, while other rows have one")
     name = ref or row["path"].replace("\\", "/")

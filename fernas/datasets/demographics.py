@@ -33,6 +33,7 @@ def sample_groups(manifest: pd.DataFrame, truths: Iterable[Mapping[str, Any]] = 
     for row in manifest.to_dict("records"):
         attributes = attributes_of({str(key): value for key, value in row.items()})
         if row["sample_id"] in rendered:
+            # the rendered files do not hold the skin tone, the renderer's sidecar does
             attributes["skin_tone"] = rendered[row["sample_id"]]
         for name, spellings in ATTRIBUTES.items():
             values = [str(attributes[key]).strip() for key in spellings if attributes.get(key) not in (None, "")]

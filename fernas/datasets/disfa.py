@@ -65,6 +65,7 @@ class Source:
     def ref(self, frame: int) -> str | None:
         """The reference of frame `frame`, counted from 1 as the annotations do."""
         if self.video is not None:
+            # annotations count frames from 1, video references from 0
             return f"{self.video}#{frame - 1}" if 1 <= frame <= self.count else None
         return (self.images or {}).get(frame - 1 + self.base)
 
@@ -118,6 +119,7 @@ class Disfa(Adapter):
 def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
     """Subject -> frames, from videos of the camera or else from extracted images."""
     camera = options.camera.capitalize()
+    # the release spells the two folders differently (Videos_LeftCamera, Video_RightCamera)
     pattern = rf"Videos?_{camera}Camera/{camera}Video(?P<subject>SN\d+)_comp\.(?:avi|mp4)"
     sources: dict[str, Source] = {}
     for match in tree.find(pattern):
@@ -130,6 +132,7 @@ def _sources(tree: Tree, options: DisfaOptions) -> dict[str, Source]:
         if number is not None:
             images.setdefault(match["subject"].upper(), {}).setdefault(number, match.string)
     for subject, by_number in images.items():
+        # there are no official images: some users number what they extract from 0, others from 1
         base = min(by_number) if options.frame_base == "auto" else int(options.frame_base)
         sources[subject] = Source(max(by_number) - base + 1, images=by_number, base=min(base, 1))
     if not sources:
@@ -233,6 +236,7 @@ def _read_units(root: Path, by_unit: Mapping[int, str], count: int | None, probl
         columns.append(np.array([row[1] for row in rows], np.int64))
     lengths = {len(column) for column in columns} | ({count} if count is not None else set())
     length = min(lengths)
+    # decoders differ by a frame or so at the end of a video, which is no fault of the files
     if max(lengths) - length > 2:
         problems.append(f"{by_unit[1]}: labels and images differ in length ({min(lengths)} to {max(lengths)})")
     return np.stack([column[:length] for column in columns], axis=1)
@@ -296,8 +300,10 @@ def label_frames(coded: "np.ndarray", options: DisfaOptions) -> list[tuple[str, 
     unknown = [name for name in names if name not in CLASSES]
     if unknown:
         raise ConfigError(f"{where}: {unknown[0]!r} is no class; classes: {', '.join(CLASSES)}")
+    # bool (frames, classes)
     fired = np.stack([holds(coded, options.rule[name], f"{where}.{name}") for name in names], axis=1)
     first = fired.argmax(axis=1)
+    # argmax gives the first class that holds, which is the one with the highest priority
     label = np.where(fired.any(axis=1), first, -1)
     if options.ties == "drop":
         label[fired.sum(axis=1) > 1] = -1
@@ -306,13 +312,15 @@ def label_frames(coded: "np.ndarray", options: DisfaOptions) -> list[tuple[str, 
         asked = [
             UNITS.index(int(m["unit"])) for t in _positive(options.rule[name]) if (m := CONDITION.fullmatch(t.strip()))
         ]
-        strength = coded[:, asked].sum(axis=1)
+        strength = coded[:, asked].sum(axis=1)  # (frames,)
         for start, stop in runs(label == index):
             top = start + int(strength[start:stop].argmax())
+            # shift the window rather than shorten it, so that a peak at the end of a run also gives `around` frames
             low = max(start, min(top - (options.around - 1) // 2, stop - options.around))
             frames = range(low, min(low + options.around, stop))
             selected += [(name, frame + 1, f"{name}_{start + 1:05d}") for frame in frames]
     if "neutral" not in names:
+        # long runs first, then early ones; their middle lies farthest from any expression
         longest = sorted(runs((coded == 0).all(axis=1)), key=lambda run: (run[0] - run[1], run[0]))
         for start, stop in sorted(longest[: options.neutral_runs]):
             selected.append(("neutral", (start + stop - 1) // 2 + 1, f"neutral_{start + 1:05d}"))
@@ -321,6 +329,7 @@ def label_frames(coded: "np.ndarray", options: DisfaOptions) -> list[tuple[str, 
 
 def _positive(conditions: Mapping[str, list[str]]) -> list[str]:
     texts = [*conditions.get("all", []), *conditions.get("any", [])]
+    # conditions like 12<1 ask for the absence of a unit, which says nothing of the strength
     return [text for text in texts if ">" in text or "==" in text]
 
 
@@ -328,6 +337,7 @@ def runs(flags: "np.ndarray") -> list[tuple[int, int]]:
     """Stretches [start, stop) of True in a bool array (frames,)."""
     import numpy as np
 
+    # False on both ends, so that every run has a start and a stop
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
 

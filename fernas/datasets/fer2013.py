@@ -86,6 +86,7 @@ class Fer2013(Adapter):
         """One sample per image."""
         folder = base_folder(root)
         tree = Tree(folder, [root.name]) if root.is_file() else Tree.walk(root)
+        # fer2013.csv goes first: train.csv of the challenge has only its Training rows
         table = options.file or _first(tree, r"fer2013\.csv", r"icml_face_data\.csv", r"train\.csv")
         store = options.file or _first(tree, r"data\.(?:h5|hdf5)", r"[^/]*\.(?:h5|hdf5)")
         if options.file is not None and not (folder / options.file).is_file():
@@ -220,6 +221,7 @@ def _from_folders(tree: Tree) -> Collected:
     if skipped:
         problems.append(f"{len(skipped)} images lie in folders that are no emotion: {summarise(skipped)}")
     stems = [stem_of(name) for name in images.values()]
+    # a mirror may use one file name in several folders: ids then need the folders too
     unique = len(set(stems)) == len(stems)
     samples = []
     for (part, word, _), name in images.items():
@@ -228,6 +230,7 @@ def _from_folders(tree: Tree) -> Collected:
         clip = stem_of(name) if unique else "_".join(x for x in (part, word, stem_of(name)) if x)
         samples.append(Sample(clip=clip, frames=[name], label=label, raw_label=word, split=split))
     without_split = [s for s in samples if s.split is None]
+    # a part of the official split would be no official split, so all rows lose it
     if without_split:
         for sample in samples:
             sample.split = None
@@ -246,6 +249,7 @@ def _use_ferplus(folder: Path, name: str, collected: Collected) -> None:
         raise DataError(
             f"{folder / name}: {len(rows)} rows of votes for {len(collected.samples)} images; they are joined by row"
         )
+    # by row order: the numbers in the column "Image name" drift away from the row numbers
     for sample, row in zip(collected.samples, rows, strict=True):
         if sample.split is not None and _usage(row["usage"], row.where) != sample.split:
             raise DataError(f"{row.where}: Usage {row['usage']}, but the image of this row is {sample.split}")

@@ -102,11 +102,13 @@ def _rows(path: Path) -> list[tuple[str, list[str]]]:
     grid = _mat_grid(path) if path.suffix.lower() == ".mat" else read_grid(path)
     rows = []
     for number, cells in enumerate(grid, start=1):
+        # the .mat has no header, a csv made of it may have one
         if not any(cells) or (number == 1 and not cells[0].isdigit()):
             continue
         where = f"{path}: row {number}"
         if len(cells) < 7:
             raise DataError(f"{where}: got {len(cells)} cells, expected {COLUMNS}")
+        # column 2 is the participant's id, which differs from the number that folders use
         for at, what in ((0, "participant number"), (2, "video number"), (3, "peak frame")):
             if integer(cells[at], f"{where}, column {at + 1} ({what})") is None:
                 raise DataError(f"{where}, column {at + 1} ({what}): missing")
@@ -125,6 +127,7 @@ def _mat_grid(path: Path) -> list[list[str]]:
     hint = "write it as csv with its 16 columns instead (in MATLAB: writetable or writecell)"
     _refuse_bomb(path)
     try:
+        # squeeze: MATLAB wraps every cell in a matrix of 1 x 1
         content = loadmat(path, squeeze_me=True)
     except (OSError, ValueError, NotImplementedError, MatReadError, TypeError, KeyError) as error:
         raise DataError(f"{path}: not a readable .mat file ({error}); {hint}") from error
@@ -133,6 +136,7 @@ def _mat_grid(path: Path) -> list[list[str]]:
             continue
         if value.dtype.names is not None and len(value.dtype.names) == COLUMNS:
             return [[_text(cell) for cell in row] for row in np.atleast_1d(value).tolist()]
+        # squeeze_me has also squeezed a table of one row
         if value.ndim == 1 and value.size == COLUMNS and value.dtype == object:
             value = value[None]
         if value.ndim == 2 and value.shape[1] == COLUMNS:
@@ -144,12 +148,14 @@ def _mat_grid(path: Path) -> list[list[str]]:
 def _refuse_bomb(path: Path) -> None:
     """Refuse a .mat whose compressed variables unpack to more than `MAX_UNPACKED`."""
     data = path.read_bytes()
+    # bytes 126 and 127 of the header of a .mat tell the byte order; elements follow from byte 128
     order = "<" if data[126:128] == b"IM" else ">"
     start, left = 128, MAX_UNPACKED
     while start + 8 <= len(data):
         kind, size = struct.unpack_from(f"{order}II", data, start)
         if kind == COMPRESSED:
             try:
+                # decompress at most what is left, so that the check itself cannot fill the memory
                 left -= len(zlib.decompressobj().decompress(data[start + 8 : start + 8 + size], left + 1))
             except zlib.error:
                 return  # the reader reports what is wrong with it
@@ -205,6 +211,7 @@ def _from_video(root: Path, sample: Sample, video: str | None, peak: int) -> Non
     if not 1 <= peak <= count:
         sample.excluded = f"the peak frame {peak} is not among the video's {count} frames"
         return
+    # the table counts frames from 1
     sample.onset, sample.apex, sample.offset, sample.apex_source = 0, peak - 1, count - 1, "annotated"
 
 

@@ -59,6 +59,7 @@ class Jaffe(Adapter):
             problems.append(f"{len(odd)} images are not named like KA.AN1.39.tiff, not used: {summarise(odd)}")
         samples = []
         for (subject, clip), files in files_of.items():
+            # by kind of file, then depth: the TIFF is the released image, others are conversions
             name = min(files)[2]
             if len(files) > 1:
                 problems.append(f"{subject}.{clip}: {len(files)} files of one image, used {name}")

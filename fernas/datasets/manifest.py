@@ -87,6 +87,7 @@ def validate_manifest(table: pd.DataFrame, classes: Iterable[str] | None = None)
             f"manifest: {table.loc[table['sample_id'].duplicated(), 'sample_id'].iloc[0]} is there twice"
         )
     keys = [natural_key(str(identity)) for identity in ids]
+    # natural order is part of the contract: protocols that split by position count these rows
     at = next((i for i in range(1, len(keys)) if keys[i] < keys[i - 1]), None)
     if at is not None:
         raise ContractError(f"manifest: {ids[at]} comes after {ids[at - 1]}, expected natural order")

@@ -127,6 +127,7 @@ def _from_csv(parts: "dict[str, pd.DataFrame]", path: Path, problems: list[str])
         name = cells[0].lower().replace(" ", "").replace("casmeii", "casme2")
         if name not in RULE:
             raise DataError(f"{where}: unknown dataset {cells[0]!r}, expected one of {', '.join(RULE)}")
+        # the list circulates with s1 and s01, 6 and 006
         subject, clip = _ids(name, cells[1], cells[2], where)
         identity = f"{name}/{subject}/{clip}"
         if identity in row_of:
@@ -138,6 +139,7 @@ def _from_csv(parts: "dict[str, pd.DataFrame]", path: Path, problems: list[str])
             problems.append(f"{where}: {identity} is not among the files of {name}")
             known = {"sample_id": identity, "dataset": name, "subject": f"{name}/{subject}", "group": identity}
             why = f"not among the files of {name}"
+            # excluded rather than dropped: the audit shows that a published clip is missing
             rows.append({**known, "label": label, "raw_label": cells[3], "kind": "clip", "frames": [], "excluded": why})
             continue
         row = {str(key): value for key, value in parts[name].iloc[at].to_dict().items()}

@@ -10,6 +10,7 @@ from fernas.datasets._labels import BASIC, canonical, is_word
 from fernas.datasets._tree import Tree, summarise
 
 CLASSES = (*BASIC, "neutral")
+# the subject's folder is doubled where its archive was unpacked into a folder of its own name
 TAKE = r"(?P<subject>\d{1,3})/(?:(?P=subject)/)?(?:session(?P<session>\d+)/)?(?P<word>[^/]+)/take(?P<take>\d+)"
 
 

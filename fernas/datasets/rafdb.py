@@ -11,6 +11,7 @@ from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Samp
 from fernas.datasets._tree import IMAGE, Tree, read_text, stem_of, summarise
 
 CODES = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+# "patition" is the spelling of the release
 LIST = r"list_part?ition_label\.txt|list_patition_label\.txt"
 NAME = re.compile(r"(?P<split>train|test)_(?P<number>\d+)", re.IGNORECASE)
 GENDER = {"0": "male", "1": "female", "2": "unsure"}
@@ -64,6 +65,7 @@ class RafDb(Adapter):
         tree = Tree.walk(root)
         aligned = _images(tree, r"(?P<stem>(?:train|test)_\d+)_aligned")
         original = _images(tree, r"(?P<stem>(?:train|test)_\d+)")
+        # aligned crops first: papers train on them, and the list names images without `_aligned`
         use_aligned = options.images == "aligned" or (options.images == "auto" and bool(aligned))
         images = aligned if use_aligned else original
         listing = tree.optional(LIST)
@@ -81,10 +83,12 @@ class RafDb(Adapter):
                 frames=[ref] if ref else [],
                 label=CODES[int(code) - 1],
                 raw_label=code,
+                # the official split is the prefix of the file name
                 split=stem.split("_")[0],
                 excluded=None if ref else f"no {'aligned' if use_aligned else 'original'} image of {stem}",
             )
             if stem in attributes:
+                # the five points are of the original image, so crops get none
                 sample.attributes = _attributes(tree.root / attributes[stem], not use_aligned)
             samples.append(sample)
         if absent:
@@ -134,6 +138,7 @@ def _mirrored(tree: Tree) -> dict[str, str]:
 
 def _attributes(path: Path, with_points: bool) -> dict[str, Any]:
     """Gender, race and age group; of original images also the eyes and the nose tip."""
+    # tabs or blanks separate the numbers; lines 6 to 8 are gender, race, age
     lines = [line.split() for line in read_text(path).split("\n") if line.strip()]
     if len(lines) < 8:
         return {}

@@ -94,6 +94,7 @@ class Samm(CodedClips):
         """One row below the header; a row whose Subject and Filename disagree is excluded."""
         subject, clip, raw = f"{subject_number(row):03d}", _clip_id(row["filename"]), row["emotion"]
         excluded = None if raw else "no emotion in the coding file"
+        # the Filename begins with the subject, so a slip in either cell shows
         if clip.split("_")[0] != subject:
             excluded = f"Subject {row['subject']} and Filename {row['filename']} disagree"
         return Coded(

@@ -118,6 +118,7 @@ def _camera_of(root: Path, wanted: str) -> Callable[[str], str]:
     at_root = CAMERA.findall(root.resolve().name)
 
     def camera(base: str) -> str:
+        # the last one wins: HS_long/SMIC-HS-E names it twice, a wrapper may name another
         cameras = CAMERA.findall(base) or at_root
         return cameras[-1].upper() if cameras else wanted
 
@@ -147,11 +148,13 @@ def _whole(key: tuple[str, ...], clip: Clip, problems: list[str]) -> Sample:
         raw_label=key[1].split("_")[1],
         kind="clip",
         onset=0,
+        # SMIC annotates no apex: the middle frame is the convention of the field
         apex=last // 2,
         offset=last,
         apex_source="middle",
     )
     folder = clip.refs[0].split("/")
+    # the label is in two places, the folder and the clip's name: they must agree
     words = [part.lower() for part in folder[:-2] if part.lower() in CODES.values()]
     subjects = [part.lower() for part in folder[:-2] if re.fullmatch(r"s\d+", part, re.IGNORECASE)]
     if words and words[-1] != sample.label:
@@ -203,8 +206,10 @@ def _coded(row: Row, images: Images) -> list[Coded]:
     coded = []
     for suffix in ("", "2", "3"):
         onset, offset = row.integer(f"onset{suffix}"), row.integer(f"offset{suffix}")
+        # most clips hold one expression, the columns of a second and third are blank or 0 then
         if suffix and (onset is None or onset <= 0):
             continue
+        # only the file of 2019 has apexes, and only for the first expression
         apex = row.integer("apex") if not suffix else None
         shift = _shift(long_clip, onset, first)
         numbers = [None if n is None or n <= 0 else n + shift for n in (onset, apex, offset)]
@@ -220,6 +225,7 @@ def _shift(clip: Clip | None, onset: int | None, first: int | None) -> int:
     """What to add to an annotated number to get the number in the file name: 0, or first image - FirstF."""
     if clip is None or onset is None or onset in clip.numbers or first is None:
         return 0
+    # no file carries the annotated number: images are counted from FirstF
     return clip.numbers[0] - first
 
 
