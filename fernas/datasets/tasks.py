@@ -71,6 +71,7 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
     for row in usable.to_dict("records"):
         label = mapping.get(str(row["label"]))
         if label is None:
+            # label_map may also name what the file says: a class set can split what the adapter merges
             label = mapping.get(str(row["raw_label"]))
         if label is None:
             unused[str(row["label"])] = unused.get(str(row["label"]), 0) + 1
@@ -78,6 +79,7 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
         samples = _samples_of({str(key): value for key, value in row.items()}, label, task)
         if task.frames.neutral_from == "subject" and label != "neutral":
             samples = [sample for sample in samples if sample["label"] == label or row["subject"] not in with_neutral]
+            # only where a neutral frame remained: a subject's first sequence may be too short to give one
             with_neutral.update({row["subject"]} & {s["subject"] for s in samples if s["label"] == "neutral"})
         rows += samples
     classes, dropped = _sufficient_classes(rows, task)

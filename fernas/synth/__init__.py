@@ -27,6 +27,7 @@ def write_dataset(
         ConfigError: unknown layout, unknown or bad config key.
         DataError: `out_dir` holds files that were not rendered.
     """
+    # here, so that the config reader can import the package without numpy and OpenCV
     from fernas.synth.dataset import render_dataset
 
     return render_dataset(layout, Path(out_dir), config or {}, progress)

@@ -75,6 +75,7 @@ PROTOTYPES: dict[str, dict[int, tuple[float, float]]] = {
 UNILATERAL = {"contempt": (12, 14, 2)}
 """Units that an expression shows on one side of the face only."""
 
+# share of the strength that the other side keeps; not 0, since it does not stay still
 WEAK_SIDE = 0.12
 
 
@@ -116,6 +117,7 @@ def sample_expression(name: str, rng: np.random.Generator, strength: float = 1.0
     """
     if name not in PROTOTYPES:
         raise unknown("rendered expression", name, PROTOTYPES)
+    # all draws come before any branch: with equal seeds, two expressions differ in nothing else
     present, vary, idles, amount = (
         rng.random(N_UNITS),
         rng.uniform(0.65, 1.1, N_UNITS),
@@ -129,6 +131,7 @@ def sample_expression(name: str, rng: np.random.Generator, strength: float = 1.0
         typical, probability = prototype.get(unit, (0.0, 0.0))
         value = min(1.0, typical * vary[i]) * strength if present[i] < probability else 0.0
         left, right = sides if unit in UNILATERAL.get(name, ()) else (1.0, 1.0)
+        # no idle AU43: it closes the eyes
         extra = abs(amount[i]) * idle if idles[i] < 0.3 and unit != 43 else 0.0
         if value or extra:
             units[unit] = (min(1.0, value * left + extra), min(1.0, value * right + extra))

@@ -70,6 +70,7 @@ def envelope(frames: int, onset: int, apex: int, offset: int | None) -> np.ndarr
 def head_drift(rng: np.random.Generator, frames: int, seconds: float) -> np.ndarray:
     """An Ornstein-Uhlenbeck walk from rest, float64 (frames, 5) in the units of MOTION_SD."""
     step = MOTION_RATE * seconds / max(1, frames)
+    # Euler-Maruyama step of dx = -r x dt + sd sqrt(2 r) dW, whose stationary spread is sd
     kicks = rng.standard_normal((frames, 5)) * MOTION_SD * np.sqrt(2 * step)
     drift = np.zeros((frames, 5))
     for i in range(1, frames):
@@ -79,14 +80,17 @@ def head_drift(rng: np.random.Generator, frames: int, seconds: float) -> np.ndar
 
 def render_clip(identity: Identity, plan: ClipPlan, camera: Camera, seed: int) -> Clip:
     """Render a clip; the seed decides expression details, pose, drift, flicker and noise."""
+    # one stream per purpose: a change of the pose leaves expression and noise of a seed as they are
     base = sample_pose(seeds.rng(seed, "pose"), plan.pose)
     shown = sample_expression(plan.expression, seeds.rng(seed, "expression"), 1.0, 0.0).scaled(plan.strength)
     resting = sample_expression("neutral", seeds.rng(seed, "rest"), 1.0, 0.3 * plan.idle)
     stray = sample_expression("neutral", seeds.rng(seed, "stray"), 1.0, plan.idle)
     rise = envelope(plan.frames, plan.onset, plan.apex, plan.offset)
+    # idle units are 0 at both ends, so that they add no change between the first and the last frame
     strays = 1 - np.cos(np.linspace(0, 2 * np.pi, plan.frames)) if plan.offset is not None else 2 * rise
     drift = head_drift(seeds.rng(seed, "drift"), plan.frames, plan.seconds) * plan.head_motion
     flicker = (
+        # correlated over eight frames, unlike the noise of the sensor
         1 + np.convolve(seeds.rng(seed, "flicker").normal(0, 0.001, plan.frames), 0.9 ** np.arange(8))[: plan.frames]
     )
     grain = seeds.rng(seed, "grain")

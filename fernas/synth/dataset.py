@@ -29,6 +29,7 @@ dataset: {dataset}
 seed: {seed}
 options: {options}
 """
+# openpyxl writes the time of saving, which would change the bytes of every run
 _FIXED_TIME = "2000-01-01T00:00:00Z"
 
 
@@ -108,6 +109,7 @@ def write_xlsx(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Non
     book.save(buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        # order and times of the zip entries are fixed too: ZipInfo's default date is 1980
         for entry in sorted(source.namelist()):
             data = source.read(entry)
             if entry == "docProps/core.xml":
@@ -125,6 +127,7 @@ def write_video(path: Path, frames: Sequence[np.ndarray], fps: float) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = frames[0].shape[:2]
+    # OpenCV's built-in writer does not depend on the ffmpeg of an installation
     code = cv2.VideoWriter.fourcc(*"MJPG")
     writer = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, fps, (width, height))
     if not writer.isOpened():

@@ -13,6 +13,7 @@ from fernas.synth.action_units import ACTION_UNITS, INDEX, N_CHANNELS
 from fernas.synth.geometry import Canvas, FaceGeometry, bell, smoothstep
 from fernas.synth.surface import Light, Shading, blur, nasolabial_fold
 
+# pulls are wide Gaussians, so a coarse grid holds their flow; wrinkles need a finer one
 FLOW_PX = 64
 WRINKLE_PX = 128
 MEAN_HEIGHT = 0.55
@@ -117,13 +118,16 @@ def wrinkle_heights(face: FaceGeometry, x: np.ndarray, y: np.ndarray) -> dict[in
 def wrinkle_basis(face: FaceGeometry, canvas: Canvas, shading: Shading) -> dict[int, np.ndarray]:
     """Channel -> relative change of brightness at full strength, float32 (WRINKLE_PX, WRINKLE_PX), where any."""
     x, y = canvas.grid()
+    # older skin wrinkles more
     light, age = Light.of(face), 0.6 + 0.6 * face.age
     halves = (1 - smoothstep(-0.08, 0.08, x), smoothstep(-0.08, 0.08, x))
+    # the ambient share keeps the ratio finite in the shadow
     reference = np.maximum(shading.diffuse, 0.15) + 0.35
     basis = {}
     for unit, change in wrinkle_heights(face, x, y).items():
         change = blur((change * age).astype(np.float32), 0.012 * canvas.scale)
         diffuse, _ = light.on(shading.relief + change, canvas)
+        # ambient occlusion: what lies below its surroundings gets less light
         cavity = blur(change, 0.06 * canvas.scale) - change
         relative = np.clip((diffuse - shading.diffuse) / reference - 5.0 * np.maximum(cavity, 0), -0.55, 0.35)
         for side, half in enumerate(halves):
@@ -167,6 +171,7 @@ class Deformation:
 def build_deformation(face: FaceGeometry, canvas: Canvas, height: np.ndarray, shading: Shading) -> Deformation:
     """The linear maps of an identity from its geometry, height field and shading."""
     x, y = canvas.grid(FLOW_PX)
+    # remap asks where a pixel comes from, so the displacement is negated
     backward = np.float32(-canvas.scale)
     moves = displacement_basis(face, x, y) * backward
     flow = {i: moves[i] for i in range(2 * len(ACTION_UNITS)) if moves[i].any()}

@@ -127,6 +127,7 @@ def sample_geometry(seed: int, variety: float = 1.0) -> FaceGeometry:
 
     skin_tone = uniform(0, 6)
     dark = skin_tone > DARK_SKIN
+    # both variants are drawn whatever the skin, so that later draws do not depend on it
     hair, dark_hair, iris, dark_iris = (int(rng.integers(n)) for n in (len(HAIR_COLOURS), 2, len(IRIS_COLOURS), 2))
     return FaceGeometry(
         face_width=normal(1.14, 0.05), top=normal(1.62, 0.06), chin_y=normal(1.88, 0.07),
@@ -143,6 +144,7 @@ def sample_geometry(seed: int, variety: float = 1.0) -> FaceGeometry:
         lip_upper=uniform(0.06, 0.115), lip_lower=uniform(0.09, 0.15), lip_red=uniform(0, 1),
         cheek=uniform(0.02, 0.07), hairline=normal(-1.02, 0.08), hair_style=int(rng.integers(5)),
         hair_colour=dark_hair if dark else hair, skin_tone=skin_tone, iris_colour=dark_iris if dark else iris,
+        # a mean below 0 leaves most faces without stubble or freckles
         stubble=max(0.0, normal(-0.1, 0.35)), freckles=max(0.0, normal(-0.3, 0.4)),
         age=uniform(0.2, 1.0), softness=uniform(0, 1),
         lid_shadow=uniform(0.35, 0.9), light_x=normal(0, 0.38), light_y=normal(-0.45, 0.16), ambient=uniform(0.42, 0.6),
@@ -173,6 +175,7 @@ class Canvas:
     def grid(self, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """IPD coordinates (x, y) of `size` x `size` cell centres over the canvas (default: its pixels), float32."""
         n = size or self.size_px
+        # OpenCV puts the centre of the first pixel at 0, hence the half pixel
         centres = (np.arange(n, dtype=np.float32) + 0.5) * (self.size_px / n) - 0.5
         x, y = np.meshgrid((centres - self.origin[0]) / self.scale, (centres - self.origin[1]) / self.scale)
         return x.astype(np.float32), y.astype(np.float32)

@@ -48,6 +48,7 @@ def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, 
     height = height_field(face, canvas)
     shading = shade_face(face, canvas, height)
     points = neutral_skin_landmarks(face)
+    # every point of an eye or of the mouth turns with the height at the centre of it
     anchors = np.concatenate([points, [(-face.eye_dx, 0)] * 6, [(face.eye_dx, 0)] * 6, [(0, face.mouth_y)] * 20])
     pixels = np.clip(canvas.to_px(anchors).astype(int), 0, canvas_px - 1)
     return Identity(
@@ -63,6 +64,7 @@ def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, 
     )
 
 
+# building one takes about 0.2 s, a frame some milliseconds; clips come subject by subject
 @functools.lru_cache(maxsize=32)
 def cached_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0) -> Identity:
     """`build_identity`, remembering the last few."""

@@ -8,6 +8,7 @@ JAW, BROWS, NOSE, EYES, MOUTH = slice(0, 17), slice(17, 27), slice(27, 36), slic
 SKIN_POINTS = slice(0, 36)
 """Points that ride on the skin; eyes and mouth have their own curves."""
 
+# spacing of the jaw points from chin to ear as iBUG annotators place them, in shares of the chin's height
 _JAW_HEIGHTS = (1, 0.974, 0.886, 0.775, 0.645, 0.50, 0.34, 0.18, 0.02)
 
 
@@ -19,6 +20,7 @@ def neutral_skin_landmarks(face: FaceGeometry) -> np.ndarray:
     points[JAW] = np.stack([np.sign(steps) * face.jaw_half_width(heights), heights], 1)
     share = np.linspace(0, 1, 5)
     right = np.stack([face.brow_x(share), face.brow_height(share)], 1)
+    # iBUG numbers both brows from the image's left to right: the left one runs from its outer end
     points[22:27] = right
     points[17:22] = right[::-1] * (-1, 1)
     points[27:31, 1] = -0.02 + (face.nose_y - 0.08) * np.arange(4) / 3
@@ -54,6 +56,7 @@ def track(landmarks: np.ndarray, rng: np.random.Generator, share: float = 0.012)
     """
     unit = share * np.mean([eye_distance(points) for points in landmarks])
     frames = len(landmarks)
+    # the error of a tracker wanders from frame to frame
     drift = np.cumsum(rng.normal(0, 0.3, (frames, 1, 2)), axis=0)
     offset = rng.normal(0, 1.0, (1, 68, 2))
     jitter = rng.normal(0, 0.5, (frames, 68, 2))

@@ -43,6 +43,7 @@ def takes(
     order = seeds.rng(config.seed, layout, subject, "order").permutation(len(labels))
     for position, at in enumerate(order.tolist()):
         label, k = labels[at]
+        # by label and count, not by position: more clips of one label leave those of the others as they are
         seed = seeds.derive_seed(config.seed, layout, subject, "clip", label, k)
         choices = shown.get(label, (label.lower(),))
         expression = choices[int(seeds.rng(seed, "choice").integers(len(choices)))]
@@ -62,6 +63,7 @@ def render_take(layout: str, config: MicroConfig, take: Take, camera: Camera, ma
         offset=margin + length - 1,
         strength=min(1.0, config.intensity * rng.uniform(0.75, 1.25)),
         seconds=float(rng.uniform(0.25, 0.5)),
+        # a share of the intensity: full idle units would drown a weak expression
         idle=config.idle * config.intensity,
         noise=config.noise,
         head_motion=config.head_motion,

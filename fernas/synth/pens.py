@@ -9,6 +9,7 @@ from fernas.synth.action_units import channel
 from fernas.synth.geometry import IRIS_COLOURS, Canvas, FaceGeometry
 from fernas.synth.shapes import LIP_SAMPLES, OPEN_GAP, Eye, Mouth
 
+# OpenCV takes fixed-point coordinates with this many fractional bits
 SUBPIXEL = 6
 _UNIT = 1 << SUBPIXEL
 Colour = Sequence[float]
@@ -52,6 +53,7 @@ class EyePen:
         self.patch = image[y0 : int(lower[:, 1].max()) + pad, x0 : int(upper[:, 0].max()) + pad]
         self.corner = np.array([x0, y0], np.float32)
         self.upper, self.lower = upper - self.corner, lower - self.corner
+        # the light on the eye is that of the skin below it, by its ratio to the unlit skin colour
         rows = max(2, pad // 3)
         light = np.clip(self.patch[-rows:].reshape(-1, 3).mean(0) / face.skin_rgb(), 0.25, 1.15)
         self.light = float(light.mean())
@@ -120,6 +122,7 @@ class MouthPen:
         self.canvas, self.face, self.mouth, self.offset = canvas, face, mouth, offset
         lines = (mouth.outer_upper, mouth.inner_upper, mouth.inner_lower, mouth.outer_lower)
         curves = [canvas.to_px(mouth.curve(line) + offset) for line in lines]
+        # the lower lip never crosses the upper one, whatever the action units pull
         curves[2][:, 1] = np.maximum(curves[2][:, 1], curves[1][:, 1] + 0.1)
         everything = np.concatenate(curves)
         pad = int(0.12 * canvas.scale)
@@ -145,6 +148,7 @@ class MouthPen:
             )
         for side in (0, 1):
             self._corner_shadow(activation, side)
+        # the skin around is smooth from the warp, so the drawn edges are softened to match
         self.patch[:] = cv2.GaussianBlur(self.patch, (3, 3), 0)
 
     def _lips(self) -> None:
@@ -157,6 +161,7 @@ class MouthPen:
         upper_tint = (1 - np.array([0.20, 0.44, 0.36]) * red) * 0.92 - 1
         lower_tint = -np.array([0.06, 0.34, 0.26]) * red
         change = upper[..., None] * upper_tint.astype(np.float32) + lower[..., None] * lower_tint.astype(np.float32)
+        # 128 stands for 1, so that OpenCV multiplies in 8 bits and keeps the skin's texture
         factor = np.clip(128 + change * np.float32(128 / 255), 0, 255).astype(np.uint8)
         cv2.multiply(self.patch, factor, self.patch, scale=1 / 128)
 

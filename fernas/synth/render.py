@@ -98,11 +98,14 @@ def draw_face(identity: Identity, activation: np.ndarray, pose: Pose) -> tuple[n
     flow = cv2.resize(
         identity.deformation.flow_at(activation, pose.yaw, pose.pitch), (size, size), interpolation=cv2.INTER_LINEAR
     )
+    # remap wants absolute source positions
     flow += _pixel_grid(size)
     rgba = cv2.remap(identity.rgba, flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    # not a change of colours: BGRA2BGR only drops the fourth channel, the data are RGB
     image, cover = cv2.cvtColor(rgba, cv2.COLOR_BGRA2BGR), cv2.extractChannel(rgba, 3)
     wrinkles = identity.deformation.wrinkles_at(activation)
     if wrinkles is not None:
+        # 128 stands for 1, so that the multiplication runs on 8 bits
         factor = np.clip(wrinkles * 128 + 128, 0, 255).astype(np.uint8)
         factor = cv2.resize(factor, (size, size), interpolation=cv2.INTER_LINEAR)
         cv2.multiply(image, cv2.cvtColor(factor, cv2.COLOR_GRAY2BGR), image, scale=1 / 128)
@@ -111,6 +114,7 @@ def draw_face(identity: Identity, activation: np.ndarray, pose: Pose) -> tuple[n
     points[SKIN_POINTS] = identity.skin_points + _weighted(activation, identity.skin_moves)
     for side in (0, 1):
         lids = eye(face, activation, side)
+        # drawn after the warp: their curves stay sharp and exact to a fraction of a pixel
         EyePen(image, canvas, face, lids, turn * identity.point_heights[36 + 6 * side]).draw(pose.gaze_x, pose.gaze_y)
         points[36 + 6 * side : 42 + 6 * side] = lids.landmarks()
     lips = mouth(face, activation)
@@ -121,6 +125,7 @@ def draw_face(identity: Identity, activation: np.ndarray, pose: Pose) -> tuple[n
 
 def _weighted(activation: np.ndarray, moves: np.ndarray) -> np.ndarray:
     total = np.zeros(moves.shape[1:], np.float32)
+    # row by row, not as a matrix product: the same bytes whatever BLAS is installed
     for i in np.flatnonzero(activation):
         total += activation[i] * moves[i]
     return total
@@ -159,6 +164,7 @@ def render_frame(
     scene = background if background is not None else scene_behind(identity.seed, camera.height_px, camera.width_px)
     image, cover, points = draw_face(identity, activation, pose)
     matrix = _view(identity, camera, pose)
+    # smoothed before it shrinks: linear interpolation alone would alias
     if camera.ipd_px * pose.scale < 0.75 * identity.canvas.scale:
         image = cv2.GaussianBlur(image, (3, 3), 0)
     size = (camera.width_px, camera.height_px)
@@ -189,6 +195,7 @@ def _view(identity: Identity, camera: Camera, pose: Pose) -> np.ndarray:
 @functools.lru_cache(maxsize=4)
 def _noise_pool(height: int, width: int, sigma: float) -> np.ndarray:
     shape = (height + NOISE_MARGIN, width + NOISE_MARGIN, 3)
+    # one pool per size, cut at a random offset for each frame: cheaper than new noise
     return np.round(seeds.rng(1, "sensor").standard_normal(shape, dtype=np.float32) * sigma).astype(np.int16)
 
 
@@ -199,6 +206,7 @@ def scene_behind(seed: int, height_px: int, width_px: int) -> np.ndarray:
     base = rng.uniform(40, 230) + rng.normal(0, 14, 3)
     slope_x, slope_y = rng.uniform(-0.25, 0.25, 2)
     mottle = value_noise(rng, n, [(4, 0.7), (9, 0.4)])
+    # drawn for every kind, so that the draws before and after do not depend on it
     corners, sizes, tints = rng.uniform(0, 1, (5, 2)), rng.uniform(0.125, 0.5, (5, 2)), rng.normal(0, 30, (5, 3))
     y, x = np.mgrid[0:n, 0:n].astype(np.float32) / n - 0.5
     scene = base.astype(np.float32) * (1 + slope_x * x + slope_y * y)[..., None]

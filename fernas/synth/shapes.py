@@ -46,6 +46,7 @@ def eye(face: FaceGeometry, activation: np.ndarray, side: int) -> Eye:
     lower = height * 0.62 * (1 + 0.10 * unit(5)) - 0.045 * unit(6) - 0.040 * unit(7) - 0.03 * unit(9) - 0.03 * unit(12)
     # AU43 brings the upper lid down onto the lower one
     upper = height * (1 + 0.75 * unit(5) - narrowing) * (1 - unit(43)) - 0.85 * lower * unit(43)
+    # a closed eye keeps a slit, so that the lids never cross
     upper = max(upper, 0.004 - 0.9 * lower)
     lower = max(lower, -0.3 * upper)
     t = EYE_STEPS
@@ -102,6 +103,7 @@ def mouth(face: FaceGeometry, activation: np.ndarray) -> Mouth:
         + 0.30 * both(26) * (0.35 + 0.65 * min(1.0, 1.6 * both(25)))
         + 0.035 * both(10) * both(25)
     )
+    # AU24 presses the lips together and AU23 tightens them, against any opening
     gap *= (1 - 0.7 * both(24)) * (1 - 0.5 * both(23))
     lift = 0.05 * both(10) + 0.035 * both(9) + 0.02 * both(25) + 0.02 * both(26) + 0.015 * both(12) + 0.04 * both(17)
     thin = float(np.clip(1 - 0.55 * both(23) - 0.45 * both(24) - 0.25 * both(12) - 0.15 * both(20), 0.25, 1.2))
@@ -138,6 +140,7 @@ def catmull_rom(controls: int, samples: int) -> np.ndarray:
     for row, at in enumerate(np.linspace(0, controls - 1, samples)):
         i = min(int(at), controls - 2)
         f = at - i
+        # Catmull-Rom with tension 1/2: weights of the four neighbours at fraction f
         weights = (
             -0.5 * f + f * f - 0.5 * f**3,
             1 - 2.5 * f * f + 1.5 * f**3,

@@ -66,6 +66,7 @@ class Casme2(Layout):
             facts = facts_of(clip, take, first)
             onset, apex, offset = facts["numbers"]
             units = str(facts["units"])
+            # Excel keeps a lone action unit as a number, several as text
             cell = int(units) if units.isdigit() else units
             rows.append(
                 (

@@ -11,6 +11,7 @@ from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 Label = Literal["negative", "positive", "surprise", "others"]
 SUBJECTS = (15, 16, 19, 20, 21, 22, 23, 24, 25, 26, 27, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 40)
 SHOWN = {"negative": ("disgust", "anger", "sadness"), "positive": ("happiness",)}
+# some codes as numbers: Excel drops their leading zero in the real file as well
 STIMULI: dict[str, int | str] = {
     "disgust1": 101, "disgust2": "0102", "anger1": "0401", "anger2": 402, "happy1": "0502",
     "happy2": "0503", "happy3": "0505", "happy4": "0507", "happy5": "0508",
@@ -62,6 +63,7 @@ class CasmeSquare(Layout):
         """The takes of one subject with their kind, macro first; orders count through both."""
         from fernas.synth.micro import takes
 
+        # a stream of its own for each kind: the number of macro clips does not change the micro ones
         macro = list(takes(f"{self.name}/macro", config, subject, config.macro, SHOWN))
         micro = list(takes(f"{self.name}/micro", config, subject, config.micro, SHOWN))
         micro = [replace(take, order=len(macro) + take.order) for take in micro]

@@ -44,6 +44,7 @@ class Ck48(Layout):
     ) -> None:
         from fernas.synth.dataset import write_image
 
+        # the same seeds as ckplus: CK48 is cut from CK+, so both show the same subjects
         clip = ckplus.render_sequence(config, index, sequence, emotion)
         for at in range(max(0, len(clip.frames) - config.last), len(clip.frames)):
             number = f"{at + 1:08d}"
@@ -66,6 +67,7 @@ def _cut(frame: "np.ndarray", landmarks: "np.ndarray") -> "np.ndarray":
 
     x0, y0, x1, y1 = face_box(landmarks)
     side = 1.1 * max(x1 - x0, y1 - y0)
+    # a little higher than the landmarks' centre, which have no forehead
     left, top = int(max(0, (x0 + x1 - side) / 2)), int(max(0, (y0 + y1 - side) / 2 - 0.04 * side))
     return resize(to_grey(frame[top : top + int(side), left : left + int(side)]), SIDE_PX, SIDE_PX)
 

@@ -54,8 +54,10 @@ def sequences_of(config: CkPlusConfig, index: int) -> list[tuple[str, Emotion | 
     rng = seeds.rng(config.seed, "ckplus", subject_name(index), "order")
     listed: list[Emotion | None] = [emotion for emotion in config.emotions for _ in range(config.sequences)]
     listed = [listed[i] for i in rng.permutation(len(listed))]
+    # the first and the last subject show the two forms that occur: an empty label folder and none
     if config.quirks and index in (0, config.subjects - 1):
         listed.append(None)
+    # numbers with gaps, as in the released dataset
     numbers = rng.integers(1, 3, len(listed)).cumsum().tolist()
     return [(f"{number:03d}", emotion) for number, emotion in zip(numbers, listed, strict=True)]
 

@@ -88,6 +88,7 @@ class Disfa(Layout):
         planted = []
         for at, chosen in enumerate(order.tolist()):
             clip = _show(config, index, at, emotions[chosen])
+            # DISFA codes whole intensities from 0 to 5
             levels = np.round(5 * config.intensity * clip.envelope).astype(int)
             planted.append((emotions[chosen], len(frames), levels))
             block = np.zeros((len(levels), len(CODED)), int)
@@ -134,6 +135,7 @@ def _write_codes(folder: Path, subject: str, codes: "np.ndarray") -> None:
 def _runs(flags: "np.ndarray") -> list[tuple[int, int]]:
     import numpy as np
 
+    # not imported from the adapter, whose selection this truth checks
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 

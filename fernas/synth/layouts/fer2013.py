@@ -54,6 +54,7 @@ class Fer2013(Layout):
         for number, usage in follow(progress, enumerate(usages), len(usages), "rendering fer2013"):
             code, image, points, skin = _render(config, number, usage)
             repeat = number - (len(usages) - config.duplicates)
+            # the last rows, so that a repeated Training row is always rendered already
             if usage == "PrivateTest" and repeat >= 0:
                 code, image = rows[repeat % config.training][0], rows[repeat % config.training][1]
                 skin = truth.clips[repeat % config.training]["skin_tone"]
@@ -83,6 +84,7 @@ class Fer2013(Layout):
         lines, drift, not_a_face = [f"Usage,Image name,{','.join(VOTE_COLUMNS)}"], 0, min(6, len(rows) - 1)
         for number, (code, _, usage) in enumerate(rows):
             votes = _votes(LABELS[code], seeds.rng(config.seed, self.name, "votes", number))
+            # as in the real file, names drift away from the rows, so votes must be joined by order
             name = f"fer{number - drift:07d}.png"
             if number == not_a_face:
                 votes, name, drift = dict.fromkeys(VOTE_COLUMNS, 0) | {"NF": VOTES}, "", 1
@@ -112,6 +114,7 @@ def _render(config: Fer2013Config, number: int, usage: str) -> tuple[int, "np.nd
     code = int(rng.integers(len(LABELS)))
     # subjects are assigned to splits by index modulo 6: four sixths Training, one sixth each of the others
     sixth = {"Training": (0, 1, 2, 3), "PublicTest": (4,), "PrivateTest": (5,)}[usage]
+    # a small config may leave a split without subjects: it gets one of its own then
     group = [i for i in range(config.people) if i % 6 in sixth] or [config.people + sixth[0]]
     identity = person("fer2013", config, group[int(rng.integers(len(group)))], CANVAS_PX)
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))

@@ -70,6 +70,7 @@ class Ised(Layout):
         recording = Recording(config.frames, ASPECT, FPS)
         clip = render_macro(self.name, config, index, (str(index), str(video)), emotion, recording)
         last = len(clip.frames) - 1
+        # the peak is not the last frame: videos of ISED end in the apex region
         peak = max(1, last - 1)
         write_video(out / "videos" / f"PS {participant}" / f"{video}.avi", clip.frames, FPS)
         image = f"{participant}_{video}_{peak + 1}.jpg"
@@ -81,8 +82,10 @@ class Ised(Layout):
         )  # fmt: skip
         x0, y0, x1, y1 = (round(float(v)) for v in face_box(clip.landmarks[peak]))
         box = f"{x0} {y0} {x1 - x0} {y1 - y0}"
+        # paths as Windows writes them, which the adapter must not rely on
         paths = (f"videos\\PS {participant}\\{video}.avi", f"peakImages\\{image}")
         who = ("m" if index % 2 else "f", "n", "n", "n")
+        # the participant's id differs from the number that the folders use
         return (participant, 100 + 7 * participant, video, peak + 1, *paths, CODES[emotion], 3, *who, box, "", "", "")
 
 
@@ -98,6 +101,7 @@ def _write_mat(path: Path, rows: list[tuple[object, ...]]) -> None:
         cells[at] = [float(cell) if isinstance(cell, int) else str(cell) for cell in row]
     buffer = io.BytesIO()
     savemat(buffer, {"ISED_details": cells})
+    # the first 116 bytes are free text, in which scipy writes the date
     path.write_bytes(MAT_HEADER.ljust(116) + buffer.getvalue()[116:])
 
 

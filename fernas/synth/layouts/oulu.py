@@ -48,6 +48,7 @@ class Oulu(Layout):
             subject, names = f"P{index + 1:03d}", (str(index), emotion)
             recording = Recording(config.frames, ASPECT, fps=25)
             clip = render_macro(self.name, config, index, names, emotion.lower(), recording)
+            # rendered once: camera and lighting change only how it is recorded
             for camera in config.cameras:
                 for lighting in config.lightings:
                     self._write_frames(out, camera, lighting, Path(subject) / emotion, clip, config.crops)

@@ -97,6 +97,7 @@ def _align(image: "np.ndarray", points: "np.ndarray") -> "np.ndarray":
     distance = float(np.hypot(*across))
     cosine, sine = across / distance
     zoom = 0.36 * ALIGNED_PX / distance
+    # similarity transform that puts the eyes on a level line, 36 % of the crop's width apart
     turn = zoom * np.array([[cosine, sine], [-sine, cosine]])
     shift = np.array([0.5, 0.38]) * ALIGNED_PX - turn @ ((left + right) / 2)
     return warp_affine(image, np.column_stack([turn, shift]), ALIGNED_PX, replicate=True)
@@ -107,6 +108,7 @@ def _write_attributes(path: Path, points: "np.ndarray", rng: Any) -> None:
     from fernas.synth.dataset import write_lines
     from fernas.synth.landmarks import five_points
 
+    # tabs and blanks are mixed in the real files
     separators = ("\t", " ", "\t", " ", "\t")
     lines = [f"{x:.3f}{mark}{y:.3f}" for (x, y), mark in zip(five_points(points).tolist(), separators, strict=True)]
     write_lines(path, [*lines, *(str(int(rng.integers(n))) for n in (3, 3, 5))])

@@ -63,6 +63,7 @@ class Samm(Layout):
             folder, filename = f"{number:03d}", f"{number:03d}_{1 + take.order // 4}_{1 + take.order % 4}"
             clip = render_take(self.name, config, take, camera, config.margin)
             first = first_number(take, 120, 9500)
+            # the real files pad their numbers to four or five digits
             digits = 4 if config.quirks and take.order % 5 == 4 else 5
             _write_frames(out / "SAMM" / folder / filename, folder, first, digits, clip.frames)
             facts = facts_of(clip, take, first)

@@ -43,6 +43,7 @@ class Smic(Layout):
             subject = f"s{SUBJECTS[take.subject]}"
             name = f"{subject}_{CODES[take.label]}_{take.k:02d}"
             clip = render_take(self.name, config, take, camera)
+            # 34208 is the smallest frame number known from the real dataset
             first = first_number(take, 34208, 999000)
             _write_frames(root / subject / "micro" / take.label / name, first, clip.frames)
             facts = facts_of(clip, take, first)
