@@ -45,6 +45,7 @@ class CellsArchitecture(_Strict):
             if not cell or len(cell) % 2:
                 raise ValueError(f"{name}: expected two [operation, input] pairs per node, got {len(cell)} pairs")
             for position, (operation, source) in enumerate(cell):
+                # node n may read the cell's two inputs and the n nodes before it; each node has two pairs
                 if not 0 <= source < 2 + position // 2:
                     raise ValueError(
                         f"{name}: pair {position} ({operation!r}, {source}): input must be in 0..{1 + position // 2}"
@@ -108,6 +109,7 @@ def architecture_json(architecture: Architecture) -> dict[str, Any]:
     """The plain json document of an architecture, without what says nothing (no network block, the usual form)."""
     document = architecture.model_dump(mode="json")
     for name, plain in (("network", None), ("form", "separate"), ("resize_px", None)):
+        # left out, so that a file from outside without these keys has the same hash
         if name in document and document[name] == plain:
             document.pop(name)
     return document

@@ -31,6 +31,7 @@ class BudgetMeter:
 
     def spend(self, macs_per_image: float, images: int, backward: bool = True) -> None:
         """Record `images` passes of a network of `macs_per_image`, with or without the backward pass."""
+        # the backward pass computes gradients of activations and of weights: two passes' worth
         self.spent_macs += macs_per_image * images * (3 if backward else 1)
 
     def state(self) -> dict[str, Any]:
@@ -39,4 +40,5 @@ class BudgetMeter:
 
     def load(self, state: dict[str, Any]) -> None:
         """Take over the state of a checkpoint; the limit stays that of this meter."""
+        # not the limit, which belongs to the config and not to the checkpoint
         self.spent_macs = float(state["spent_macs"])

@@ -23,6 +23,7 @@ class CheckpointStore:
     """
 
     def __init__(self, folder: Path | str, run_key: str, every_s: float = 60.0) -> None:
+        # the key holds all that decides the job: after a change the old checkpoint is not found
         self.folder = Path(folder) / run_key
         self.path = self.folder / "checkpoint.pt"
         self.every_s = every_s
@@ -56,6 +57,7 @@ class CheckpointStore:
         if not self.path.exists():
             return None
         try:
+            # weights_only: a checkpoint is data, it must not be able to run code
             state = torch.load(io.BytesIO(self._data()), map_location="cpu", weights_only=True)
         except (RuntimeError, OSError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -127,6 +127,7 @@ class PartsConfig(Strict):
     @model_validator(mode="after")
     def _sum(self) -> "PartsConfig":
         total = self.weights + self.selection + self.inner_validation
+        # shares in decimals need not sum to 1 exactly
         if abs(total - 1) > 1e-6:
             raise ValueError(f"weights + selection + inner_validation must be 1, got {total:g}")
         return self
@@ -138,6 +139,7 @@ class ProtocolConfig(Strict):
     kind: str = Field(description="plug-in of fernas/protocols")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the plug-in")
     groups: int = Field(2, ge=1, description="G: searches per dataset in scope per_group")
+    # the number of searches must be known before any sample is read
     fold_count: int | None = Field(None, ge=2, description="number of folds, needed by scope per_fold")
     shards: int = Field(2, ge=1, description="training jobs per run; shard j holds the folds k with k mod shards = j")
     parts: PartsConfig = PartsConfig()
@@ -259,6 +261,7 @@ def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:
     try:
         return model.model_validate(document)
     except ValidationError as error:
+        # five at most: one wrong section can cause dozens of errors
         raise ConfigError("\n".join(_message(model, item, where) for item in error.errors()[:5])) from error
 
 

@@ -18,6 +18,7 @@ MAX_PIXELS = 64_000_000
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
     """A sort key in which img9 stands before img10."""
     parts = re.split(r"(\d+)", name)
+    # the text of a number breaks ties between 007 and 7
     return tuple((0, int(part), part) if part.isdigit() else (1, 0, part) for part in parts if part)
 
 
@@ -61,6 +62,7 @@ def decode_image(data: bytes, name: str = "image", max_pixels: int = MAX_PIXELS)
     if is_jpeg:
         return image
     if image.dtype == np.uint16:
+        # 65535 = 255 * 257
         image = (image // 257).astype(np.uint8)
     elif image.dtype != np.uint8:
         raise DataError(f"{name}: {image.dtype} pixels, expected 8 or 16 bit")
@@ -129,6 +131,7 @@ def resize(image: "np.ndarray", height: int, width: int) -> "np.ndarray":
     """Resize (H, W[, C]); by area averaging when it shrinks, linear otherwise."""
     import cv2
 
+    # area averaging does not alias, where linear interpolation would skip pixels
     shrinks = height < image.shape[0] or width < image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 

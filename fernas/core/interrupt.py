@@ -16,6 +16,7 @@ class Interrupted(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(f"ended by {signal.Signals(number).name} with its state saved; the next start continues it")
+        # the shell's convention for an end by a signal
         self.status = 128 + number
 
 
@@ -69,12 +70,14 @@ def graceful() -> Iterator[None]:
     try:
         yield
     finally:
+        # for the next job of this process
         _received.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _note(number: int, frame: FrameType | None) -> None:
+    # somebody at a terminal does not want to wait for the next step
     if number == signal.SIGINT and number in _received:
         raise KeyboardInterrupt
     _received.append(number)

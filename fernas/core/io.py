@@ -25,11 +25,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # in the folder of the target: a rename is atomic within one file system only
     handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        # mkstemp makes files that only their owner may read
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, target)
     finally:
@@ -37,6 +39,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 def _umask() -> int:
+    # the only way to read it is to set it
     current = os.umask(0)
     os.umask(current)
     return current
@@ -142,6 +145,7 @@ def write_npy(path: Path | str, array: "np.ndarray") -> None:
     import numpy as np
 
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        # an open file, since np.save appends .npy to a name without it
         np.save(file, array, allow_pickle=False)
 
 

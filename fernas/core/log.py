@@ -15,6 +15,7 @@ def to_file(path: Path | str) -> None:
     stream = open(target, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 - lives as long as the process
     logging.basicConfig(level=logging.INFO, format=FORMAT, stream=stream, force=True)
     logging.captureWarnings(True)
+    # some libraries print instead of logging
     sys.stdout = sys.stderr = stream
     sys.excepthook = _log_uncaught
 

@@ -19,6 +19,7 @@ def available(kind: str) -> tuple[str, ...]:
     if kind not in KINDS:
         raise unknown("kind of plug-in", kind, KINDS)
     folder = ROOT / kind
+    # not imported: listing the names must not load torch
     return tuple(sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_") and _defines_plugin(p)))
 
 

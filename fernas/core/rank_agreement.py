@@ -41,10 +41,12 @@ def rank_agreement(inherited: Scores, trained: Scores, draws: int = DRAWS) -> di
         )
     count = x.shape[1]
     agreement: dict[str, Any] = dict.fromkeys(("kendall", "spearman", "low", "high", "p")) | {"count": count}
+    # a constant score ranks nothing: its tau is 0 / 0
     varied = [search for search in range(len(x)) if np.ptp(x[search]) > 0 and np.ptp(y[search]) > 0]
     if not varied:
         return agreement
     x, y = x[varied], y[varied]
+    # a fixed seed: the interval is a function of the scores alone
     picks = rng(0, "rank agreement").integers(count, size=(draws, count))
     taus = mean_tau(x, y, picks)
     low, high = np.quantile(taus[np.isfinite(taus)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 def derive_seed(base: int, *parts: str | int) -> int:
     """A seed in [0, 2**32) from a base and the names of what it is for."""
     text = "/".join(str(part) for part in (base, *parts))
+    # 32 bits, since numpy's and other libraries' global seeds take no more
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
@@ -28,6 +29,7 @@ def seed_everything(seed: int) -> None:
 
     random.seed(seed)
     np.random.seed(seed % 2**32)
+    # not imported here: jobs without networks would pay seconds for it
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)

@@ -212,6 +212,7 @@ def _sufficient_classes(rows: list[dict[str, Any]], task: Task) -> tuple[list[st
             reasons.append(f"{len(members)} samples, needs {task.min_samples}")
         if has_subjects and subjects < task.min_subjects:
             reasons.append(f"{subjects} subjects, needs {task.min_subjects}")
+        # even under `keep`, a class without any sample is named
         if reasons and (task.rare != "keep" or not members):
             dropped[name] = "; ".join(reasons)
     details = "; ".join(f"{name}: {reason}" for name, reason in dropped.items())

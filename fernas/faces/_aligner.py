@@ -93,6 +93,7 @@ class Aligner:
 
     def _align_image(self, row: dict[str, Any]) -> Face:
         """Try frames until one has landmarks; fall back to a box, the dataset's box, the centre."""
+        # three fallbacks in order of worth: landmarks of a later frame, the first box, the first readable image
         boxed: tuple[Face, np.ndarray] | None = None
         first: tuple[int, np.ndarray] | None = None
         unreadable = ""

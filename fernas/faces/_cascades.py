@@ -15,6 +15,7 @@ SEARCH_WIDTH_PX = 200  # width to which the upper face is brought before eyes ar
 
 
 def _load(name: str) -> cv2.CascadeClassifier:
+    # opencv-python 5 has neither the class nor the files
     if not hasattr(cv2, "CascadeClassifier"):
         raise ConfigError(f"opencv-python {cv2.__version__} has no cascades; install a 4.x version")
     path = Path(cv2.__file__).parent / "data" / name
@@ -36,6 +37,7 @@ def _run(
         minNeighbors=neighbours,
         minSize=(min_px, min_px),
         maxSize=(max_px, max_px),
+        # without it there are no weights to rank the boxes by
         outputRejectLevels=True,
     )
     scored = [((int(b[0]), int(b[1]), int(b[2]), int(b[3])), float(w)) for b, w in zip(boxes, weights, strict=True)]
@@ -68,6 +70,7 @@ class EyeCascades:
             box: the face as a detector frames it.
         """
         x0, y0, x1, y1 = box
+        # the upper part of the face alone: fewer false eyes at nose and mouth
         top, bottom = y0 + 0.02 * (y1 - y0), y0 + 0.62 * (y1 - y0)
         left, right = x0 + 0.05 * (x1 - x0), x0 + 0.95 * (x1 - x0)
         xs = (max(0, int(left)), min(grey.shape[1], int(np.ceil(right))))
@@ -80,6 +83,7 @@ class EyeCascades:
         region = cv2.equalizeHist(region)
         flipped = np.ascontiguousarray(region[:, ::-1])
         middle = ((x0 + x1) / 2 - xs[0]) * scale
+        # half a pixel: landmarks count from pixel centres, the cropped region from its corner
         offset = np.array([xs[0], ys[0]]) - 0.5
         for cascade in self._cascades:
             # The cascades put the image-right eye off its centre; both eyes are searched as the image-left one.

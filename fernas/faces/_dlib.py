@@ -56,6 +56,7 @@ class DlibDetector:
         """
         rectangles, scores, _ = self._detector.run(grey, upsample, 0.0)
         boxes = [
+            # dlib's rectangles include their last row and column, boxes here are half-open
             ((float(r.left()), float(r.top()), float(r.right() + 1), float(r.bottom() + 1)), float(score))
             for r, score in zip(rectangles, scores, strict=True)
         ]

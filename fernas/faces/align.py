@@ -74,10 +74,12 @@ def align_manifest(
         if face.preview is not None:
             previews[number] = face.preview
         faces.append(replace(face, preview=None))
+    # a second pass: the mean nose of a dataset is known only when all its faces are
     faces = _fill_missing_noses([str(row["dataset"]) for row in rows], faces, config)
     table = pd.DataFrame(
         [_record(row["sample_id"], face) for row, face in zip(rows, faces, strict=True)], columns=list(COLUMNS)
     )
+    # a table without rows or scores would have other column types
     table["reference_frame"] = table["reference_frame"].astype("int64")
     table["score"] = table["score"].astype("float64")
     _log_summary(table)

@@ -80,6 +80,7 @@ class FaceFinder:
         scale = min(1.0, DETECT_MAX_PX / max(grey.shape))
         small = resize(grey, round(grey.shape[0] * scale), round(grey.shape[1] * scale)) if scale < 1 else grey
         for name in self.config.detectors:
+            # "dataset_box" is no detector: the aligner uses that box when all detectors failed
             boxes: list[tuple[Box, float]] = []
             if name == "dlib" and self._dlib is not None:
                 boxes = self._detect_dlib(small)
@@ -94,6 +95,7 @@ class FaceFinder:
         assert self._dlib is not None  # noqa: S101 - the caller asks for dlib only when it is loaded
         if min(grey.shape) < self.config.upsample_below_px:
             return self._dlib.detect(grey, upsample=1)
+        # a doubled image has four times the pixels, so large images are tried as they are first
         return self._dlib.detect(grey, upsample=0) or self._dlib.detect(grey, upsample=1)
 
     def landmarks(

@@ -61,6 +61,7 @@ def eyes_transform(eyes: Eyes, eye_line: float, eye_distance: float) -> np.ndarr
     """
     along, across = eyes.axes
     linear = np.stack([along, across]) * (eye_distance / eyes.distance)
+    # x' = A x + b with b chosen so that the eyes' midpoint goes to (0.5, eye_line)
     return np.column_stack([linear, np.array([0.5, eye_line]) - linear @ (eyes.middle + HALF_PIXEL)])
 
 
@@ -126,6 +127,7 @@ def implausible(eyes: Eyes, nose: np.ndarray | None, box: Box | None) -> str | N
         nose: nose tip (2,), or None where it is not known.
         box: the face's box, or None where there is none to compare with.
     """
+    # written so that nan is refused too
     if not eyes.distance > 1:
         return "the eyes coincide"
     roll = math.degrees(math.atan2(*(eyes.right - eyes.left)[::-1]))

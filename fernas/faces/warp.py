@@ -24,6 +24,7 @@ def warp_face(image: np.ndarray, transform: np.ndarray, size_px: int) -> np.ndar
         (size_px, size_px[, C]) of the same dtype; outside the source the border's value goes on.
     """
     scale = 1 / (math.sqrt(abs(float(np.linalg.det(transform[:, :2])))) * size_px)  # source pixels per target pixel
+    # 0.01: a shrink by rounding error alone must not double the work
     factor = min(MAX_SUPERSAMPLING, max(1, math.ceil(scale - 0.01)))
     inner = size_px * factor
     matrix = transform * inner
@@ -47,10 +48,12 @@ def source_window(transform: np.ndarray, height: int, width: int) -> tuple[tuple
     """
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     source = np.linalg.solve(transform[:, :2], (corners - transform[:, 2]).T).T
+    # two pixels of margin for the interpolation at the border
     (left, top), (right, bottom) = np.floor(source.min(axis=0)) - 2, np.ceil(source.max(axis=0)) + 2
     x0, x1 = _clipped(left, right, width)
     y0, y1 = _clipped(top, bottom, height)
     moved = transform.copy()
+    # A (x + x0) + b = A x + (b + A x0)
     moved[:, 2] += transform[:, :2] @ np.array([x0, y0])
     return (y0, y1, x0, x1), moved
 

@@ -124,6 +124,7 @@ def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
     rows["group"] = _text_or_none(rows["group"])
     for dataset, part in rows.groupby("dataset", sort=True):
         without = part.loc[part["subject"].isna(), "sample_id"]
+        # a sample without a subject could be of one that is in the other split
         if 0 < len(without) < len(part):
             raise DataError(
                 f"{where}: {dataset}: {len(without)} of {len(part)} samples have no subject, first "
@@ -181,6 +182,7 @@ def same_people(table: "pd.DataFrame", where: str) -> dict[str, set[str]]:
     Raises:
         ContractError: the caller does not state which datasets share subjects.
     """
+    # no default: an empty relation would pass for "nobody in common"
     stated = table.attrs.get("same_people_as")
     if stated is None:
         raise ContractError(

@@ -51,6 +51,7 @@ def find_duplicates(rows: "pd.DataFrame", audit: Mapping[str, Any] | None) -> Du
         edges += _same_value(sources, [d if isinstance(d, str) and d else None for d in rows["sha256"].tolist()])
     # Components, not pairs: a copy of a copy is a copy, even where the audit lists only neighbouring pairs.
     component, sizes = _components(names, edges)
+    # several samples of one source (peak frames of a sequence) are no copies of each other
     set_of = {s: component[o] for s, o in zip(samples, sources, strict=True) if sizes[component[o]] > 1}
 
     samples_of: dict[str, list[str]] = {}
@@ -60,6 +61,7 @@ def find_duplicates(rows: "pd.DataFrame", audit: Mapping[str, Any] | None) -> Du
     for left, right, *_ in (audit or {}).get("near", ()):
         for a in samples_of.get(left, ()):
             for b in samples_of.get(right, ()):
+                # pairs, not components: looking alike is not transitive, and chains could join a whole class
                 near.setdefault(a, set()).add(b)
                 near.setdefault(b, set()).add(a)
     return Duplicates(set_of, near)

@@ -55,6 +55,7 @@ def assign_units(
         bin_of[unit] = nearest
         filled[nearest] += columns[unit]
         left[nearest] -= 1
+    # the greedy rule may leave a bin without a unit where few units have many samples
     for empty in set(np.flatnonzero(shares > 0).tolist()) - set(bin_of.tolist()):
         _fill(bin_of, empty, free, order[::-1])
     return bin_of

@@ -53,6 +53,7 @@ def audit_folds(
             problems.append(text)
         near += [(entry["fold"], a, b) for a, b in samples.duplicates.near_pairs(trained, tested)]
     problems += _audit_pools(samples, train, tests)
+    # pooled scores count every sample once
     if train["tests_once"]:
         _check_tested_once(tests)
     if not is_replica:
@@ -90,6 +91,7 @@ def _audit_pools(samples: "_SampleIndex", train: Document, tests: Mapping[int, l
     problems = []
     for entry in train["groups"]:
         where = f"search pool of group {entry['group']}"
+        # a pool serves all folds of its group, so it must be clear of every sample that one of them tests
         tested = list(dict.fromkeys(sample for fold in entry["folds"] for sample in tests[fold]))
         overlaps = _overlaps(samples, samples.of_parts(entry, where), tested, where, bool(train["replica"]))
         problems += [text for text, _ in overlaps.values()]

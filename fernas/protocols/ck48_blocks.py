@@ -77,6 +77,7 @@ def _tested_positions(fold: int, folds: int, counts: tuple[int, ...]) -> set[int
     for number, count in enumerate(counts):
         size = PUBLISHED_SIZES[number] if published else block_size(count, folds)
         begin = fold * size if published else (fold * size) % max(1, count - size + 1)
+        # the published code takes the last block from the end of the class, so that blocks may leave a gap or overlap
         if fold == folds - 1:
             begin = count - size
         positions |= set(range(start + begin, start + begin + size))

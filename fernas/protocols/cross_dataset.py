@@ -56,6 +56,7 @@ class CrossDataset(Protocol):
         config = self.options(options)
         where = f"protocol {self.name}"
         rows = checked(table, where)
+        # checked again, since no sample of a dataset may have been usable
         known = naturally(rows["dataset"])
         for dataset in (*config.train, *config.test):
             if dataset not in known:

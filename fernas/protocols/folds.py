@@ -154,6 +154,7 @@ def make_folds(
         "whole_matched": _whole_matched([group.pool for group in groups], parts),
         "dropped": dropped,
         "table": dict(zip(rows["sample_id"], rows["subject"], strict=True)),
+        # duplicates of the whole table, not of what is left: intervals are over all tested samples
         "unit_groups": resampling_sets(rows, find_duplicates(rows, duplicates)),
     }
     if spec.kind == "official":
@@ -200,6 +201,7 @@ def _drop_copies(
     for k, fold in enumerate(folds):
         reasons = {s: "exact" for s, _ in known.exact_pairs(fold.train, fold.test)}
         if policy == "drop_train":
+            # exact copies overwrite near ones, so that the stronger reason is stated
             reasons = {s: "near" for s, _ in known.near_pairs(fold.train, fold.test)} | reasons
         reasons = {s: reason for s, reason in reasons.items() if s in anonymous}  # composites may hold both kinds
         dropped += [{"fold": k, "sample_id": s, "reason": reasons[s]} for s in sorted(reasons)]
@@ -232,6 +234,7 @@ def _split_fold_group(
     group: int, members: Mapping[int, Fold], pool: list[str], inner: list[str] | None, parts: PartSplitter
 ) -> _FoldGroup:
     """The parts of a group's pool, then those of its folds, whose inner validation the search has not learnt from."""
+    # the pool first: the inner validation of the folds must avoid what the search learns from
     search = parts.split(pool, f"group {group}", inner)
     learnt = search.weights + search.selection
     folds = []
@@ -258,6 +261,7 @@ def _assign_fold_groups(folds: Sequence[Fold], rows: "pd.DataFrame", groups: int
     generator = rng(seed, "groups")
     group_of = np.zeros(len(folds), int)
     filled = np.zeros(groups, int)
+    # one dataset after the other, so that each group tests subjects of each dataset
     for datasets in sorted(set(tested_datasets)):
         members = np.array([k for k, tested in enumerate(tested_datasets) if tested == datasets])
         # The remainder goes to the groups with the fewest folds so far, so that the groups end up equally large.
@@ -303,6 +307,7 @@ def _whole_matched(pools: Sequence[Sequence[str]], parts: PartSplitter) -> Docum
 
     rows = parts.rows
     unit_of = dict(zip(rows["sample_id"], rows["unit"], strict=True))
+    # equal numbers of subjects, so that the gap to per_group is not one of sample size
     wanted = round(float(np.mean([len({unit_of[i] for i in pool}) for pool in pools])))
     # Stratified by dataset and class: the pools of a composite are balanced by both.
     strata = rows["dataset"].astype(str) + "\t" + rows["label"].astype(str)

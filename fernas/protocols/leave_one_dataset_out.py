@@ -43,6 +43,7 @@ class LeaveOneDatasetOut(Protocol):
             others = [other for other in datasets if other != dataset]
             refuse_same_people(rows, others, [dataset], where)
             train, test = rows[rows["dataset"] != dataset], rows[rows["dataset"] == dataset]
+            # datasets name different classes: one that only one split has can be neither learnt nor tested
             shared = common_classes(train, test, f"{where}: fold {dataset}")
             folds.append(Fold(dataset, ids(train[train["label"].isin(shared)]), ids(test[test["label"].isin(shared)])))
         return folds

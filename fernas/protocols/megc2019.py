@@ -35,6 +35,7 @@ class Megc2019(Protocol):
         self.options(options)
         for column, expected in (("dataset", PARTS), ("label", CLASSES)):
             values = sorted(set(table[column]))
+            # another set of datasets or classes would carry the name of the challenge without being comparable
             if values != sorted(expected):
                 raise DataError(
                     f"protocol {self.name}: {column}: got {', '.join(values)}; expected {', '.join(expected)}"

@@ -56,6 +56,7 @@ class Official(Protocol):
             if not split[key]:
                 raise DataError(f"{where}: no sample has the split {' or '.join(names_of[key])}, so no {key} split")
         inner = split["inner_validation"] or None
+        # the train split holds its inner validation, as every `Fold` does; the part splitter takes it apart again
         return [Fold("official", split["train"] + (inner or ()), split["test"], inner)]
 
 

@@ -43,6 +43,7 @@ class Random8020(Protocol):
         rows = checked(table, where)
         labels, names = rows["label"].to_numpy(str), rows["sample_id"].to_numpy(str)
         classes, counts = np.unique(labels, return_counts=True)
+        # scikit-learn's own message does not name the class
         if counts.min() < 2:
             raise DataError(
                 f"{where}: the class {str(classes[counts.argmin()])!r} has one sample, expected at least two"

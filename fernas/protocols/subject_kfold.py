@@ -40,6 +40,7 @@ class SubjectKfold(Protocol):
                 f"{where}: got {len(units)} {unit_word(rows)}, fewer {unit_word(rows)} than folds ({config.folds})"
             )
         if config.assignment == "modulo":
+            # CK+: subjects in ascending order, every tenth in one fold
             fold_of = {unit: position % config.folds for position, unit in enumerate(units)}
         else:
             fold_of = _balanced(rows, config.folds, seed)
@@ -66,6 +67,7 @@ def _balanced(rows: "pd.DataFrame", folds: int, seed: int) -> dict[str, int]:
     if (np.unique(labels, return_counts=True)[1] >= folds).any():
         splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=state)
         with warnings.catch_warnings():
+            # it warns of classes with fewer samples than folds, which rare expressions often are
             warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
             tests = [test for _, test in splitter.split(labels, labels, units)]
         if all(len(test) for test in tests):

@@ -70,9 +70,11 @@ class Light:
 
     def on(self, height: np.ndarray, canvas: Canvas) -> tuple[np.ndarray, np.ndarray]:
         """(normal . light, normal . half vector) on a height field, each float32 (S, S)."""
+        # a 3 x 3 Sobel sums to 8 times the slope per pixel
         zx = cv2.Sobel(height, cv2.CV_32F, 1, 0, scale=canvas.scale / 8)
         zy = cv2.Sobel(height, cv2.CV_32F, 0, 1, scale=canvas.scale / 8)
         inverse = 1 / np.sqrt(1 + zx * zx + zy * zy)
+        # Blinn-Phong: highlights by the vector halfway between light and camera
         half = self.direction + np.array([0, 0, 1.0])
         diffuse, glossy = (
             ((-zx * np.float32(v[0]) - zy * np.float32(v[1]) + np.float32(v[2])) * inverse).astype(np.float32)
@@ -100,6 +102,7 @@ def shade_face(face: FaceGeometry, canvas: Canvas, height: np.ndarray) -> Shadin
     cavity = blur(relief, 0.10 * canvas.scale) - relief
     occlusion = np.clip(1 - 3.2 * np.maximum(cavity, 0) - 0.5 * np.minimum(cavity, 0), 0.45, 1.1)
     shade = (face.ambient + (1.04 - face.ambient) * np.maximum(diffuse, 0) ** 1.1) * occlusion
+    # the shadow of the nose falls away from the light
     shade *= 1 - 0.30 * bell(x + face.light_x * 0.18, face.nose_width * 0.95) * bell(y - face.nose_y - 0.13, 0.055)
     shade *= 1 - 0.22 * bell(np.abs(x) - face.eye_dx, 0.22) * bell(y + 0.12, 0.07)
     return Shading(relief, diffuse, np.maximum(glossy, 0) ** 28, shade, occlusion)

@@ -40,6 +40,7 @@ class Layers:
         """Paint `colour` (broadcastable to (S, S, 3)) with coverage `alpha` (S, S)."""
         alpha = alpha.astype(np.float32)
         self.rgb = self.rgb * (1 - alpha[..., None]) + colour.astype(np.float32) * alpha[..., None]
+        # "over" of Porter and Duff
         self.cover = self.cover + alpha - self.cover * alpha
 
     def rgba(self) -> np.ndarray:
@@ -94,6 +95,7 @@ def _skin_albedo(seed: int, face: FaceGeometry, canvas: Canvas, blotches: np.nda
 def _add_stubble(
     albedo: np.ndarray, face: FaceGeometry, x: np.ndarray, y: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
+    # drawn before the test below, as the number of draws must not depend on the face
     grain = rng.random((GRAIN_PX, GRAIN_PX)).astype(np.float32)
     if face.stubble <= 0.05 or face.softness >= 0.5:
         return albedo
@@ -156,6 +158,7 @@ def _brow_mask(seed: int, face: FaceGeometry, canvas: Canvas) -> np.ndarray:
     thickness = face.brow_thickness * (1 - 0.65 * share**2.2) * (0.65 + 0.35 * np.minimum(1, share * 6))
     x, y = face.brow_x(share), face.brow_height(share) + height * thickness
     mask = np.zeros((canvas.size_px, canvas.size_px), np.uint8)
+    # a small canvas needs fewer hairs to look as dense
     count = min(N_STROKES, int(170 * (canvas.size_px / 256) ** 0.5))
     width = max(1, round(0.022 * canvas.scale))
     for row, side in enumerate((-1, 1)):

@@ -96,6 +96,7 @@ class FaceFrames:
         from fernas.faces.warp import source_window, warp_face
         from fernas.views.pool import Window, pool_frames
 
+        # frames of two sizes cannot be summed, and one transform cannot align both
         read = self.same_sized()
         height, width = read(0).shape[:2]
         window, moved = source_window(self.transform, height, width)

@@ -25,6 +25,7 @@ class ApexMinusOnset(View):
         """Min-max over all channels of the difference, uint8 (size, size, C); no motion at all is 128."""
         from fernas.views.pool import to_image
 
+        # one weighted sum, so that the difference is taken before the warp rounds both frames to 8 bits
         raw = frames.weighted_sum(np.array([-1.0, 1.0]), options.size)
         return to_image(in_colour(raw, options.colour))
 

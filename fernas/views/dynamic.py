@@ -31,6 +31,7 @@ class Dynamic(SpanView):
         if options.weights == "exact":
             raw = _exact_sum(frames, options.size)
         else:
+            # these weights depend on the length alone, so frames are summed as they are decoded
             raw = frames.weighted_sum(fixed_weights(options.weights, len(frames)), options.size)
         return to_image(in_colour(raw, options.colour))
 

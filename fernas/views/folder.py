@@ -59,6 +59,7 @@ def _exact(read: Callable[[int], np.ndarray], length: int) -> np.ndarray:
     def small(position: int) -> np.ndarray:
         frame = read(position)
         scale = min(1.0, EXACT_MAX_PX / max(frame.shape[:2]))
+        # exact weights need all frames in memory at once, so small ones
         return resize(frame, max(1, round(frame.shape[0] * scale)), max(1, round(frame.shape[1] * scale)))
 
     return exact(np.stack([small(position) for position in range(length)]))

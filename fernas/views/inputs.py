@@ -101,6 +101,7 @@ def make_inputs(
             array[row] = _make(chosen, frames[row], table["sample_id"][row])
         array.flush()
         del array
+    # the table last: with it, both files are complete
     write_parquet(out_table, table)
 
 
@@ -144,6 +145,7 @@ def _plan(sources: InputSources, view: _ChosenView) -> tuple[pd.DataFrame, list[
         )
     table = pd.DataFrame(rows)
     for name in TEXT_COLUMNS:
+        # None, not nan: parquet then has text columns whatever is missing
         table[name] = table[name].astype(object).where(table[name].notna(), None)
     return table, frames
 

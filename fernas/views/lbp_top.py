@@ -118,6 +118,7 @@ def lbp_top(volume: np.ndarray, radius: int = 1, neighbours: int = 8, blocks: in
     codes = plane_codes(volume, radius, neighbours)
     bins = patterns(neighbours)
     histograms = []
+    # array_split: sizes that the blocks do not divide give blocks that differ by one pixel
     for rows in np.array_split(np.arange(height - 2 * radius), blocks):
         for columns in np.array_split(np.arange(width - 2 * radius), blocks):
             part = codes[:, :, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].reshape(PLANES, -1)
@@ -137,7 +138,7 @@ def plane_codes(volume: np.ndarray, radius: int, neighbours: int) -> np.ndarray:
         return local_binary_pattern(image, neighbours, radius, method="nri_uniform")[inner, inner].astype(np.int64)
 
     xy = np.stack([codes(volume[t]) for t in range(radius, length - radius)])
-    xt = np.stack([codes(volume[:, y]) for y in range(radius, height - radius)], axis=1)
+    xt = np.stack([codes(volume[:, y]) for y in range(radius, height - radius)], axis=1)  # (T - 2R, H - 2R, W - 2R)
     yt = np.stack([codes(volume[:, :, x]) for x in range(radius, width - radius)], axis=2)
     return np.stack([xy, xt, yt])
 

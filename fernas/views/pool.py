@@ -43,6 +43,7 @@ class _Lane:
                 f"dynamic image: frame {position + 1} is {frame.shape} {frame.dtype}, the first one "
                 f"{self.reference.shape} {self.reference.dtype}"
             )
+        # OpenCV releases the interpreter lock here, so that two threads sum at the same time
         cv2.subtract(frame, self.reference, dst=self._difference, dtype=cv2.CV_32F)
         cv2.scaleAdd(self._difference, weight, self.sum, dst=self.sum)
 
@@ -81,6 +82,7 @@ def pool_frames(
 
     if threads > 1:
         with ThreadPoolExecutor(LANES) as pool:
+            # the list raises what a thread raised
             list(pool.map(run, range(LANES)))
     else:
         for position in range(len(weights)):  # in the order of time, which videos are decoded in

@@ -72,7 +72,7 @@ def exact(frames: np.ndarray) -> np.ndarray:
     averages = np.tril(np.ones((length, length))) / np.arange(1, length + 1)[:, None]  # V = averages @ frames
     centring = np.eye(length) - 1 / length
     mixing = centring @ averages
-    gram = mixing @ (flat @ flat.T) @ mixing.T
+    gram = mixing @ (flat @ flat.T) @ mixing.T  # (T, T)
     values, vectors = np.linalg.eigh((gram + gram.T) / 2)
     if values[-1] <= 0:
         return np.zeros(length)
@@ -85,6 +85,7 @@ def exact(frames: np.ndarray) -> np.ndarray:
         C=EXACT_C, epsilon=EXACT_EPSILON, loss="squared_epsilon_insensitive", dual=False, fit_intercept=False, tol=1e-6,
         max_iter=10_000,
     )  # fmt: skip
+    # times and averages are both centred, so no intercept is needed
     solver.fit(coordinates, np.arange(1, length + 1) - (length + 1) / 2)
     by_average = vectors @ (solver.coef_ / np.sqrt(values))  # d = sum_t by_average[t] V_t
     return mixing.T @ by_average
@@ -92,10 +93,12 @@ def exact(frames: np.ndarray) -> np.ndarray:
 
 def total(weights: np.ndarray) -> float:
     """The sum of the weights with the rounding taken off: what a static image is multiplied by."""
+    # + 0.0 turns -0.0 into 0.0
     return round(math.fsum(weights), 9) + 0.0
 
 
 def _suffix_sums(length: int, numerators: np.ndarray) -> np.ndarray:
+    # sum from t to T is a cumulative sum from the end
     return np.cumsum((numerators / np.arange(1, length + 1))[::-1])[::-1].copy()
 
 
