@@ -21,6 +21,7 @@ class History:
         self.rows: list[dict[str, Any]] = []
         self._metrics: list[dict[str, Any]] = []
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # empty at the start: `load` writes the rows of a checkpoint anew
         self.path.write_bytes(b"")
         if log is not None:
             (log.folder / "metrics.jsonl").write_bytes(b"")

@@ -124,6 +124,7 @@ def run_job(kind: JobKind, job: JobInputs, info: dict[str, Any], work: Callable[
         raise
     except (ScienceError, ContractError) as error:
         return _failed(kind, job, log, str(error))
+    # torch reports a lack of memory as a RuntimeError, like many errors of the code
     except (RuntimeError, MemoryError) as error:
         from fernas.learn.runtime import is_out_of_memory
 
@@ -131,6 +132,7 @@ def run_job(kind: JobKind, job: JobInputs, info: dict[str, Any], work: Callable[
             raise
         return _failed(kind, job, log, f"out of memory: {error}")
     log.finish("ok", **extra)
+    # after the status: a job that is killed between the two still has its checkpoint
     store.clear()
     return "ok"
 
@@ -139,5 +141,6 @@ def _failed(kind: JobKind, job: JobInputs, log: RunLog, reason: str) -> str:
     logger.error("%s failed: %s", kind.name, reason)
     for name in kind.outputs:
         write_bytes(job.out_dir / name, b"")
+    # the status last: whoever reads `failed` finds the empty outputs
     log.finish("failed", reason)
     return "failed"

@@ -93,6 +93,7 @@ def _pair(
     """Both runs, after checking that they have the same samples and units; folds may differ."""
     tables = [list(run) if isinstance(run, Sequence) else [run] for run in (a, b)]
     run_a = stack_seeds(tables[0], classes, "run a")
+    # with the classes of run a, so that an index means the same class in both
     run_b = stack_seeds(tables[1], list(run_a.classes), "run b")
     rows_a, rows_b = (run.rows.sort_values(["sample_id", "fold"]).reset_index(drop=True) for run in (run_a, run_b))
     check_same_samples(rows_a, rows_b, "runs a and b")
@@ -203,6 +204,7 @@ def _mcnemar(run_a: Predictions, run_b: Predictions) -> dict[str, Any]:
         return {"p": None, "smallest_p": None, "reason": reason}
     from statsmodels.stats.contingency_tables import mcnemar
 
+    # both runs by sample: their folds may list samples in other orders
     orders = (np.argsort(run.rows["sample_id"].to_numpy(str), kind="stable") for run in (run_a, run_b))
     hit_a, hit_b = ((run.predicted[0] == run.true)[o] for run, o in zip((run_a, run_b), orders, strict=True))
     a_only, b_only = int((hit_a & ~hit_b).sum()), int((~hit_a & hit_b).sum())

@@ -79,6 +79,7 @@ def _not_different(names: list[str], ranks: np.ndarray, distance: float) -> list
     """The longest runs of methods (at least two) whose best and worst rank differ by no more than `distance`."""
     runs: list[tuple[int, int]] = []
     for first in range(len(names)):
+        # the tolerance is for rounding: a difference of exactly the distance belongs to the run
         last = int(np.flatnonzero(ranks <= ranks[first] + distance + 1e-12)[-1])
         if last > first and (not runs or last > runs[-1][1]):
             runs.append((first, last))

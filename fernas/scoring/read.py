@@ -41,6 +41,7 @@ def _read_csv(path: Path | str) -> "pd.DataFrame":
 
     try:
         texts = dict.fromkeys(TEXTS, "str")  # ids and labels such as 001 or NA stay as they are
+        # utf-8-sig drops the byte order mark that spreadsheets write
         table = pd.read_csv(path, dtype=texts, encoding="utf-8-sig", keep_default_na=False, na_values=[""])
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error

@@ -26,6 +26,7 @@ def find_run(run: str, results: Path | str = "results") -> Path:
     root = Path(results) / "runs"
     runs = {path.parent.relative_to(root).as_posix(): path.parent for path in sorted(root.glob(f"**/{PREDICTIONS}"))}
     wanted = run.strip("/").removeprefix(f"{root.as_posix()}/")
+    # a whole name wins over longer ones that begin with it (t1 and t10)
     matches = [wanted] if wanted in runs else [name for name in runs if name.startswith(wanted)]
     if not matches:
         matches = [name for name, path in runs.items() if str(read_status(path).get("run_key", "")).startswith(wanted)]

@@ -85,7 +85,7 @@ def score_seeds(
     units, confusions = predictions.unit_confusions()
     intervals = bootstrap_intervals(confusions, metrics, rng(seed, "intervals"), resamples, level)
     values = {metric.name: predictions.pooled_scores(metric) for metric in metrics}
-    matrix = confusions.sum(axis=(0, 1))
+    matrix = confusions.sum(axis=(0, 1))  # (S, U, K, K) -> (K, K)
     return {
         **{name: number_or_none(seeds.mean()) for name, seeds in values.items()},
         "interval": as_lists(intervals.bounds),

@@ -131,6 +131,7 @@ def score_trained(session: SearchSession, cells: int | None, inherited: list[Sco
         }
         tracked = ("inherited_uar", "trained_uar", "spent_macs")
         session.history.add(row, **{name: row[name] for name in tracked})
+        # before the last snapshot, so that a resumed search has this row exactly once
         if len(trained) == len(inherited):
             agreed = rank_agreement(uar_ranks(inherited), uar_ranks(trained))
             row = {f"agreement_{name}": value for name, value in agreed.items()}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 RADIUS = 0.01
 """Length of the step to either side, in units of alpha."""
 
+# a product shorter than this counts as a flat loss: it has no direction to continue in
 TINY = 1e-12
 
 
@@ -51,6 +52,7 @@ def curvature(engine: "SupernetSearch", steps: int) -> float:
         for name, buffer in engine.net.named_buffers():
             buffer.copy_(buffers[name])
     torch.set_rng_state(random)
+    # each step of the iteration takes two gradients
     engine.context.budget.spend(engine.macs_full, 2 * steps * count)
     return value
 
@@ -72,6 +74,7 @@ def dominant_eigenvalue(
     before = [alpha.detach().clone() for alpha in alphas]
     generator = torch.Generator().manual_seed(seed)
     sizes = [alpha.numel() for alpha in alphas]
+    # float64: differences of two nearby gradients lose digits
     direction = torch.randn(sum(sizes), generator=generator, dtype=torch.float64)
     direction /= direction.norm()
     value = 0.0

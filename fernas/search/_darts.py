@@ -64,10 +64,12 @@ def search(context: SearchContext, method: type[Darts]) -> Architecture:
         if number < len(done):
             continue
         engine = method(context, session.device, cells)
+        # a saved engine belongs to the first search that was not finished
         resume = state.get("engine") if state and number == len(done) else None
         normal, reduce = run_epochs(engine, session.history, snapshots.nested({"done": done}, "engine"), resume)
         done.append({"cells": cells, "normal": normal, "reduce": reduce})
         if options.agreement is not None:
+            # now, while the engine holds the trained supernet: snapshots keep its alphas alone
             done[-1]["inherited"] = inherited_scores(context, engine.net, session.device, engine.passes)
         snapshots.save({"done": done})
     if options.agreement is not None:

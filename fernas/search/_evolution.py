@@ -31,6 +31,7 @@ FIELDS = 5  # of a patch in a vector: used (0 or 1), dx, dy, w, h
 
 def encode(genome: Genome, max_patches: int) -> np.ndarray:
     """A genome as int64 (5 K,); unused places are zeros at the end."""
+    # pymoo wants vectors of one length, genomes have any number of patches
     vector = np.zeros((max_patches, FIELDS), np.int64)
     for row, box in zip(vector, genome, strict=False):
         row[:] = (1, *box)
@@ -83,6 +84,7 @@ def _next_size(side: int, sizes: Sequence[int], step: int) -> int:
 
 
 def _resample(boxes: list[Box], limits: PatchLimits, rng: np.random.Generator) -> None:
+    # the last patch is never lost, and a full genome never grows
     gain = len(boxes) == 1 or (len(boxes) < limits.max_patches and rng.random() < 0.5)
     if gain and len(boxes) < limits.max_patches:
         boxes.append(limits.random_box(rng))
@@ -100,6 +102,7 @@ class PatchProblem(Problem):
         self.two = two
 
     def _evaluate(self, x: np.ndarray, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        # pymoo minimises, so scores change their sign
         results = self.evaluations([decode(vector) for vector in x])
         if self.two:
             score = self.options.score or "uar"
@@ -183,6 +186,7 @@ def make_algorithm(options: EvolutionConfig) -> GA | NSGA2:
         "pop_size": options.population,
         "sampling": PatchSampling(),
         "crossover": PatchCrossover(options.crossover),
+        # every child is passed on: `mutate` has probabilities of its own, for each patch
         "mutation": PatchMutation(prob=1.0),
         "eliminate_duplicates": DefaultDuplicateElimination(),  # no child equals another one or a parent
         "output": None,
@@ -203,6 +207,7 @@ def search(context: SearchContext) -> Architecture:
     algorithm.setup(
         problem, termination=("n_gen", options.generations), seed=derive_seed(context.seed, "evolution"), verbose=False
     )
+    # step by step instead of pymoo's `minimize`, to write a row and to save after each generation
     for generation in range(options.generations):
         start = time.perf_counter()
         born = algorithm.infill()
@@ -216,6 +221,7 @@ def search(context: SearchContext) -> Architecture:
         history.add({**row, "seconds": round(time.perf_counter() - start, 3)}, **curves(row))
         evaluations.save()
     chosen = choose(evaluations, options)
+    # a job that was killed after this row has it already
     if not history.rows or not history.rows[-1].get("final"):
         history.add({**final_row(chosen, evaluations, options), **occlusion_check(chosen, evaluations, options)})
         evaluations.save()

@@ -31,6 +31,7 @@ def other_boxes(context: SearchContext) -> Genome | None:
     source = context.source
     if source is None:
         return None
+    # a failed search leaves an empty file
     if not source.stat().st_size:
         raise ScienceError(f"the search of {source.parent} failed")
     architecture = read_architecture(source)
@@ -49,6 +50,7 @@ def eyes_and_mouth(face_px: int, area_px: int) -> Genome:
     sizes = (GRID, GRID, GRID, GRID)
     for we, he, wm, hm in itertools.product(sides, repeat=4):
         miss = abs(2 * we * he + wm * hm - area_px)
+        # area first: shapes decide among equally near areas alone
         if best is not None and miss > best[0]:
             continue
         shape = abs(we / he / EYE_SHAPE - 1) + abs(wm / hm / MOUTH_SHAPE - 1) + abs(we * he / (wm * hm) - 1)

@@ -106,6 +106,7 @@ def images_of(part: ArrayPart, nose: np.ndarray, scale: str, device: torch.devic
     elif scale == "standard":
         flat = images.reshape(count, -1).astype(np.float64)
         shift = flat.mean(1).astype(np.float32)
+        # the floor is for constant images, whose deviation is 0
         factor = (1 / np.maximum(flat.std(1), 1e-3)).astype(np.float32)
     pixels = torch.from_numpy(np.ascontiguousarray(images)).reshape(-1, images.shape[3])
     tensors = [torch.from_numpy(a) for a in (noses, shift, factor, part.labels)]
@@ -146,9 +147,11 @@ def fit_patches(net: PatchNetwork | WholeFaceNetwork, train: Images, config: Pat
     for epoch in range(config.epochs):
         torch.manual_seed(derive_seed(seed, "epoch", epoch))
         generator = torch.Generator().manual_seed(derive_seed(seed, "augment", epoch))
+        # all three are drawn whatever is switched on, so that an option changes no other parameter's stream
         unit = torch.rand(3, count, generator=generator).to(device)
         flip = unit[0] < 0.5 if config.flip else None
         jitter = ((2 * unit[1:] - 1) * config.nose_jitter * width).T if config.nose_jitter else None
+        # cut once per epoch for the whole part: batches then pick rows
         patches = views.of(train, flip, jitter)
         total = torch.zeros((), device=device)
         for indices in epoch_batches(count, batch, seed, epoch):
@@ -158,6 +161,7 @@ def fit_patches(net: PatchNetwork | WholeFaceNetwork, train: Images, config: Pat
             loss.backward()
             adam.step()
             total += loss.detach() * len(indices)
+        # read once per epoch: on a GPU this waits for all steps
         loss_sum = float(total)
     return loss_sum / count
 
@@ -172,6 +176,7 @@ def score_patches(
     logits = views.logits(views.of(images) if covered is None else covered).double()
     loss = float(F.cross_entropy(logits, images.labels))
     truth, guess = images.labels.cpu().numpy(), logits.argmax(1).cpu().numpy()
+    # a training that diverged ranks last instead of ending the search
     finite = bool(np.isfinite(loss))
     return {
         "accuracy": float(accuracy(truth, guess, classes)) if finite else 0.0,

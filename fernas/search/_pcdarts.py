@@ -44,6 +44,7 @@ class PartialChannels(SupernetSearch):
 
     def alphas(self) -> tuple[Tensor, Tensor]:
         """Copies of the raw alphas, normal and reduce, on the CPU."""
+        # the supernet lists both alphas first, then both weights of edges
         normal, reduce = (alpha.detach().cpu().clone() for alpha in self.net.alphas()[:2])
         return normal, reduce
 

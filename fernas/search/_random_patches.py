@@ -12,6 +12,7 @@ def random_search(context: SearchContext, count: int, options: PatchSearchConfig
     session = context.open()
     evaluations, history = Evaluations(session, options), session.history
     for number in range(count):
+        # by number, so that a longer search begins with the same genomes
         genome = evaluations.limits.random_genome(rng(context.seed, "genome", number))
         (result,) = evaluations([genome])
         if number < len(history.rows):

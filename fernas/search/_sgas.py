@@ -60,7 +60,7 @@ def edge_scores(alpha: Tensor, columns: list[int], stored: list[Tensor], criteri
 
     Without stored epochs the stability is zero on every edge and so has no influence.
     """
-    weights = F.softmax(alpha.detach().double().cpu(), -1)[:, columns]
+    weights = F.softmax(alpha.detach().double().cpu(), -1)[:, columns]  # (edges, operations but none)
     importance = weights.sum(-1)
     p = weights / importance[:, None]
     entropy = torch.special.entr(p).sum(-1) / torch.log(torch.tensor(float(len(columns)), dtype=torch.float64))
@@ -193,6 +193,7 @@ class Sgas(SupernetSearch):
         deciding = self.options.decides(epoch, self.space.name)
         for kind, alpha in zip(KINDS, self.net.alphas(), strict=True):
             scores = edge_scores(alpha, self.columns, self.stored[kind], self.options.criterion)
+            # after scoring: stability compares with earlier epochs, not with this one
             self.stored[kind] = [*self.stored[kind], scores.p][-self.options.history_size :]
             for name in ("importance", "certainty", "stability", "score"):
                 row[f"{name}_{kind}"] = [round(float(v), 9) for v in getattr(scores, name)]
@@ -254,6 +255,7 @@ class Sgas(SupernetSearch):
 def search(context: SearchContext) -> Architecture:
     """Search until every edge is decided; the decisions are the architecture."""
     epochs = context.options.total_epochs(context.space_name)
+    # the schedule of the learning rate needs a number where the option is null
     planned = dataclasses.replace(context, options=context.options.model_copy(update={"epochs": epochs}))
     session = planned.open()
     note_kernels(planned)

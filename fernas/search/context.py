@@ -175,6 +175,7 @@ class SearchContext:
             )
         device = prepare(self.seed, self.threads, self.device)
         history = History(self.history_path, self.log)
+        # called at each save, so that rows, budget and seconds are those of that moment
         snapshots = Snapshots(self.checkpoint, lambda: {"common": self._common(history)})
         state = snapshots.load()
         if state is not None:

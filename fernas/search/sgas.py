@@ -94,6 +94,7 @@ def budget(options: SgasConfig, size: SearchSize) -> float:
         made = options.made(epoch, size.space)
         grown = options.batch_after(made)
         images = float(parts.weights)
+        # alphas stop learning once every edge is decided
         if epoch >= options.warmup_epochs and made < options.decisions(size.space):
             steps = batches_per_epoch(grown, parts.weights)
             images += steps * parts.selection / batches_per_epoch(grown, parts.selection)
@@ -130,6 +131,7 @@ def _macs_of_random_decisions(space: CellSpace, mixed: "np.ndarray", random: "np
     open_edges = set(range(len(edges)))
     entered = [0] * space.nodes
     for _ in range(INPUTS * space.nodes):
+        # sorted, so that a draw does not depend on the order of a set
         edge = int(random.choice(sorted(open_edges)))
         open_edges.discard(edge)
         cost[edge] = mixed[edge, int(random.integers(mixed.shape[1]))]

@@ -26,6 +26,7 @@ def run(context: SearchContext) -> Architecture:
     if context.source is None:
         raise ConfigError("search taken: needs methods.<name>.init_from, the run whose architecture is taken")
     context.open(needs_samples=False)
+    # a failed search leaves an empty file
     if not context.source.stat().st_size:
         raise ScienceError(f"the search of {context.source.parent} failed")
     architecture = read_architecture(context.source)

@@ -40,6 +40,7 @@ def check_study(study: "Study", where: str) -> None:
         _check_task(study, task, f"{where}: tasks.{task.name}")
     for name, method in study.methods.items():
         _check_method(study, name, method, f"{where}: methods.{name}")
+    # sections first: the entries of the study lead to them by name
     entries = _entries(study, where)
     for entry in sorted(entries):
         _check_entry(study, entry, entries, where)
@@ -56,6 +57,7 @@ def check_study(study: "Study", where: str) -> None:
 def misfit(study: "Study", task: "Task", method: str) -> str | None:
     """Why a method makes no sense on a task, or None: its view needs clips, or features where it wants images."""
     settings = study.methods[method]
+    # an ensemble looks at no view; its members are checked by themselves
     if settings.combine:
         return None
     name = task.view_of(method)
@@ -269,6 +271,7 @@ def _check_entry(study: "Study", entry: Entry, entries: set[Entry], where: str) 
             f"which is not in the study"
         )
     target, origin = study.tasks[task].dataset, study.tasks[source.task].dataset
+    # folds keep subjects apart within one task and protocol alone
     if (task, protocol) != (source.task, source.protocol) and target.same_people(origin):
         raise ConfigError(
             f"{where}: study: {name} on {task} starts from {origin.name}, which shows the same people as {target.name}"

@@ -91,6 +91,7 @@ def scopes_of(method: MethodConfig) -> tuple[str, ...]:
     """The scopes of a method; a method whose search reads no data has one, `no_data`."""
     if method.combine:
         return tuple(method.scopes)
+    # a method that takes its size from a search depends on what that search saw
     from_data = plugins.load("search", method.search).uses_data or method.params_from is not None
     return tuple(method.scopes) if from_data else ("no_data",)
 
@@ -101,6 +102,7 @@ def fold_groups_of(scope: str, protocol: ProtocolConfig, name: str) -> int:
     Raises:
         ConfigError: the scope is per fold and the protocol does not say how many folds it has.
     """
+    # one architecture serves all folds
     if scope in ("no_data", "whole_dataset", "whole_matched", "published"):
         return 1
     if scope == "per_group":
@@ -124,6 +126,7 @@ def members_of(study: "Study", method: str, scope: str) -> list[Repetition]:
         scopes = scopes_of(member)
         if scope not in scopes and scopes != ("no_data",):
             raise ConfigError(f"methods.{method}: combines {name}, which is not run in scope {scope}")
+        # a member that searches on no data has one run, which serves every scope
         shared = scope if scope in scopes else "no_data"
         members += [
             Repetition(name, shared, s, t) for s in range(member.search_seeds) for t in range(member.train_seeds)

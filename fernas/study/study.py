@@ -141,6 +141,7 @@ class Study:
                 continue
             if entry.when == "named" and dataset is None and not named:
                 continue
+            # a study runs on those of its datasets that are there
             if not task.dataset.missing_roots:
                 for method in entry.methods:
                     for scope in self.scopes_of(method):

@@ -74,6 +74,7 @@ def source_architecture(study: Study, wildcards: Any) -> list[Path]:
     if method.params_from is not None:
         task = study.task_of(wildcards.task).name
         other = study.run(task, wildcards.protocol, method.params_from, wildcards.scope)
+        # the other method may have fewer search seeds: then they are used in turn
         seed = int(wildcards.search_seed) % other.search_seeds
         return [other.search_folder(seed, wildcards.fold_group).architecture]
     source = method.init_from

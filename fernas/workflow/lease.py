@@ -43,6 +43,7 @@ def _parse(listing: str) -> list[str]:
         match = re.search(r"UUID: ((?:GPU|MIG)-[\w/-]+)", line)
         if match is None:
             continue
+        # slices are listed below their GPU
         if match.group(1).startswith("MIG") and ids and ids[-1].startswith("GPU"):
             ids.pop()
         ids.append(match.group(1))
@@ -53,6 +54,7 @@ def lock_folder() -> Path:
     """The folder of the lock files: on this machine, of this user, closed to others."""
     folder = Path(tempfile.gettempdir()) / f"fernas-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
+    # the folder for temporary files is shared: another user may own this name, or may have put a link there
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise ConfigError(f"{folder}: expected a folder of this user for GPU leases; remove it")
@@ -98,6 +100,7 @@ def gpu(folder: Path | None = None) -> Iterator[str | None]:
 
 
 def _wait(known: list[str], folder: Path, stack: contextlib.ExitStack) -> str:
+    # the first round without a free device warns at once
     warned = -WARN_EVERY_S
     while True:
         for device in known:
@@ -111,6 +114,7 @@ def _wait(known: list[str], folder: Path, stack: contextlib.ExitStack) -> str:
 
 def _lock(path: Path, stack: contextlib.ExitStack) -> bool:
     """Take the lock of a file when nobody has it; it is held until the stack closes or the process ends."""
+    # no link is followed, and no child process inherits the lock
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,6 +122,7 @@ def _lock(path: Path, stack: contextlib.ExitStack) -> bool:
         os.close(handle)
         return False
     stack.callback(os.close, handle)
+    # the number is for people who look: the lock itself is what counts
     os.ftruncate(handle, 0)
     os.write(handle, f"{os.getpid()}\n".encode())
     return True

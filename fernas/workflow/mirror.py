@@ -17,6 +17,7 @@ WAIT_S = 60.0  # longest time that the mirror gets to finish
 def start(study: Study) -> None:
     """Start the mirror, unless the config turns it off; it ends with this process, or when `stop` asks."""
     work, tracking = study.layout.work, study.config.tracking
+    # a request that an earlier run left would end the new mirror at once
     work.stop.unlink(missing_ok=True)
     if not tracking.enabled:
         return
@@ -27,6 +28,7 @@ def start(study: Study) -> None:
     if tracking.uri:
         command += ["--uri", tracking.uri]
     with open(log, "ab") as stream:
+        # a session of its own: Ctrl-C must not end the mirror before the last results are in
         process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
     write_text(work.tracker, f"{process.pid}\n")
 

@@ -43,6 +43,7 @@ def view_section(study: Study, view: str) -> dict[str, Any]:
 def split_section(study: Study, wildcards: Any) -> dict[str, Any]:
     """What the folds of a task depend on: the `protocol`, its `name`, `same_people` among the datasets, the `seed`."""
     protocol = study.protocols[wildcards.protocol].model_dump(mode="json")
+    # how folds are shared out to jobs does not change them
     protocol.pop("shards")
     task = study.task_of(wildcards.task)
     return {
@@ -61,6 +62,7 @@ def search_section(study: Study, method: str) -> dict[str, Any]:
 
 def _searched(study: Study, method: str) -> dict[str, Any]:
     section = study.methods[method].model_dump(mode="json")
+    # these change no single search: another recipe or one more seed must not repeat it
     for key in ("scopes", "search_seeds", "train_seeds", "mem_mb", "extra_data", "recipe", "recipe_options", "view"):
         section.pop(key)
     for key in ("combine", "init_from", "params_from"):
@@ -102,6 +104,7 @@ def train_seed(study: Study, wildcards: Any) -> int:
 
 
 def _seed(study: Study, stage: str, wildcards: Any, last: str) -> int:
+    # names instead of positions: a new task or method leaves the streams of all others as they are
     names = (wildcards.protocol, wildcards.method, wildcards.scope, wildcards.search_seed, last)
     return derive_seed(study.config.seed, stage, study.task_of(wildcards.task).name, *names)
 
