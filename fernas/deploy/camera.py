@@ -27,10 +27,12 @@ def camera_frames(number: int, frames: int | None = None) -> Iterator[np.ndarray
         while frames is None or count < frames:
             is_read, image = reader.read() if reader.isOpened() else (False, None)
             if not is_read or image is None:
+                # a stream that ends after some images is no error
                 if count:
                     return
                 raise DataError(f"camera {number}: gives no image, expected a camera that is plugged in and free")
             count += 1
+            # OpenCV's images are BGR
             yield np.ascontiguousarray(image[:, :, ::-1])
     finally:
         reader.release()

@@ -57,6 +57,7 @@ def export_onnx(folder: Path | str, out: Path | str) -> dict[str, Any]:
             entry.key, entry.value = f"fernas.{key}", json.dumps(value, sort_keys=True)
         onnx.checker.check_model(document)
         onnx.save(document, str(temporary))
+        # before the block ends: a file that fails the check never gets its name
         difference = _largest_difference(temporary, model, batch)
         if difference > TOLERANCE:
             raise ContractError(f"{out}: ONNX and torch differ by {difference:.3g}, expected at most {TOLERANCE:g}")

@@ -71,12 +71,14 @@ def train_final(
         {"classes": document["classes"], "scale": options.augment.scale, **preprocessing},
     )
     write_json(job.out_dir / "card.json", _card(evidence, document, architecture))
+    # last, since the outputs above are made from it
     shutil.rmtree(work)
 
 
 def _write_model(work: Path, out: Path) -> None:
     from safetensors.torch import load_file, save_file
 
+    # a shard names its tensors by fold, this model has one network alone
     prefix = "fold0/"
     tensors = load_file(work / "models.safetensors")
     with atomic_path(out / "model.safetensors") as temporary:
@@ -103,5 +105,6 @@ def _card(evidence: Evidence, document: dict[str, Any], architecture: Path) -> d
         values = [float(entry[metric.name]) for entry in scores if entry.get(metric.name) is not None]
         card[metric.name] = float(np.mean(values)) if values else None
     intervals = [(entry.get("interval") or {}).get("uar") for entry in scores]
+    # intervals of several repetitions have no mean that keeps their coverage
     card["uar_interval"] = intervals[0] if len(intervals) == 1 else None
     return card

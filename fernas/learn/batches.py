@@ -13,6 +13,7 @@ def epoch_batches(samples: int, batch: int, seed: int, epoch: int) -> list[np.nd
     Returns:
         int64 index arrays; together a permutation of 0..samples-1.
     """
+    # by epoch, so that a resumed job needs no state of a generator
     order = rng(seed, "order", epoch).permutation(samples)
     return np.array_split(order, -(-samples // batch))
 

@@ -102,6 +102,7 @@ def _bounds(metric: Metric, data: _Resamples, resampled: _Resamples, share: np.n
         return None, None
     error, errors = _errors(metric, data, share)[0], _errors(metric, resampled, share)
     is_difference = bool((share < 0).any())
+    # a difference of two scores in lowest .. 1 is in lowest - 1 .. 1 - lowest
     limits = (metric.lowest - 1, 1 - metric.lowest) if is_difference else (metric.lowest, 1.0)
     return studentised(float(value), float(error), values, errors, level, limits)
 

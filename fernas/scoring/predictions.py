@@ -63,6 +63,7 @@ class Predictions:
         """
         matrices = np.zeros((len(self.predicted), count, len(self.classes), len(self.classes)), np.int64)
         for seed, predicted in enumerate(self.predicted):
+            # `add.at` counts each repeated index, which `+=` on an indexed array would not
             np.add.at(matrices[seed], (index, self.true, predicted), 1)
         return matrices
 

@@ -57,6 +57,7 @@ class Evaluations:
         self.seed = derive_seed(context.seed, "evaluation")  # the same for each genome
         self.whole_params = patch_params(whole_face(height), channels, self.classes)
         self.asked = self.hits = 0
+        # by this process: after a kill `known` holds more, among which the replayed search must not choose yet
         self._asked_for: set[Genome] = set()
         self.known: dict[Genome, Result] = {}
         for boxes, result in (session.state or {}).get("known", []):
@@ -73,6 +74,7 @@ class Evaluations:
             self._asked_for.add(genome)
             if genome not in self.known:
                 new.append(genome)
+        # in order, whichever worker is ready first: budget and snapshots must not depend on that
         for genome, result in zip(new, self._evaluate(new), strict=True):
             self._remember(genome, result)
         if new:
@@ -123,6 +125,7 @@ class Evaluations:
     def front(self, score: str) -> list[Genome]:
         """All genomes that none dominates in (score, parameters), from few parameters to many."""
         candidates = [genome for genome in self.known if genome in self._asked_for]
+        # from few parameters up: a genome is on the front when it scores better than all smaller ones
         candidates.sort(key=lambda g: (self.known[g]["params"], -self.known[g][score], self.known[g]["loss"], g))
         front: list[Genome] = []
         for genome in candidates:

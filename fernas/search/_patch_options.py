@@ -82,6 +82,7 @@ def skip(space: str | None) -> str | None:
 @functools.cache
 def mean_macs(limits: PatchLimits, channels: int, classes: int) -> float:
     """Multiply-adds of an image's forward pass, the mean over random legal genomes (seeded)."""
+    # a seed of its own: the budget is known before any search has one
     random = rng(0, "patches budget")
     return sum(patch_macs(limits.random_genome(random), channels, classes) for _ in range(DRAWS)) / DRAWS
 

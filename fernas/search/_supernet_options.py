@@ -73,6 +73,7 @@ def spend(options: MixedConfig, train: float, full: float, parts: PartSizes, loo
     images = options.epochs * parts.weights + selection_images(options, parts) + unrolled
     curvature = 2 * options.curvature_steps * curvature_batch(options, parts.selection)
     curvature *= sum(options.measures_curvature(epoch) for epoch in range(options.epochs))
+    # rounded up, since the last epoch is validated too
     validations = -(-options.epochs // options.validate_every)
     return 3 * (train * images + full * curvature) + full * validations * parts.inner_validation
 

@@ -85,6 +85,7 @@ class SearchPlugin:
 
 
 def _stopwatch() -> "Stopwatch":
+    # here, since the workflow reads this module without torch
     from fernas.learn.runtime import Stopwatch
 
     return Stopwatch()

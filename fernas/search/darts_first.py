@@ -107,6 +107,7 @@ def agreement_macs(options: DartsConfig, size: SearchSize) -> float:
     for cell in agreement_cells(options, size.space):
         inherited, trained = (cell_macs(cell, cells, size) for cells in (searched, final))
         total += inherited * (size.parts.weights + size.parts.selection)
+        # in training an image counts three times: forward once, backward twice
         total += trained * (3 * options.agreement.epochs * size.parts.weights + size.parts.selection)
     return total
 
@@ -143,6 +144,7 @@ def cell_macs(cell: CellsArchitecture, cells: int, size: SearchSize) -> int:
 
 def run(context: SearchContext) -> Architecture:
     """Search with the first-order step."""
+    # here, so that the workflow reads the plug-in without torch
     from fernas.search._darts import Darts, search
 
     return search(context, Darts)

@@ -23,6 +23,7 @@ class RandomConfig(Options):
 
 def run(context: SearchContext) -> Architecture:
     """Draw, train, score on the selection part, until the next candidate would pass the budget; at least one."""
+    # here, so that the workflow reads the plug-in without torch
     from fernas.core.architecture import parse_architecture
     from fernas.core.seeds import derive_seed, rng
     from fernas.search._short_training import ShortTraining, train_and_score
@@ -39,9 +40,11 @@ def run(context: SearchContext) -> Architecture:
     running = state.get("fit") if state else None
     seed = derive_seed(context.seed, "candidate-training")  # the same for each candidate
     while options.candidates is None or number < options.candidates:
+        # by number: a resumed search draws the same candidates, a larger budget adds to them
         generator = rng(context.seed, "candidate", number)
         architecture = random_architecture(context.space_name, generator, context.network_block())
         per_image = macs(architecture)
+        # in training an image counts three times: forward once, backward twice
         price = per_image * (3 * options.train.epochs * len(context.weights) + len(context.selection))
         # `number`: the first candidate is trained even where it exceeds the budget
         if number and price > context.budget.remaining:

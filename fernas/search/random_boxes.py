@@ -19,9 +19,11 @@ def run(context: SearchContext) -> Architecture:
     face_px, random = context.input_shape[1], rng(context.seed, "boxes")
     sizes = other_boxes(context)
     if sizes is None:
+        # the bounds that `PatchSearchConfig` has by default
         limits = PatchLimits.of(face_px, 4, False, 1 / 12, 1 / 3, context.options.share)
         genome = limits.random_genome(random)
     else:
+        # the sizes are given: the face alone limits where their centres may be
         limits = PatchLimits(face_px, len(sizes), True, (1,), face_px**2)
         boxes = []
         for _, _, w, h in sizes:

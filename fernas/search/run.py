@@ -109,6 +109,7 @@ def search_budget_for(spec: SearchSpec, inputs: Path, folds: Path) -> float:
     """As `search_budget_macs` for the method of `spec`, with the sizes read from the task's files."""
     document = read_json(folds)
     parts = scope_parts(document, spec.scope, spec.fold_group)
+    # mapped: the shape alone is needed
     _, height, width, channels = read_npy(inputs, mmap=True).shape
     sizes = PartSizes(**{name: len(ids) for name, ids in parts.items()})
     return search_budget_macs(spec.method, len(document["classes"]), (channels, height, width), sizes)

@@ -247,6 +247,7 @@ def supernet_edge_macs(
     assert isinstance(net, Supernet)
     edges = edge_list(cell_space.nodes)
     for kind in KINDS:
+        # all edges pruned: what is left is the network without any edge
         net.set_decisions(kind, dict.fromkeys(range(len(edges))))
     # cells of a kind share their decisions, so each table adds up over them; a reduction cell halves what follows
     tables = {kind: [[0] * len(cell_space.choices) for _ in edges] for kind in KINDS}

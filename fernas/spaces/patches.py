@@ -78,6 +78,7 @@ class PatchLimits:
     ) -> "PatchLimits":
         """Limits from fractions of the face's side (sides) and of its area (`max_share`)."""
         low, high = min_side * face_px, max_side * face_px
+        # with a tolerance, since fractions such as 1 / 12 of the face are not exact in floating point
         sizes = tuple(s for s in range(GRID, face_px + 1, GRID) if low - 1e-9 <= s <= high + 1e-9)
         return cls(face_px, max_patches, fixed_count, sizes, int(max_share * face_px**2 + 1e-9))
 

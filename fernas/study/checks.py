@@ -47,6 +47,7 @@ def check_study(study: "Study", where: str) -> None:
     _check_plugins(study, where)
     _check_final(study, entries, where)
     for entry in sorted(entries):
+        # only now: `misfit` loads plug-ins whose names `_check_plugins` has checked
         if reason := misfit(study, study.tasks[entry[0]], entry[2]):
             raise ConfigError(f"{where}: study: {entry[2]} on {entry[0]}: {reason}")
     for task in study.tasks.values():
@@ -198,6 +199,7 @@ def _check_init_from(study: "Study", name: str, source: InitFrom, key: str) -> N
     _known(f"{key}.task", source.task, study.tasks)
     _known(f"{key}.protocol", source.protocol, study.protocols)
     _known(f"{key}.method", source.method, study.methods)
+    # from this method back to the first one: coming to one twice is a circle
     chain = [name]
     start: InitFrom | None = source
     while start is not None and start.method in study.methods:

@@ -72,6 +72,7 @@ def _default(value: Any) -> str:
 def _type(annotation: Any) -> str:
     text = annotation.__name__ if isinstance(annotation, type) and "[" not in str(annotation) else str(annotation)
     text = text.replace("typing.", "").replace("fernas.core.config.", "").replace("NoneType", "none")
+    # a bar would end the cell of the markdown table
     return text.replace("|", "or").replace("Literal", "one of ").replace("'", "")
 
 

@@ -27,6 +27,7 @@ class Dataset:
         section: its section of the config.
     """
 
+    # not compared and not printed: the study holds its datasets, and so this one again
     study: "Study" = field(repr=False, compare=False)
     name: str
     section: DatasetConfig = field(repr=False)

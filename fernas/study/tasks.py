@@ -21,6 +21,7 @@ class Task:
         section: its section of the config.
     """
 
+    # not compared and not printed: the study holds its tasks, and so this one again
     study: "Study" = field(repr=False, compare=False)
     name: str
     section: TaskConfig = field(repr=False)

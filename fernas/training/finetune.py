@@ -46,6 +46,7 @@ def run(context: TrainContext) -> dict[str, Any]:
         from fernas.learn.fit import Fitted
 
         new = load_into(fold.net, origin, context.classes, options.classes)
+        # a fold that continues has this row in its history, and `fit` puts its saved weights over these
         if fold.resume is None:
             start = {"kind": "start", "new_units": new, "zero_shot": options.zero_shot}
             fold.history.add({"fold": fold.task.fold, **start})

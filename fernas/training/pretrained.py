@@ -38,6 +38,7 @@ def run(context: TrainContext) -> dict[str, Any]:
 
     def fit_from_weights(fold: "FoldRun") -> "Fitted":
         fresh = load_pretrained(fold.net, weights, options.weights)
+        # a fold that continues has this row in its history
         if fold.resume is None:
             start = {"kind": "start", "trained_on": options.trained_on, "fresh": fresh}
             fold.history.add({"fold": fold.task.fold, **start})

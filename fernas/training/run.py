@@ -102,6 +102,7 @@ def run_training(job: JobInputs, spec: TrainSpec) -> str:
 
     def work(tools: JobTools) -> dict[str, Any]:
         document = job.read_folds()
+        # dealt in turn: fold k belongs to shard k mod shards, as `predict` expects
         folds = list(range(spec.shard, len(document["folds"]), spec.shards))
         tasks = _fold_tasks(job, document, spec.searches.of_folds(document, folds))
         context = TrainContext(
@@ -130,6 +131,7 @@ def _fold_tasks(
         FoldTask(
             fold=int(entry["fold"]),
             architecture=architectures[int(entry["fold"])],
+            # the search is over, so its selection part may be learned from too
             train=inputs.part(list(entry["weights"]) + list(entry["selection"])),
             inner=inputs.part(list(entry["inner_validation"])),
         )

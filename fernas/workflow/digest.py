@@ -22,6 +22,7 @@ NEUTRAL_PACKAGES = ("fernas.study.", "fernas.workflow.")
 
 
 def _is_neutral(module: str) -> bool:
+    # with a dot at the end, so that a whole name matches and no longer one that begins alike
     return module in NEUTRAL or f"{module}.".startswith(NEUTRAL_PACKAGES)
 
 
@@ -77,6 +78,7 @@ def _imports(module: str) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("fernas"):
             for alias in node.names:
                 child = f"{node.module}.{alias.name}"
+                # `from package import module` reaches the module, `from module import name` the one before `import`
                 modules.add(child if _module_path(child) else node.module)
     return tuple(sorted(modules))
 

@@ -19,6 +19,7 @@ def started(study: Study) -> None:
     """End what a killed Snakemake has left in a queue, record who owns the working folder, start the mirror."""
     if dead_owner(study.layout) is not None:
         cancel_slurm_jobs()
+    # after the queue was cleared: until then the record names the owner that is gone
     owner = {"pid": os.getpid(), "host": socket.gethostname(), "folder": str(Path.cwd())}
     write_json(study.layout.work.owner, owner)
     mirror.start(study)

@@ -23,7 +23,7 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # it exists and belongs to another user
         return True
     return True
 
@@ -45,6 +45,7 @@ def _is_snakemake(pid: int) -> bool:
     if not is_alive(pid):
         return False
     try:
+        # a number is used again after a process ended, so the name must fit too
         return b"snakemake" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return True
