@@ -145,6 +145,7 @@ def _resolve(row: Row, root: Path, by_lower: Mapping[str, str]) -> str | None:
             path = PurePosixPath(Path(text).relative_to(root.resolve()).as_posix())
         except ValueError as error:
             raise DataError(f"{row.where}, column path: {text} lies outside the root {root}") from error
+    # a drive letter is absolute on Windows only, so PurePosixPath does not see it
     if ".." in path.parts or (len(text) > 1 and text[1] == ":"):
         raise DataError(f"{row.where}, column path: {text} leads out of the root {root}")
     return by_lower.get(str(path).lower().rstrip("/"))
@@ -163,6 +164,7 @@ def _sample(row: Row, ref: str | None, options: CustomOptions, with_subjects: bo
     if with_subjects and not subject:
         raise DataError(f"{row.where}, column subject: empty, while other rows have one")
     name = ref or row["path"].replace("\\", "/")
+    # with its folder, since two folders may hold files of one name
     clip = (name.rpartition("/")[0] + "/" if "/" in name else "") + stem_of(name)
     return Sample(
         clip=clip,
@@ -187,6 +189,7 @@ def _fill(
     sample.kind = "clip"
     if ref.rpartition(".")[2].lower() in VIDEO:
         count = video_length(root / ref)
+        # references count frames from 0, the table counts them from 1
         clip = Clip("", [f"{ref}#{n}" for n in range(count)], list(range(1, count + 1)))
     elif images:
         numbers, refs, notes = order_frames(images)
@@ -203,6 +206,7 @@ def _fill(
     fields, notes = locate(clip, row.integer("onset"), apex, row.integer("offset"), way)
     problems += [f"{row.where}: {note}" for note in notes]
     sample.onset, sample.apex, sample.offset = fields["onset"], fields["apex"], fields["offset"]
+    # `locate` calls any given apex annotated, but this one was only assumed
     sample.apex_source = (
         "last" if row.integer("apex") is None and options.missing_apex == "last" else fields["apex_source"]
     )

@@ -24,6 +24,7 @@ def pages() -> dict[str, str]:
 def _relatives(name: str, specs: Mapping[str, DatasetSpec]) -> list[str]:
     """Datasets that share subjects with one, whichever of the two says so."""
     declared = list(specs[name].same_people_as)
+    # the relation is stated by one of the two adapters, but holds for both
     return declared + [other for other, spec in specs.items() if name in spec.same_people_as and other not in declared]
 
 
@@ -173,6 +174,7 @@ def _code(line: str) -> str:
 
 def _sentence(text: str) -> str:
     first = text.split(" ", 1)[0]
+    # file names and versions at the start keep their case
     start = text if any(c.isdigit() or c in "_/." for c in first) else text[:1].upper() + text[1:]
     return start + ("" if text.endswith((".", "!")) else ".")
 
@@ -180,6 +182,7 @@ def _sentence(text: str) -> str:
 def _options(adapter: Adapter) -> list[str]:
     rows = []
     for name, key in adapter.Config.model_fields.items():
+        # the rule of DISFA is a table of conditions, too long for a cell
         default = "a rule, see the adapter" if isinstance(key.default, dict) else f"`{key.default}`"
         rows.append((f"`{name}`", default, key.description))
     return _table(("option", "default", "meaning"), rows)
@@ -193,6 +196,7 @@ def _tasks(spec: DatasetSpec) -> list[str]:
             pairs = ", ".join(f"{raw}: {word}" for raw, word in task["label_map"].items())
             lines.append("  label_map: {" + pairs + "}")
         lines.append("  frames: {" + ", ".join(f"{key}: {value}" for key, value in task["frames"].items()) + "}")
+        # names of views in the shipped configs, so that the block can be pasted into one
         lines.append(f"  view: {'dyn-bilen-rgb48' if task['frames']['kind'] == 'clip' else 'still-rgb48'}")
     return lines
 

@@ -91,6 +91,7 @@ class Fer2013(Adapter):
         store = options.file or _first(tree, r"data\.(?:h5|hdf5)", r"[^/]*\.(?:h5|hdf5)")
         if options.file is not None and not (folder / options.file).is_file():
             raise DataError(f"{folder / options.file}: no such file, named by options.file")
+        # the root itself may be a csv of any name
         if root.is_file() and table is None and store is None:
             table = root.name
         form = options.form
@@ -138,6 +139,7 @@ def _usage(text: str, where: str) -> str:
 
 def _row(split: str | None, row: int, ref: str, label: str, raw: str) -> Sample:
     """A row of a csv or HDF5: `fer2013/<split>/<row>`, each its own group."""
+    # a csv has one row count over all splits, an HDF5 one per split: the id needs both
     name = f"{split}/{row}" if split else str(row)
     return Sample(
         clip=split or str(row),
@@ -207,6 +209,7 @@ def _from_folders(tree: Tree) -> Collected:
     images: dict[tuple[str, str, str], str] = {}
     problems: list[str] = []
     skipped = []
+    # shallow files first: a mirror that was unpacked twice counts once
     for match in sorted(tree.find(pattern), key=lambda m: m.string.count("/")):
         word = match["word"].strip().lower()
         if not (is_word(word, CODES) or re.fullmatch("[0-6]", word)):
@@ -271,6 +274,7 @@ def majority(votes: list[int]) -> tuple[str | None, str | None]:
     at = counted.index(top)
     if top == 0 or top <= 0.5 * sum(counted):
         return None, "no majority among the FERPlus votes"
+    # the last two columns, unknown and NF, are votes that nothing can be learnt from
     if at >= 8:
         return None, f"FERPlus majority for {FERPLUS[at]}"
     return FERPLUS[at], None

@@ -52,6 +52,7 @@ class Jaffe(Adapter):
                 odd += [name] if is_image_name(name) else []
                 continue
             clip = f"{match['code'].upper()}{match['take']}.{match['serial']}"
+            # copies of the dataset hold conversions beside the TIFF, which would count twice
             rank = next((i for i, ext in enumerate(PREFERRED) if match["ext"].lower().endswith(ext)), len(PREFERRED))
             files_of.setdefault((match["subject"].upper(), clip), []).append((rank, name.count("/"), name))
         problems = list(tree.problems)

@@ -65,6 +65,7 @@ def merge_manifests(
         raise ConfigError(
             f"{name}: the manifest of {', '.join(missing)} is missing, expected {', '.join(adapter.spec.parts)}"
         )
+    # in the order of the spec, whatever order the caller's mapping has
     table = adapter.merge({part: parts[part] for part in adapter.spec.parts}, adapter.options(options))
     if table.empty:
         raise DataError(f"{name}: none of the samples of {', '.join(parts)} belongs to it")
@@ -102,6 +103,7 @@ def _check_row(row: Mapping[Any, Any], classes: set[str] | None) -> None:
     excluded = isinstance(row["excluded"], str)
     if row["kind"] not in KINDS:
         raise ContractError(f"{where}: kind {row['kind']!r}, expected still or clip")
+    # nan, from a table that was read back, is not equal to itself
     if row["label"] is None or row["label"] != row["label"]:
         if not excluded:
             raise ContractError(f"{where}: no label")
@@ -110,6 +112,7 @@ def _check_row(row: Mapping[Any, Any], classes: set[str] | None) -> None:
     frames = list(row["frames"])
     for ref in frames:
         path = PurePosixPath(ref)
+        # manifests are read by jobs that open these files: a reference must not reach others
         if path.is_absolute() or ".." in path.parts or not ref:
             raise ContractError(f"{where}: frame {ref!r}, expected a path below the root")
     if excluded:

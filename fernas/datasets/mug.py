@@ -61,6 +61,7 @@ class Mug(Adapter):
 
 
 def _key(match: re.Match[str]) -> tuple[str, ...]:
+    # three digits, whatever the padding of the folder's name
     return (f"{int(match['subject']):03d}", match["session"] or "", match["word"].lower(), match["take"])
 
 

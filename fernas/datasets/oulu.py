@@ -60,6 +60,7 @@ class Oulu(Adapter):
         tree = Tree.walk(root)
 
         def wanted(match: re.Match[str]) -> bool:
+            # one camera and one lighting: the others show the same subjects again
             chosen = (match["camera"].upper(), match["light"].lower()) == (options.camera, options.lighting.lower())
             return chosen and is_word(match["word"], BASIC)
 

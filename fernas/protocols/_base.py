@@ -130,6 +130,7 @@ def checked(table: "pd.DataFrame", where: str) -> "pd.DataFrame":
                 f"{where}: {dataset}: {len(without)} of {len(part)} samples have no subject, first "
                 f"{without.iloc[0]!r}; expected a subject for all of them, or for none"
             )
+    # subject ids begin with the dataset's name, so units of a composite cannot collide
     rows["unit"] = rows["subject"].fillna(rows["group"]).fillna(rows["sample_id"])
     return rows
 

@@ -54,6 +54,7 @@ class Ck48Blocks(Protocol):
         unknown = sorted(set(rows["label"]) - set(config.order))
         if unknown:
             raise DataError(f"{where}: the class {unknown[0]!r} is not in the order {', '.join(config.order)}")
+        # in the natural order of the ids, which for the HDF5 are its row numbers
         blocks = [rows.loc[rows["label"] == label, "sample_id"].tolist() for label in config.order]
         blocks = [block for block in blocks if block]
         counts = tuple(len(block) for block in blocks)

@@ -47,12 +47,14 @@ def render_macro(
     """
     seed = seeds.derive_seed(config.seed, layout, *names)
     rng = seeds.rng(seed, "plan")
+    # lengths vary, as those of recorded sequences do
     length = max(4, recording.frames + int(rng.integers(-2, 3)))
     strength = min(1.0, config.intensity * rng.uniform(0.8, 1.2))
     plan = ClipPlan(
         expression=expression,
         frames=length,
         onset=0,
+        # without a return, the last two frames hold the apex
         apex=max(1, round(0.45 * (length - 1)) if recording.returns else length - 2),
         offset=length - 1 if recording.returns else None,
         strength=strength,

@@ -16,6 +16,7 @@ GRAIN_PX = 256
 N_STROKES = 240
 N_FRECKLES = 90
 N_MOLES = 3
+# fractional bits of OpenCV's fixed-point coordinates, hence the factors of 16 below
 SUBPIXEL = 4
 
 
@@ -62,6 +63,7 @@ def paint_identity(seed: int, face: FaceGeometry, canvas: Canvas, shading: Shadi
         _paint_ears(layers, face, x, y, skin)
     hair.paint_back(layers)
     contour = np.where(face.jaw_half_width(y) > 0.03, np.abs(x) - face.jaw_half_width(y), 1.0)
+    # a soft edge of the contour stands for anti-aliasing
     cover = 1 - smoothstep(-0.012, 0.012, contour)
     layers.over(_lit_skin(seed, face, canvas, shading, skin), cover)
     hair.paint_front(layers, cover)
@@ -216,6 +218,7 @@ class _Hair:
             rng.standard_normal((6, 60)).astype(np.float32),
             rng.standard_normal((10, 150)).astype(np.float32),
         )
+        # hair is noise in polar coordinates: it runs from the parting
         strands = cv2.resize(fine, (512, 256), interpolation=cv2.INTER_CUBIC) + 0.7 * cv2.resize(
             coarse, (512, 256), interpolation=cv2.INTER_CUBIC
         )
@@ -233,6 +236,7 @@ class _Hair:
         width = (face.face_width + self.volume * 0.8) * np.sqrt(
             np.clip(1 - np.clip(-self.y / (face.top + self.volume), 0, 1) ** 2.3, 0, None)
         )
+        # negative above the head, where no hair may appear
         self.half_width = np.where(width > 0.03, width, -1.0)
         self.inside = 1 - smoothstep(-0.03, 0.03, self.ax - self.half_width + self.wave)
 

@@ -116,6 +116,7 @@ def _make(view: _ChosenView, frames: FaceFrames | None, sample_id: str) -> np.nd
 def _plan(sources: InputSources, view: _ChosenView) -> tuple[pd.DataFrame, list[FaceFrames | None]]:
     """The table of rows, and the frames of each row: None where no transform is known."""
     frames_of = dict(zip(sources.manifest["sample_id"], sources.manifest["frames"], strict=True))
+    # a sample's id may name a frame; manifest and faces are by its source, one transform per clip
     face_of = {row["sample_id"]: row for row in _records(sources.faces)}
     rows: list[dict[str, Any]] = []
     frames: list[FaceFrames | None] = []

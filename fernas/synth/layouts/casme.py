@@ -51,6 +51,7 @@ class Casme(Layout):
                 _write_frames(out, tree, Path(folder) / filename, first, digits, clip)
             facts = facts_of(clip, take, first)
             onset, apex, offset = facts["numbers"]
+            # twice the apex: ApexF2 is the second apex of a plateau, which rendered clips lack
             rows.append((take.subject + 1, filename, None, onset, apex, apex, offset, None, facts["units"], take.label))
             truth.add(f"{folder}/{filename}", take.label, subject=folder, raw_label=take.label, **facts)
         write_xlsx(out / "casme.xlsx", {"Sheet1": [HEADER, *rows]})

@@ -52,6 +52,7 @@ class Oulu(Layout):
             for camera in config.cameras:
                 for lighting in config.lightings:
                     self._write_frames(out, camera, lighting, Path(subject) / emotion, clip, config.crops)
+            # only what the adapter reads by default: the truth is compared with its manifest
             if "VL" in config.cameras and "Strong" in config.lightings:
                 self._note(truth, subject, emotion, clip)
         return truth.document()

@@ -70,6 +70,7 @@ class Samm(Layout):
             onset, apex, offset = facts["numbers"]
             units = str(facts["units"])
             if config.quirks and take.order == 1:
+                # the real file has cells like "R12 or R15"
                 units = f"{units} or {units}".replace("0 or 0", "0")
             micro = f"Micro - {1 + (take.order % 2)}"
             cell = int(units) if units.isdigit() else units
