@@ -1,4 +1,4 @@
-"""The lowest layer: types, errors, configuration, plug-in lookup, seeds, atomic files, run keys, the budget meter.
+"""The lowest layer: errors, configuration, plug-ins, seeds, atomic files, checkpoints, signals, the budget meter.
 
 Layer: core. Depends on: nothing in fernas.
 """

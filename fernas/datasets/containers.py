@@ -142,7 +142,7 @@ def _cached(path: Path, what: str, make: Callable[[Path], Any]) -> Any:
 
 
 class PixelTable:
-    """A csv with one image per row: pixels uint8 (N, S, S), the other columns as text lists, the line of each row."""
+    """A csv with one image per row: pixels uint8 (N, S, S), the other columns as text lists, and the header."""
 
     def __init__(self, pixels: "np.ndarray", columns: dict[str, list[str]], header: list[str]) -> None:
         self.pixels = pixels
