@@ -98,7 +98,6 @@ def audit_dataset(
     if truth is not None:
         differences = _against_truth(manifest, truth)
         problems += differences
-        # what was rendered is known exactly, so one difference already means that the files or the adapter are wrong
         fatal += differences[:1]
     listed = list(dict.fromkeys([*fatal, *problems]))
     more = [f"{len(listed) - MAX_PROBLEMS} more problems"] if len(listed) > MAX_PROBLEMS else []

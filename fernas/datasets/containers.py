@@ -82,7 +82,6 @@ def digest_of(root: Path | str, ref: str) -> str:
     if match is None:
         return _file_digest(folder / ref)
     if match["kind"].lower() in VIDEO:
-        # the video's digest once, not per frame; no frame is decoded for it
         video = _cached(folder / match["file"], "sha256", _file_digest)
         return hashlib.sha256(f"{video}#{match['row']}".encode()).hexdigest()
     pixels = _row_of(folder, match)
@@ -315,7 +314,6 @@ def _images_of(array: "np.ndarray", where: str) -> "np.ndarray":
         if not np.issubdtype(values.dtype, np.number) or values.size and (values.min() < 0 or values.max() > 255):
             raise DataError(f"{where}: got {values.dtype} pixels outside 0..255")
         if np.issubdtype(values.dtype, np.floating) and values.size and values.max() <= 1:
-            # stored as 0..1
             values = np.round(values * 255)
         values = values.astype(np.uint8)
     return values
@@ -353,7 +351,6 @@ class _Video:
             if width * height > MAX_PIXELS:
                 raise DataError(f"{self.path}: {width}x{height} pixels, expected at most {MAX_PIXELS}")
             self.position = 0
-        # grab moves on without converting the frame
         while self.position < index:
             if not self.reader.grab():
                 raise DataError(f"{self.path}#{index}: the video ends after {self.position} frames")

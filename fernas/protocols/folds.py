@@ -154,8 +154,7 @@ def make_folds(
         "whole_matched": _whole_matched([group.pool for group in groups], parts),
         "dropped": dropped,
         "table": dict(zip(rows["sample_id"], rows["subject"], strict=True)),
-        # duplicates of the whole table, not of what is left: intervals are over all tested samples
-        "unit_groups": resampling_sets(rows, find_duplicates(rows, duplicates)),
+        "unit_groups": resampling_sets(rows, find_duplicates(rows, duplicates)),  # intervals are over all rows
     }
     if spec.kind == "official":
         train["published"] = _published_pools(folds[0], rows)
