@@ -48,6 +48,7 @@ def similarity(votes: np.ndarray) -> np.ndarray:
         a = counts[low : low + PAIR_CHUNK, :, None]
         b = counts[low : low + PAIR_CHUNK, None, :]
         larger = np.maximum(a, b)
+        # 0 where neither class has a vote
         total += np.divide(np.minimum(a, b), larger, out=np.zeros_like(larger), where=larger > 0).sum(0)
     fes = total / len(counts)
     np.fill_diagonal(fes, 1.0)

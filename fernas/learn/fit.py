@@ -198,6 +198,7 @@ class _Loop:
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.net.parameters(), self.config.clip)
         self.optimiser.step()
+        # times the batch's size: the epoch's loss is a mean over samples, with class weights too
         return loss_sum / float(total) * len(batch.labels), correct
 
     def lr(self) -> float:
@@ -304,6 +305,7 @@ def _epoch(loop: _Loop, epoch: int, seed: int, hooks: Hooks) -> Row:
     # A snapshot within the epoch holds both generators where they stood; the order of samples needs the seed alone.
     if loop.within is not None:
         first, loss_sum, correct = (loop.within[name] for name in ("step", "loss", "correct"))
+        # the steps before the interruption took time too
         start -= loop.within["seconds"]
         load_random_state(loop.within["random"], generator, loop.device)
         loop.within = None

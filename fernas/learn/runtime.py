@@ -80,6 +80,7 @@ def cost(watch: Stopwatch, macs: float, device: torch.device) -> dict[str, Any]:
     return {
         **{name: round(value, 3) for name, value in watch.state().items()},
         "macs": macs,
+        # Linux gives ru_maxrss in KiB
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "peak_gpu_mib": round(peak_gpu, 1),
         "device": str(device),

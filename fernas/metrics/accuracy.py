@@ -6,6 +6,7 @@ from fernas.metrics._base import hits, mean_of_ratios
 
 
 def _ratios(confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    # one ratio instead of one per class: a last axis of length one
     return hits(confusions).sum(axis=-1, keepdims=True), confusions.sum(axis=(-2, -1))[..., None]
 
 

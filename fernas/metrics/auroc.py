@@ -16,7 +16,7 @@ def _auroc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     # average ranks of tied probabilities count a tie between a sample of c and another one half
     is_class = labels[:, None] == np.arange(probabilities.shape[1])
-    positives = is_class.sum(axis=0)
+    positives = is_class.sum(axis=0)  # (K,)
     ranks = (rankdata(probabilities, axis=0) * is_class).sum(axis=0)
     areas = ratio(ranks - positives * (positives + 1) / 2, positives * (len(labels) - positives))
     return float(mean_of_present(areas))

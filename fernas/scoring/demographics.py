@@ -117,6 +117,7 @@ def _recall(counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
     support = counts.sum(axis=-1)[..., classes]
     hits = np.diagonal(counts, axis1=-2, axis2=-1)[..., classes]
     present = (support > 0).sum(axis=-1)
+    # without support there are no hits either: 0 / 1 instead of 0 / 0
     total = (hits / np.maximum(support, 1)).sum(axis=-1)
     mean: np.ndarray = np.where(present > 0, total / np.maximum(present, 1), np.nan)
     return mean

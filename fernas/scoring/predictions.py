@@ -153,6 +153,7 @@ def units_of(rows: "pd.DataFrame") -> tuple[np.ndarray, str]:
     unit = "image"
     if "group" in rows.columns and rows["group"].notna().any():
         duplicate_sets = rows["group"].where(rows["group"].notna(), units).astype(str)
+        # without a single duplicate each image is a unit of its own
         if duplicate_sets.nunique() < units.nunique():
             units, unit = duplicate_sets, "duplicate set"
     if "subject" in rows.columns:

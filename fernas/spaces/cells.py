@@ -36,6 +36,7 @@ class FinalCell(nn.Module):
         reduction_prev: bool,
     ) -> None:
         super().__init__()
+        # behind a reduction cell the older input is still twice as large
         self.pre_0: nn.Module = (
             FactorizedReduce(c_prev_prev, channels, True)
             if reduction_prev

@@ -103,6 +103,7 @@ def saved_bytes(net: nn.Module) -> int:
         header[name] = {"dtype": names[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [offset, end]}
         offset = end
     length = len(json.dumps(header, separators=(",", ":")))
+    # the header is padded to a multiple of 8 bytes
     return 8 + length + -length % 8 + offset
 
 
@@ -170,6 +171,7 @@ def latency(
                 start = time.perf_counter()
                 net(x)
                 if x.is_cuda:
+                    # a call on a GPU returns before its work is done
                     torch.cuda.synchronize()
                 if i > 1:
                     times.append(1e3 * (time.perf_counter() - start))

@@ -177,6 +177,7 @@ def patch_params(boxes: Sequence[Box], channels: int, classes: int) -> int:
 def patch_macs(boxes: Sequence[Box], channels: int, classes: int) -> int:
     """Multiply-adds of one image's forward pass."""
     first, second = MAPS
+    # the second convolution works on maps of half the side, rounded up
     halved = sum(-(-w // 2) * -(-h // 2) for _, _, w, h in boxes)
     convolutions = area(boxes) * 9 * channels * first + halved * 9 * first * second
     return convolutions + pooled_area(boxes) * second * DENSE + DENSE * classes

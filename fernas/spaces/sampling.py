@@ -10,6 +10,7 @@ def random_cell(space: CellSpace, rng: np.random.Generator, nodes: int) -> tuple
     """Per node two distinct inputs, uniform over pairs, each with an operation, uniform over all but `none`."""
     pairs: list[tuple[str, int]] = []
     for node in range(nodes):
+        # in the order of the inputs, as discretisation writes them: equal cells read alike
         inputs = sorted(rng.choice(2 + node, size=2, replace=False).tolist())
         pairs += [(space.choices[int(rng.integers(len(space.choices)))], source) for source in inputs]
     return tuple(pairs)

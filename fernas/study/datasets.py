@@ -114,6 +114,7 @@ class Dataset:
 
     def same_people(self, other: "Dataset") -> bool:
         """Whether the two share subjects: any of their sources do, by their adapters or by the config."""
+        # either one may declare it, so both are asked
         return any(
             one.name == two.name or one._knows(two) or two._knows(one) for one in self.members for two in other.members
         )

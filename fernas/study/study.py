@@ -149,6 +149,7 @@ class Study:
 
     def run(self, task: str, protocol: str, method: str, scope: str) -> Run:
         """One run, by names of the config; it need not be listed."""
+        # an ensemble has no searches and no shards of its own
         section, trained = self.methods[method], not self.methods[method].combine
         return Run(
             task=task,

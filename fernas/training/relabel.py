@@ -157,6 +157,7 @@ class TwoPhases:
         # the account of swaps changes within an epoch, so a snapshot asks for it when it is taken
         outer = {"phase": "relabel", "plain": asdict(plain), "swaps": self.swaps.state}
         snapshots = self.fold.snapshots.nested(outer, "fit")
+        # streams of its own, since both phases count their epochs from 0
         seed = derive_seed(self.fold.seed, "relabel")
         second = replace(self.fold, seed=seed, snapshots=snapshots, resume=running)
         return second.fit(self.options.phase_two(), on_epoch, relabel=self.swaps.relabel)

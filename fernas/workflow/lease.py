@@ -122,7 +122,7 @@ def _lock(path: Path, stack: contextlib.ExitStack) -> bool:
         os.close(handle)
         return False
     stack.callback(os.close, handle)
-    # the number is for people who look: the lock itself is what counts
+    # the number tells a user which job holds the device; the lock itself is what counts
     os.ftruncate(handle, 0)
     os.write(handle, f"{os.getpid()}\n".encode())
     return True

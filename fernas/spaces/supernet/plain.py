@@ -78,6 +78,7 @@ class SupernetCell(nn.Module):
         self.decisions: dict[int, int | None] = {}
         self.remaining: dict[int, tuple[int, ...]] = {}
         self.skip_dropout = 0.0
+        # behind a reduction cell the older input is still twice as large
         self.pre_0: nn.Module = (
             FactorizedReduce(c_prev_prev, channels, False)
             if reduction_prev
@@ -155,6 +156,7 @@ class Supernet(nn.Module):
             c_prev_prev, c_prev = c_prev, self.nodes * c
         self.classifier = nn.Linear(c_prev, classes)
         edges = len(edge_list(self.nodes))
+        # small, so that all operations of an edge start with nearly the same weight
         self.alpha_normal = nn.Parameter(1e-3 * torch.randn(edges, len(self.names)))
         self.alpha_reduce = nn.Parameter(1e-3 * torch.randn(edges, len(self.names)))
 

@@ -60,6 +60,7 @@ class PointSum(torch.autograd.Function):
             second = (v.t() @ v) / count
             mean = first @ w
             centred = second - torch.outer(first, first)
+            # rounding can push the variance of a nearly constant map below zero
             var = (w * (centred @ w)).sum(0).clamp_min(0)
             inv = torch.rsqrt(var + eps)
             stats.append((mean, var))
