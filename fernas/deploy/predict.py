@@ -100,6 +100,7 @@ class Model:
                 raise DataError(f"{sample.name}: {reason}")
         batch: dict[str, Any] = {"images": prepared.images}
         if self.needs_noses:
+            # NaN where unknown: the model holds the mean of its training faces for these
             batch["noses"] = known_noses(prepared.inputs)
         probabilities = self.session.run(None, batch)[0]
         faces = prepared.faces.to_dict("records")

@@ -67,6 +67,7 @@ def mean_of_ratios(name: str, title: str, order: int, ratios: Ratios) -> Metric:
 def present_ratios(ratios: Ratios, confusions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numerators and denominators (..., K); the denominators of classes without samples are zero."""
     numerators, denominators = ratios(confusions)
+    # a single ratio is over all classes: none of them can be left out
     if denominators.shape[-1] > 1:
         denominators = np.where(confusions.sum(axis=-1) > 0, denominators, 0)
     return numerators, denominators

@@ -168,6 +168,7 @@ def mean_health(searches: Sequence[Health]) -> Health:
     kinds: dict[str, list[str]] = {}
     for health in searches:
         for warning in health.warnings:
+            # what stands before the colon is the kind, numbers come after it
             kinds.setdefault(warning.split(":")[0], []).append(warning)
     texts = []
     for kind, warnings in kinds.items():

@@ -98,6 +98,7 @@ def stack_seeds(
         raise ContractError(f"{where}: got no predictions, expected those of at least one seed")
     checked: list[pd.DataFrame] = []
     for table in tables:
+        # later seeds take the first one's order of classes
         names = class_names(checked[0]) if checked else list(classes) if classes is not None else None
         rows = check_predictions(table, where, names)
         checked.append(rows.sort_values(["fold", "sample_id"], kind="stable").reset_index(drop=True))

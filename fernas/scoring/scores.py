@@ -212,6 +212,7 @@ def _constant(predictions: Predictions) -> dict[str, Any]:
     constant_folds = []
     for fold in np.unique(folds):
         inside = folds == fold
+        # in a fold of one class a constant prediction may be right
         several = inside.sum() >= FOLD_SAMPLES and len(np.unique(predictions.true[inside])) > 1
         if several and any(len(np.unique(predicted[inside])) == 1 for predicted in predictions.predicted):
             constant_folds.append(str(fold))

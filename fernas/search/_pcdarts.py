@@ -67,6 +67,7 @@ class PartialChannels(SupernetSearch):
 def discretise_products(space: str, alphas: tuple[Tensor, Tensor], betas: tuple[Tensor, Tensor]) -> CellsArchitecture:
     """DARTS' rule on softmax(alpha) times the normalised weight of the edge."""
     tables = [
+        # as the supernet sums them: an operation's weight times that of its edge, (edges, operations) * (edges, 1)
         F.softmax(alpha.double(), -1) * edge_weights(beta.double())[:, None]
         for alpha, beta in zip(alphas, betas, strict=True)
     ]

@@ -66,6 +66,7 @@ class PdartsConfig(MixedConfig):
         depths = self.depths or scaled(network.cells)
         most = len(space_of(space).operations)
         values = zip(depths, (most, *self.operations), self.skip_dropout, strict=True)
+        # a space may have fewer operations than a stage would keep
         return [Stage(i, cells, min(most, count), p) for i, (cells, count, p) in enumerate(values)]
 
 
@@ -76,6 +77,7 @@ def scaled(cells: int) -> tuple[int, ...]:
 
 def budget(options: PdartsConfig, size: SearchSize) -> float:
     """Multiply-accumulates that the stages are expected to spend: every operation is equally likely to remain."""
+    # `none` is one of them: it costs nothing, but may be what remains
     columns = len(space_of(size.space).operations)
     total = 0.0
     for stage in options.stages(size.network, size.space):

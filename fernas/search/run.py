@@ -127,6 +127,7 @@ def run_search(job: JobInputs, spec: SearchSpec) -> str:
     reference, limit_macs = None, None
     if spec.limit is not None:
         _, reference = load_method(spec.limit)
+        # on the same parts: what the other method would spend in this very search
         limit = SearchSpec(spec.limit, spec.scope, spec.fold_group)
         limit_macs = search_budget_for(limit, job.inputs, job.folds)
 

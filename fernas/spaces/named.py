@@ -33,6 +33,7 @@ class SmallCNN(nn.Module):
                 nn.Conv2d(c_in, c_out, 3, padding=1, bias=False),
                 nn.BatchNorm2d(c_out),
                 nn.ReLU(inplace=True),
+                # rounded up, so that small images leave a map
                 nn.MaxPool2d(2, ceil_mode=True),
             ]
         self.features = nn.Sequential(*layers)

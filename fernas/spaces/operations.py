@@ -129,6 +129,7 @@ class Ghost(nn.Module):
         """(N, C, H, W) -> (N, C, H', W')."""
         first = F.relu(self.bn_1(self.primary(x)))
         second = F.relu(self.bn_2(self.cheap(first)))
+        # an odd number of channels gives one too many
         return torch.cat([first, second], dim=1)[:, : self.channels]
 
 

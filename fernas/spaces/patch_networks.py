@@ -22,6 +22,7 @@ def trunk(in_channels: int) -> nn.Sequential:
     """The shared layers: an image (N, C, h, w) -> maps (N, 64, ceil(h / 4), ceil(w / 4))."""
     layers: list[nn.Module] = []
     for c_in, c_out in zip((in_channels, *MAPS), MAPS, strict=False):
+        # rounded up, as `pooled_area` counts
         layers += [nn.Conv2d(c_in, c_out, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)]
     return nn.Sequential(*layers)
 
@@ -81,6 +82,7 @@ class PatchNetwork(nn.Module):
         self.boxes = boxes
         self.features = trunk(in_channels)
         self.head = Head(pooled_area(boxes) * MAPS[-1], classes)
+        # a buffer is stored with the weights, so that prediction needs no other file
         self.register_buffer("mean_nose", torch.tensor([NOSE[0] * width - 0.5, NOSE[1] * height - 0.5]))
 
     def set_mean_nose(self, noses: Any) -> None:

@@ -169,6 +169,7 @@ class Study:
     def skipped(self) -> list[tuple[str, str]]:
         """(task, reason) for tasks of the study whose datasets have no root."""
         rows = []
+        # entries that run only when they are named are not missed
         for name in dict.fromkeys(entry.task for entry in self.config.study if entry.when == "all"):
             missing = self.tasks[name].dataset.missing_roots
             if missing:

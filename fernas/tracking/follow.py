@@ -93,6 +93,7 @@ def follow(
                 return report
             end = time.monotonic() + pause_s
             while time.monotonic() < end and not is_over():
+                # short steps, so that the end of the study is seen soon
                 time.sleep(min(0.2, pause_s))
 
 

@@ -86,6 +86,7 @@ def source_architecture(study: Study, wildcards: Any) -> list[Path]:
             f"methods.{wildcards.method}.init_from: {source.protocol} has {other.fold_groups} fold groups, "
             "expected one architecture"
         )
+    # of the first seeds, as the models are: one run is taken over, however many seeds it has
     return [other.search_folder(0, source.fold if source.scope == "per_fold" else 0).architecture]
 
 

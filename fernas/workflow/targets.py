@@ -112,6 +112,7 @@ def count_jobs(study: Study) -> dict[str, int]:
     splits = {(run.task, run.protocol) for run in runs}
     tasks = [study.tasks[name] for name in {run.task for run in runs}]
     sources = {source for task in tasks for source in task.dataset.sources}
+    # a composite has jobs of its own beside those of its parts
     every = sources | {task.dataset.name for task in tasks}
     return {
         "synthesize": sum(study.datasets[name].is_rendered for name in sources),
