@@ -105,6 +105,5 @@ def _card(evidence: Evidence, document: dict[str, Any], architecture: Path) -> d
         values = [float(entry[metric.name]) for entry in scores if entry.get(metric.name) is not None]
         card[metric.name] = float(np.mean(values)) if values else None
     intervals = [(entry.get("interval") or {}).get("uar") for entry in scores]
-    # intervals of several repetitions have no mean that keeps their coverage
     card["uar_interval"] = intervals[0] if len(intervals) == 1 else None
     return card
