@@ -262,28 +262,29 @@ def compare(
     from fernas.scoring.runs import find_predictions
 
     files = [find_predictions(run, results) for run in (run_a, run_b)]
-    found = compare_runs(read_predictions(files[0]), read_predictions(files[1]))
+    comparison = compare_runs(read_predictions(files[0]), read_predictions(files[1]))
     if json:
-        emit(found, True)
+        emit(comparison, True)
         return
     rows = []
     for metric in all_metrics():
-        low, high = found["interval"][metric.name]
-        scores = {key: found[key][metric.name] for key in ("a", "b", "difference")}
+        low, high = comparison["interval"][metric.name]
+        scores = {key: comparison[key][metric.name] for key in ("a", "b", "difference")}
         rows.append({"score": metric.name, **scores, "95 % low": low, "95 % high": high})
     typer.echo(f"a: {files[0]}\nb: {files[1]}")
-    print_table(rows, f"a minus b on {found['samples']} samples of {found['units']} {found['unit']}s")
+    print_table(rows, f"a minus b on {comparison['samples']} samples of {comparison['units']} {comparison['unit']}s")
     tests = []
     for name, what in (
         ("permutation", "UAR, predictions of whole subjects exchanged"),
         ("wilcoxon", "accuracy of each subject"),
         ("mcnemar", "single samples"),
     ):
-        test = found[name]
-        tests.append({"test": name, "on": what, "p": test["p"], "least p": test["smallest_p"]})
-    print_table(tests, "more than chance? (least p: the smallest there is)")
-    effect = found["effect"]
-    note = {"mcnemar": found["mcnemar"]["reason"]} if found["mcnemar"].get("reason") else {}
+        test = comparison[name]
+        tests.append({"test": name, "on": what, "p": test["p"], "smallest attainable p": test["smallest_p"]})
+    print_table(tests, "paired tests")
+    effect = comparison["effect"]
+    reason = comparison["mcnemar"].get("reason")
+    note = {"mcnemar": reason} if reason else {}
     emit({**{f"effect {key}": value for key, value in effect.items()}, **note}, False)
 
 

@@ -72,6 +72,7 @@ def audit_dataset(
     # a composite has no sidecar of its own, but is rendered as soon as one of its parts is
     is_rendered = truth is not None or bool(rendered_truths(reader.roots))
     usable = manifest[manifest["excluded"].isna()].reset_index(drop=True)
+    excluded = manifest.loc[manifest["excluded"].notna(), ["sample_id", "excluded"]]
     images = _look(usable, reader, progress)
     findings: dict[str, Any] = {
         "dataset": spec.name,
@@ -80,9 +81,7 @@ def audit_dataset(
         "classes": _counted(usable["label"], spec.labels_allowed),
         "splits": _counted(usable["split"].dropna(), tuple(spec.splits)),
         "per_subject": _per_subject(usable, spec.labels_allowed),
-        "excluded": {
-            str(i): str(r) for i, r in manifest.loc[manifest["excluded"].notna(), ["sample_id", "excluded"]].values
-        },
+        "excluded": {str(name): str(reason) for name, reason in excluded.values},
         "unreadable": images.unreadable,
         "sizes": dict(images.sizes.most_common(8)),
         "sources": [str(source) for source in manifest.attrs.get("sources", [])],

@@ -42,7 +42,7 @@ def subject_count(results: Path, task_dir: str, protocol: str) -> int | None:
 
 
 def subject_caption(official: int | None, count: int | None, rendered: bool) -> str:
-    """For example `12 of 68 subjects, rendered`; synthetic faces are always declared to be no evidence about people."""
+    """For example `12 of 68 subjects, rendered`; synthetic faces are always labelled as such."""
     parts = []
     if count is not None:
         parts.append(f"{count} of {official} subjects" if official else f"{count} subjects")

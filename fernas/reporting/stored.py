@@ -15,7 +15,7 @@ from fernas.core.io import read_json, read_jsonl
 from fernas.study import ResultsLayout, Run
 from fernas.study.layout import RENDERED, RunFolder, plain_name
 
-RENDERED_NOTE = "rendered faces: not evidence about people"
+RENDERED_NOTE = "synthetic faces: no statement about real people"
 
 
 @dataclass(frozen=True, order=True)

@@ -10,7 +10,7 @@ from fernas.core.architecture import architecture_json, parse_architecture
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.errors import ContractError
 from tests.fixtures.toy_searches import SHORT, Killed, search_context
-from tests.toy_task import part
+from tests.fixtures.toy_task import part
 
 METHODS = plugins.available("search")
 SPACES = (*plugins.available("spaces"), None)

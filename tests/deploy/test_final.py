@@ -11,7 +11,7 @@ from fernas.deploy.final import Evidence, train_final
 from fernas.spaces.networks import build_network
 from fernas.training import run as training_run
 from tests.fixtures.toy_jobs import method_section, write_small_cnn
-from tests.toy_task import CLASSES, write_task
+from tests.fixtures.toy_task import CLASSES, write_task
 
 METHOD = {"recipe": "plain", "recipe_options": {"epochs": 1, "batch": 8}}
 

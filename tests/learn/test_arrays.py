@@ -4,7 +4,7 @@ import pytest
 from fernas.core.errors import ContractError, DataError
 from fernas.learn.arrays import ArrayPart, Inputs
 from tests.fixtures.nose_inputs import inputs_with_noses
-from tests.toy_task import CLASSES, part, write_task
+from tests.fixtures.toy_task import CLASSES, part, write_task
 
 
 def test_a_part_keeps_the_order_of_the_ids_and_reads_only_its_rows(tmp_path):

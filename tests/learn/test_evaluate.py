@@ -7,7 +7,7 @@ from fernas.learn.config import AugmentConfig
 from fernas.learn.evaluate import network_inputs, predict_probabilities
 from tests.fixtures.networks import TinyNetwork
 from tests.fixtures.toy_jobs import NO_AUGMENTATION
-from tests.toy_task import part
+from tests.fixtures.toy_task import part
 
 CPU = torch.device("cpu")
 

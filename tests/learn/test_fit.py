@@ -14,7 +14,7 @@ from fernas.spaces.patch_networks import PatchNetwork
 from tests.fixtures.networks import TinyNetwork
 from tests.fixtures.nose_inputs import inputs_with_noses
 from tests.fixtures.toy_jobs import NO_AUGMENTATION
-from tests.toy_task import part
+from tests.fixtures.toy_task import part
 
 CPU = torch.device("cpu")
 

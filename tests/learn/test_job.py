@@ -10,7 +10,7 @@ from fernas.core.io import append_jsonl, read_json, read_jsonl, write_text
 from fernas.core.run_log import read_status
 from fernas.learn.history import Snapshots
 from fernas.learn.job import JobKind, run_job
-from tests.toy_task import TaskFiles
+from tests.fixtures.toy_task import TaskFiles
 
 KIND = JobKind("toy", "toy.jsonl", ("result.txt", "cost.json"))
 

@@ -14,7 +14,7 @@ from fernas.reporting.comparison import comparison
 from fernas.reporting.report import build_report
 from fernas.scoring.scores import score_predictions
 from fernas.study import Study
-from tests.fabricate import EMOTIONS, predictions
+from tests.fixtures.made_up_results import EMOTIONS, predictions
 from tests.fixtures.stored_studies import Tree, own_tree, tree
 
 __all__ = ["own_tree", "tree"]

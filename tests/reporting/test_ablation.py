@@ -9,7 +9,7 @@ from fernas.reporting.ablation import ablation_frame, differences, variants, wri
 from fernas.reporting.compare import compare_study
 from fernas.scoring.compare import compare_runs
 from fernas.study import Study
-from tests.fabricate import EMOTIONS, predictions, search_files, study_document, training_files
+from tests.fixtures.made_up_results import EMOTIONS, predictions, search_files, study_document, training_files
 from tests.fixtures.workflow_folder import ROOT
 from tests.reporting.conftest import study_of
 

@@ -1,12 +1,12 @@
 """Captions: how many subjects of how many, also for datasets with names of their own."""
 
 from fernas.reporting.captions import official_subjects, subject_caption
-from tests.fabricate import study_document
+from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import study_of
 
 
 def test_synthetic_faces_and_the_number_of_subjects_are_named() -> None:
-    assert subject_caption(68, 12, True) == "12 of 68 subjects, rendered (rendered faces: not evidence about people)"
+    assert subject_caption(68, 12, True) == "12 of 68 subjects, rendered (synthetic faces: no statement about real people)"
     assert subject_caption(None, 12, False) == "12 subjects" and subject_caption(68, None, False) == ""
 
 

@@ -14,7 +14,7 @@ from fernas.reporting import compare
 from fernas.reporting.compare import StudyTables, compare_study, is_current
 from fernas.reporting.report import build_report
 from fernas.study import Study
-from tests.fabricate import fabricate
+from tests.fixtures.made_up_results import fabricate
 from tests.reporting.conftest import Tree
 
 
@@ -31,7 +31,7 @@ def test_tables_come_in_three_forms(tables: StudyTables, tree: Tree) -> None:
 def test_markdown_labels_rendered_faces_and_says_how_many_subjects(tables: StudyTables, tree: Tree) -> None:
     text = (tree[0] / "comparison.md").read_text()
     assert "12 of 68 subjects, rendered" in text
-    assert text.count("rendered faces: not evidence about people") >= 2
+    assert text.count("synthetic faces: no statement about real people") >= 2
     assert "out of memory" in text
 
 

@@ -12,7 +12,7 @@ from fernas.core.io import read_json, write_json
 from fernas.metrics import all_metrics
 from fernas.reporting.comparison import comparison, notes, table_columns
 from fernas.reporting.formats import records_of
-from tests.fabricate import study_document
+from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import Tree, study_of
 
 

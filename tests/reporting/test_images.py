@@ -1,7 +1,7 @@
 """Images of runs: curves and the similarity of expressions."""
 
 from fernas.reporting.images import mean_curve, numbered_by_fold, similarity_images
-from tests.fabricate import EMOTIONS, study_document
+from tests.fixtures.made_up_results import EMOTIONS, study_document
 from tests.reporting.conftest import study_of
 
 

@@ -17,7 +17,7 @@ from fernas.reporting import complexity, report
 from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from fernas.scoring.scores import score_predictions
-from tests.fabricate import fabricate, predictions, study_document
+from tests.fixtures.made_up_results import fabricate, predictions, study_document
 from tests.reporting.conftest import Tree, ranked_study, report_of, study_of
 
 
@@ -74,7 +74,7 @@ def test_every_image_and_table_is_described(html: str) -> None:
 
 def test_the_page_says_rendered_failed_and_skipped(html: str) -> None:
     text = re.sub(r"\s+", " ", html)
-    assert "not evidence about people" in text and "12 of 68 subjects, rendered" in text
+    assert "no statement about real people" in text and "12 of 68 subjects, rendered" in text
     assert "out of memory after the fallback" in text and "datasets.fer2013" in text
 
 
@@ -114,7 +114,7 @@ def test_images_of_real_people_only_by_config(tmp_path: Path) -> None:
     document = study_document()
     document["datasets"] = {name: {"source": "real", "root": "/x"} for name in document["datasets"]}
     closed = report_of(results, study_of(document), tmp_path / "a").read_text()
-    assert "What the networks see" not in closed and "not evidence about people" not in closed
+    assert "What the networks see" not in closed and "no statement about real people" not in closed
     document["tracking"] = {"real_faces": True}
     opened = report_of(results, study_of(document), tmp_path / "b").read_text()
     assert "What the networks see" in opened

@@ -13,7 +13,7 @@ from fernas.reporting.formats import missing, records_of, rows_of
 from fernas.reporting.statistics import Statistics, study_ranks, study_statistics, winner
 from fernas.reporting.verdict import lead
 from fernas.scoring.compare import compare_runs, holm
-from tests.fabricate import study_document
+from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import Tree, finish, ranked_study, report_of, study_of
 
 

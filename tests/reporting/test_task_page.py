@@ -3,7 +3,7 @@
 from fernas.core.io import write_json
 from fernas.reporting.compare import StudyTables, compare_study
 from fernas.reporting.task_page import task_pages, views_text
-from tests.fabricate import study_document
+from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import Tree, study_of
 
 

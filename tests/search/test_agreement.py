@@ -26,7 +26,7 @@ from fernas.spaces.supernet import architecture_of, make_supernet
 from fernas.spaces.supernet.plain import KINDS
 from tests.fixtures.supernets import decided_macs
 from tests.fixtures.toy_searches import Killed, darts_engine, search_context
-from tests.toy_task import part, write_task
+from tests.fixtures.toy_task import part, write_task
 
 CPU = torch.device("cpu")
 SHORT = {"epochs": 1, "batch": 8, "batch_share": 1.0}

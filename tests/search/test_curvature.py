@@ -9,7 +9,7 @@ from fernas.search._curvature import curvature, dominant_eigenvalue
 from fernas.search._darts import Darts
 from fernas.search.darts_first import PLUGIN
 from tests.fixtures.toy_searches import STILL, darts_engine, search_context
-from tests.toy_task import part
+from tests.fixtures.toy_task import part
 
 
 def test_the_dominant_eigenvalue_of_a_quadratic_and_the_alphas_stay():

@@ -15,7 +15,7 @@ from fernas.core.io import read_json, read_jsonl, write_json
 from fernas.core.run_log import read_status
 from fernas.search.run import SearchSpec, scope_parts, search_budget_for
 from tests.fixtures.toy_jobs import NETWORK, SMALL_CNN, search_toy
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import write_task
 
 
 @pytest.mark.slow
@@ -31,7 +31,7 @@ def test_a_search_survives_kill_9(tmp_path):
     assert search_toy(files, tmp_path / "whole", method) == "ok"
     code = (
         "import sys, json; from pathlib import Path; sys.path.insert(0, '.');"
-        "from tests.fixtures.toy_jobs import search_toy; from tests.toy_task import TaskFiles;"
+        "from tests.fixtures.toy_jobs import search_toy; from tests.fixtures.toy_task import TaskFiles;"
         f"search_toy(TaskFiles(Path({str(tmp_path)!r})), Path({str(tmp_path / 'killed')!r}), {method!r}, every_s=0.0)"
     )
     job = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2], env={**os.environ})

@@ -14,7 +14,7 @@ from fernas.spaces.cell_space import edge_list, space_of
 from fernas.spaces.complexity import supernet_edge_macs, supernet_macs
 from tests.fixtures.supernets import decided_macs
 from tests.fixtures.toy_searches import search_context
-from tests.toy_task import part
+from tests.fixtures.toy_task import part
 
 CPU = torch.device("cpu")
 STILL = {"flip": False, "padding": 0, "rotation_deg": 0.0}

@@ -11,7 +11,7 @@ from fernas.core.run_log import read_status
 from fernas.search._supernet_search import SupernetSearch
 from tests.fixtures.signals import assert_interrupted, rows_without_times
 from tests.fixtures.toy_jobs import NETWORK, search_toy
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import write_task
 
 DARTS = {
     "search": "darts_first",

@@ -12,7 +12,7 @@ from fernas.reporting.compare import compare_study
 from fernas.reporting.report import build_report
 from fernas.scoring.scores import score_predictions
 from fernas.tracking import follow as tracking
-from tests.fabricate import predictions, study_document
+from tests.fixtures.made_up_results import predictions, study_document
 
 EVIL = "<script>alert(1)</script>"
 OTHERS = ("a\"b'c", "../../../etc/passwd", "=HYPERLINK(1)", "x | y", "{{ 7 * 7 }}", "$\\input{x}$ & _ %")

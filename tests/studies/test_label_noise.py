@@ -19,7 +19,7 @@ from studies.label_noise import (
     swap_scores,
     symmetric_noise,
 )
-from tests.toy_task import make_images
+from tests.fixtures.toy_task import make_images
 
 
 def test_planted_noise_has_the_rate_and_the_kind_asked_for():

@@ -10,7 +10,7 @@ from fernas.core.errors import ContractError
 from fernas.core.io import read_parquet, write_parquet
 from fernas.core.run_log import RunLog
 from fernas.training.combine import combine_predictions, run_combine
-from tests.toy_task import CLASSES
+from tests.fixtures.toy_task import CLASSES
 
 
 def test_combining_predictions_equals_the_mean_of_the_logits(tmp_path):

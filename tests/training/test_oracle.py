@@ -11,7 +11,7 @@ from fernas.training.combine import combine_predictions
 from fernas.training.oracle import CHOSEN, best_on_test
 from fernas.training.predict import FoldNetworks
 from tests.fixtures.toy_jobs import NO_AUGMENTATION, predict_toy, train_toy, write_small_cnn
-from tests.toy_task import CLASSES, write_task
+from tests.fixtures.toy_task import CLASSES, write_task
 
 PLAIN = {"recipe": "plain", "recipe_options": {"epochs": 5, "batch": 8, "lr": 0.01, "augment": NO_AUGMENTATION}}
 

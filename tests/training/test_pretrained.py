@@ -14,7 +14,7 @@ from fernas.spaces.networks import build_network
 from fernas.study.runs import extra_data
 from fernas.training.pretrained import PretrainedConfig, load_pretrained, read_weights
 from tests.fixtures.toy_jobs import train_toy, write_small_cnn
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import write_task
 
 
 def network(name="small_cnn", classes=3, size=16):

@@ -10,7 +10,7 @@ from fernas.learn.history import rows_of_chosen_rates
 from fernas.training.plain import PlainConfig
 from fernas.training.run import load_recipe
 from tests.fixtures.toy_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import write_task
 
 OPTIONS = {"epochs": 3, "batch": 8, "augment": NO_AUGMENTATION}
 RATES = [0.0001, 0.03, 0.005]

@@ -6,7 +6,7 @@ from fernas.core.io import read_jsonl, write_text
 from fernas.learn import fit as fitting
 from fernas.training.relabel import PlainPhase, RelabelConfig, start_message
 from tests.fixtures.toy_jobs import NO_AUGMENTATION, train_toy, write_small_cnn
-from tests.toy_task import TaskFiles, write_task
+from tests.fixtures.toy_task import TaskFiles, write_task
 
 
 def options(**changes):

@@ -7,7 +7,7 @@ from fernas.core.checkpoint import CheckpointStore
 from fernas.core.io import read_json, read_jsonl, read_parquet
 from fernas.core.run_log import read_status
 from tests.fixtures.toy_jobs import NETWORK, SMALL_CNN, predict_toy, search_toy, train_toy_shard
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import write_task
 
 RECIPE = {"recipe": "plain", "recipe_options": {"epochs": 3, "batch": 8, "lr": 0.05}}
 MEAN = {"search": "random_mean", "space": "emonas", "network": NETWORK}

@@ -7,7 +7,7 @@ import pytest
 from fernas.core.checkpoint import CheckpointStore
 from tests.fixtures.signals import assert_interrupted, rows_without_times
 from tests.fixtures.toy_jobs import NETWORK, search_toy, train_toy_shard
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import write_task
 
 MEAN = {"search": "random_mean", "space": "emonas", "network": NETWORK}
 PLAIN = {"recipe": "plain", "recipe_options": {"epochs": 3, "batch": 6, "lr": 0.05, "drop_path": 0.2}}

@@ -11,7 +11,7 @@ from fernas.learn.arrays import ArrayPart
 from fernas.spaces.complexity import params
 from fernas.training.svm import ABSENT, SvmConfig, fit_linear
 from tests.fixtures.toy_jobs import predict_toy, train_toy
-from tests.toy_task import CLASSES, write_task
+from tests.fixtures.toy_task import CLASSES, write_task
 
 FEATURES = 6
 METHOD = {"recipe": "svm", "recipe_options": {"c": [0.01, 1.0]}}

@@ -6,8 +6,8 @@ import torch
 from fernas.learn.fes import CLASSES
 from fernas.training.relabel import RelabelConfig
 from fernas.training.swaps import Rule, Swaps, make_rule
-from tests.toy_task import CLASSES as TOY
-from tests.toy_task import part
+from tests.fixtures.toy_task import CLASSES as TOY
+from tests.fixtures.toy_task import part
 
 ALL = torch.ones(3, 3, dtype=torch.bool)
 ROWS = [[0.45, 0.35, 0.20], [0.70, 0.20, 0.10], [0.40, 0.40, 0.20], [0.50, 0.31, 0.19]]

@@ -12,8 +12,8 @@ from fernas.spaces.networks import build_network
 from fernas.training._transfer import OriginWeights, load_into
 from fernas.training.run import read_origin
 from tests.fixtures.toy_jobs import NO_AUGMENTATION, method_section, train_toy
-from tests.toy_task import CLASSES as TOY
-from tests.toy_task import write_task
+from tests.fixtures.toy_task import CLASSES as TOY
+from tests.fixtures.toy_task import write_task
 
 PAIRS = (("skip_connect", 0), ("sep_conv_3x3", 1)) * 4
 CELLS = CellsArchitecture(
