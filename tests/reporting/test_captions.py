@@ -6,7 +6,8 @@ from tests.reporting.conftest import study_of
 
 
 def test_synthetic_faces_and_the_number_of_subjects_are_named() -> None:
-    assert subject_caption(68, 12, True) == "12 of 68 subjects, rendered (synthetic faces: no statement about real people)"
+    note = "synthetic faces: no statement about real people"
+    assert subject_caption(68, 12, True) == f"12 of 68 subjects, rendered ({note})"
     assert subject_caption(None, 12, False) == "12 subjects" and subject_caption(68, None, False) == ""
 
 
