@@ -1,6 +1,7 @@
 """The pages of docs/datasets/, generated from the adapters: `python -m fernas.datasets.docs docs/datasets`."""
 
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,13 @@ def page(adapter: Adapter, relatives: Sequence[str]) -> str:
         lines += _table(("class", "samples"), [*spec.counts.items(), ("all", sum(spec.counts.values()))])
         if spec.splits:
             lines += ["", *_table(("official split", "samples"), list(spec.splits.items()))]
-    lines += ["", "## What the adapter reads", "", *[f"- {_code(line)}" for line in spec.layout]]
+    lines += ["", "## What the adapter reads", "", *[_item(_code(line)) for line in spec.layout]]
     lines += [
         "",
         "The adapter ignores wrapper folders, doubled top folders, the case of names and the files that file managers",
         "leave behind.",
     ]
-    lines += ["", "## Frames and protocol", "", f"- {_sentence(spec.frame_rule)}", f"- {_sentence(spec.protocol)}"]
+    lines += ["", "## Frames and protocol", "", _item(_sentence(spec.frame_rule)), _item(_sentence(spec.protocol))]
     if spec.labels:
         lines += ["", "## Labels", ""]
         lines += _table(("in the files", "class"), [(f"`{raw}`", word) for raw, word in spec.labels.items()])
@@ -53,7 +54,7 @@ def page(adapter: Adapter, relatives: Sequence[str]) -> str:
         lines += ["```yaml", *_tasks(spec), "```"]
     if spec.notes:
         lines += ["", "## Not verified without the licensed files", ""]
-        lines += [f"- {_sentence(note)}" for note in spec.notes]
+        lines += [_item(_sentence(note)) for note in spec.notes]
     lines += ["", "Check your files: " + f"`fernas check-data {spec.name} FOLDER`."]
     return "\n".join(lines) + "\n"
 
@@ -113,7 +114,7 @@ def unsure(specs: Mapping[str, DatasetSpec]) -> str:
     ]
     for name, spec in specs.items():
         if spec.notes:
-            lines += [f"## [{spec.title}]({name}.md)", "", *[f"- {_sentence(note)}" for note in spec.notes], ""]
+            lines += [f"## [{spec.title}]({name}.md)", "", *[_item(_sentence(note)) for note in spec.notes], ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -177,6 +178,11 @@ def _sentence(text: str) -> str:
     # file names and versions at the start keep their case
     start = text if any(c.isdigit() or c in "_/." for c in first) else text[:1].upper() + text[1:]
     return start + ("" if text.endswith((".", "!")) else ".")
+
+
+def _item(text: str) -> str:
+    """An item of a list, wrapped at 120 characters."""
+    return textwrap.fill(f"- {text}", 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _options(adapter: Adapter) -> list[str]:
