@@ -353,7 +353,7 @@ def retry_failed(config: ConfigFile = Path("config.yaml")) -> None:
 
 @app.command()
 def kernels() -> None:
-    """Compile the kernels of supernets and final networks for this processor (optional, cached); exit status 1 if that fails."""
+    """Compile the kernels for this processor (optional, cached); exit status 1 if that fails."""
     from fernas.spaces.kernels import library
 
     try:
