@@ -57,32 +57,18 @@ def folder_clips(
 def empty_sample(subject: str, clip: str, label: str | None, raw: str, group: str | None = None) -> Sample:
     """The excluded row of a clip folder without images."""
     return Sample(
-        clip=clip,
-        subject=subject,
-        group=group,
-        frames=[],
-        label=label,
-        raw_label=raw,
-        kind="clip",
+        clip=clip, subject=subject, group=group, frames=[], label=label, raw_label=raw, kind="clip",
         excluded="no images in the clip's folder",
-    )
+    )  # fmt: skip
 
 
 def sequence_to_apex(subject: str, clip: str, label: str, raw: str, images: Clip) -> Sample:
     """A sequence from neutral to its apex, the last frame."""
     last = len(images.refs) - 1
     return Sample(
-        clip=clip,
-        subject=subject,
-        frames=list(images.refs),
-        label=label,
-        raw_label=raw,
-        kind="clip",
-        onset=0,
-        apex=last,
-        offset=last,
-        apex_source="last",
-    )
+        clip=clip, subject=subject, frames=list(images.refs), label=label, raw_label=raw, kind="clip", onset=0,
+        apex=last, offset=last, apex_source="last",
+    )  # fmt: skip
 
 
 def sequence_and_back(subject: str, clip: str, label: str, raw: str, images: Clip) -> Sample:

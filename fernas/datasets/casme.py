@@ -14,12 +14,9 @@ from fernas.datasets._tree import IMAGE
 CODING = r"(?:CASME(?![-_ ]?(?:2|II|\^2|sq|\(ME))[^/]*|[^/]*section[-_ ]?[AB][^/]*|coding[^/]*)\.(?:xlsx|xlsm|xls|csv)"
 # row of the released file, from 0 -> frames as corrected by others
 KNOWN_ROWS: dict[int, dict[str, int | None]] = {
-    40: {"onset": 100, "apex": 120, "offset": 149},
-    42: {"onset": 101, "apex": 110, "offset": 119},
-    43: {"onset": 57, "apex": 65, "offset": 74},
-    54: {"offset": 40},
-    140: {"offset": 142},
-}
+    40: {"onset": 100, "apex": 120, "offset": 149}, 42: {"onset": 101, "apex": 110, "offset": 119},
+    43: {"onset": 57, "apex": 65, "offset": 74}, 54: {"offset": 40}, 140: {"offset": 142},
+}  # fmt: skip
 
 
 class CasmeOptions(CodedOptions):

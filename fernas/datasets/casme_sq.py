@@ -154,17 +154,11 @@ def _coded_row(cells: list[str], where: str, subject: str, kind: str) -> Coded:
     attributes |= {"action_units": units} if units else {}
     attributes |= {"self_report": cells[8]} if len(cells) > 8 and cells[8] else {}
     return Coded(
-        subject=f"s{subject}",
-        clip=clip,
-        key=(subject, clip.lower()),
-        label=canonical(emotion, CLASSES, f"{where}, emotion class"),
-        raw_label=emotion,
-        onset=_frame(onset, f"{where}, onset"),
-        apex=_frame(apex, f"{where}, apex"),
-        offset=_frame(offset, f"{where}, offset"),
-        where=where,
-        attributes=attributes,
-    )
+        subject=f"s{subject}", clip=clip, key=(subject, clip.lower()),
+        label=canonical(emotion, CLASSES, f"{where}, emotion class"), raw_label=emotion,
+        onset=_frame(onset, f"{where}, onset"), apex=_frame(apex, f"{where}, apex"),
+        offset=_frame(offset, f"{where}, offset"), where=where, attributes=attributes,
+    )  # fmt: skip
 
 
 def _in_long_video(row: Coded, stimuli: dict[str, str]) -> Coded:

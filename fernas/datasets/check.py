@@ -66,22 +66,10 @@ def found_and_expected(findings: Mapping[str, Any]) -> list[dict[str, Any]]:
 def unusable(name: str, reason: str) -> dict[str, Any]:
     """The findings about files that cannot be read."""
     return {
-        "dataset": name,
-        "samples": 0,
-        "subjects": 0,
-        "classes": {},
-        "splits": {},
-        "per_subject": {},
-        "excluded": {},
-        "problems": [reason],
-        "fatal": True,
-        "unreadable": [],
-        "duplicates": {"exact": [], "near": [], "near_count": 0},
-        "expected": {},
-        "sizes": {},
-        "sources": [],
-        "rendered": False,
-    }
+        "dataset": name, "samples": 0, "subjects": 0, "classes": {}, "splits": {}, "per_subject": {}, "excluded": {},
+        "problems": [reason], "fatal": True, "unreadable": [], "duplicates": {"exact": [], "near": [], "near_count": 0},
+        "expected": {}, "sizes": {}, "sources": [], "rendered": False,
+    }  # fmt: skip
 
 
 def part_root(root: Path, part: str) -> Path:

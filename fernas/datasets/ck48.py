@@ -79,13 +79,9 @@ class Ck48(Adapter):
 
 def _sample(ref: str, word: str, subject: str, sequence: str, number: str) -> Sample:
     return Sample(
-        clip=sequence,
-        subject=subject.upper(),
-        frame=number,
-        frames=[ref],
-        label=canonical(word, CLASSES, ref),
+        clip=sequence, subject=subject.upper(), frame=number, frames=[ref], label=canonical(word, CLASSES, ref),
         raw_label=word,
-    )
+    )  # fmt: skip
 
 
 def _from_h5(folder: Path, name: str, tree: Tree) -> Collected:

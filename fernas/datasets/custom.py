@@ -14,20 +14,13 @@ from fernas.datasets.containers import VIDEO, video_length
 
 COLUMNS = {
     "path": ("path", "file", "filename", "image", "picture", "clip", "folder"),
-    "label": ("label", "emotion", "class", "expression"),
-    "subject": ("subject", "participant", "person", "subject id"),
-    "split": ("split", "usage", "set", "partition"),
-    "onset": ("onset", "onset frame", "onsetf"),
-    "apex": ("apex", "apex frame", "apexf", "peak"),
-    "offset": ("offset", "offset frame", "offsetf"),
-    "group": ("group", "sequence", "session", "video"),
-    "sex": ("sex", "gender"),
-    "race": ("race", "ethnicity"),
-    "age": ("age", "age group"),
-    "skin_tone": ("skin_tone", "skin tone"),
-    "glasses": ("glasses", "spectacles"),
+    "label": ("label", "emotion", "class", "expression"), "subject": ("subject", "participant", "person", "subject id"),
+    "split": ("split", "usage", "set", "partition"), "onset": ("onset", "onset frame", "onsetf"),
+    "apex": ("apex", "apex frame", "apexf", "peak"), "offset": ("offset", "offset frame", "offsetf"),
+    "group": ("group", "sequence", "session", "video"), "sex": ("sex", "gender"), "race": ("race", "ethnicity"),
+    "age": ("age", "age group"), "skin_tone": ("skin_tone", "skin tone"), "glasses": ("glasses", "spectacles"),
     "beard": ("beard",),
-}
+}  # fmt: skip
 ATTRIBUTES = ("sex", "race", "age", "skin_tone", "glasses", "beard")
 
 
@@ -167,15 +160,9 @@ def _sample(row: Row, ref: str | None, options: CustomOptions, with_subjects: bo
     # with its folder, since two folders may hold files of one name
     clip = (name.rpartition("/")[0] + "/" if "/" in name else "") + stem_of(name)
     return Sample(
-        clip=clip,
-        frames=[],
-        label=label,
-        raw_label=label,
-        subject=subject or None,
-        group=row["group"] or None,
-        split=row["split"] or None,
-        attributes={name: row[name] for name in ATTRIBUTES if row[name]},
-    )
+        clip=clip, frames=[], label=label, raw_label=label, subject=subject or None, group=row["group"] or None,
+        split=row["split"] or None, attributes={name: row[name] for name in ATTRIBUTES if row[name]},
+    )  # fmt: skip
 
 
 def _fill(

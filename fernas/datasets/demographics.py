@@ -8,13 +8,9 @@ import pandas as pd
 from fernas.datasets._base import attributes_of
 
 ATTRIBUTES = {
-    "sex": ("sex", "gender"),
-    "race": ("race",),
-    "age": ("age",),
-    "skin_tone": ("skin_tone",),
-    "glasses": ("glasses",),
+    "sex": ("sex", "gender"), "race": ("race",), "age": ("age",), "skin_tone": ("skin_tone",), "glasses": ("glasses",),
     "beard": ("beard",),
-}
+}  # fmt: skip
 """Attribute -> the keys under which adapters keep it."""
 
 

@@ -181,15 +181,9 @@ def _sample(subject: str, run: str, frame: int, label: str, raw: str, source: So
     ref = source.ref(frame) if source else None
     missing = f"frame {frame} of {subject} has no image" if source else f"no video or frames of {subject}"
     return Sample(
-        clip=run,
-        subject=subject,
-        frame=f"{frame:05d}",
-        group=f"{subject}/{run}",
-        frames=[ref] if ref else [],
-        label=label,
-        raw_label=raw,
-        excluded=None if ref else missing,
-    )
+        clip=run, subject=subject, frame=f"{frame:05d}", group=f"{subject}/{run}", frames=[ref] if ref else [],
+        label=label, raw_label=raw, excluded=None if ref else missing,
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------- rule

@@ -22,18 +22,9 @@ FERPLUS_COUNTS = {
 }  # fmt: skip
 FERPLUS_SPLITS = {"Training": 25060, "PublicTest": 3199, "PrivateTest": 3153}
 FOLDERS = {
-    "train",
-    "training",
-    "test",
-    "testing",
-    "val",
-    "valid",
-    "validation",
-    "publictest",
-    "privatetest",
-    "public",
+    "train", "training", "test", "testing", "val", "valid", "validation", "publictest", "privatetest", "public",
     "private",
-}
+}  # fmt: skip
 
 
 class FerOptions(Options):
@@ -142,14 +133,9 @@ def _row(split: str | None, row: int, ref: str, label: str, raw: str) -> Sample:
     # a csv has one row count over all splits, an HDF5 one per split: the id needs both
     name = f"{split}/{row}" if split else str(row)
     return Sample(
-        clip=split or str(row),
-        frame=str(row) if split else None,
-        group=name,
-        frames=[ref],
-        label=label,
-        raw_label=raw,
+        clip=split or str(row), frame=str(row) if split else None, group=name, frames=[ref], label=label, raw_label=raw,
         split=split,
-    )
+    )  # fmt: skip
 
 
 def _from_csv(folder: Path, name: str) -> Collected:

@@ -39,10 +39,7 @@ class Oulu(Adapter):
         fps=25.0,
         subjects=80,
         counts={name: 80 for name in BASIC},
-        layout=(
-            "OriginalImg/VL/Strong/P001/Anger/000.jpeg",
-            "PreProcess_Img/VL_Acropped/Strong/P001/Anger/000.jpeg",
-        ),
+        layout=("OriginalImg/VL/Strong/P001/Anger/000.jpeg", "PreProcess_Img/VL_Acropped/Strong/P001/Anger/000.jpeg"),
         frame_rule="the sequence ends at its apex: the last 3 frames carry the label, the first ones are neutral",
         protocol="10-fold by subject on VL Strong, 6 or 7 classes; accuracy",
         tasks={

@@ -20,11 +20,8 @@ COLUMNS = {
 }  # fmt: skip
 # Filename -> corrected frames, for annotations that contradict themselves; None: the middle frame
 KNOWN: dict[str, dict[str, int | None]] = {
-    "013_1_9": {"offset": 5739},
-    "028_4_1": {"apex": None},
-    "032_3_1": {"apex": None},
-    "032_3_2": {"apex": 5127},
-}
+    "013_1_9": {"offset": 5739}, "028_4_1": {"apex": None}, "032_3_1": {"apex": None}, "032_3_2": {"apex": 5127},
+}  # fmt: skip
 
 
 class SammOptions(CodedOptions):

@@ -89,11 +89,8 @@ def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
     table = typed(rows, COLUMNS)
     table["class_index"] = table["class_index"].astype("int64")
     table.attrs = {
-        "classes": classes,
-        "dropped": dropped,
-        "excluded": int(manifest["excluded"].notna().sum()),
-        "unused": unused,
-    }
+        "classes": classes, "dropped": dropped, "excluded": int(manifest["excluded"].notna().sum()), "unused": unused,
+    }  # fmt: skip
     return table
 
 
@@ -188,16 +185,10 @@ def _sample(row: dict[str, Any], label: str, positions: list[int], frame: int | 
     if digest is not None and frame is not None and frame != int(row["apex"]):
         digest = hashlib.sha256(f"{digest}@{frame - int(row['apex'])}".encode()).hexdigest()
     return {
-        "sample_id": source if frame is None else f"{source}/f{frame:05d}",
-        "source_id": source,
-        "dataset": row["dataset"],
-        "subject": row["subject"],
-        "group": row["group"],
-        "label": label,
-        "split": row["split"],
-        "positions": positions,
-        "sha256": digest,
-    }
+        "sample_id": source if frame is None else f"{source}/f{frame:05d}", "source_id": source,
+        "dataset": row["dataset"], "subject": row["subject"], "group": row["group"], "label": label,
+        "split": row["split"], "positions": positions, "sha256": digest,
+    }  # fmt: skip
 
 
 def _sufficient_classes(rows: list[dict[str, Any]], task: Task) -> tuple[list[str], dict[str, str]]:

@@ -166,12 +166,9 @@ def _with_landmarks(face: Face, landmarks: Landmarks | None) -> Face:
     if landmarks is None:
         return face
     return replace(
-        face,
-        landmarks=landmarks,
-        landmarker=landmarks.landmarker,
-        nose=landmarks.nose,
+        face, landmarks=landmarks, landmarker=landmarks.landmarker, nose=landmarks.nose,
         nose_source=landmarks.nose_source,
-    )
+    )  # fmt: skip
 
 
 def _first_position(row: dict[str, Any]) -> int:

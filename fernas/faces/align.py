@@ -18,18 +18,9 @@ from fernas.faces.geometry import to_aligned, to_source
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
-    "sample_id",
-    "status",
-    "reason",
-    "detector",
-    "landmarker",
-    "box",
-    "landmarks",
-    "nose_source",
-    "reference_frame",
-    "score",
-    "transform",
-)
+    "sample_id", "status", "reason", "detector", "landmarker", "box", "landmarks", "nose_source", "reference_frame",
+    "score", "transform",
+)  # fmt: skip
 
 
 def align_manifest(
@@ -134,18 +125,12 @@ def _record(sample_id: str, face: Face) -> dict[str, Any]:
     eyes = [*face.landmarks.eyes.left, *face.landmarks.eyes.right] if face.landmarks is not None else [np.nan] * 4
     nose = face.nose if face.nose is not None else (np.nan, np.nan)
     return {
-        "sample_id": sample_id,
-        "status": face.status,
-        "reason": face.reason,
-        "detector": face.detector,
-        "landmarker": face.landmarker,
-        "box": list(face.box) if face.box is not None else None,
-        "landmarks": [float(v) for v in (*eyes, *nose)],
-        "nose_source": face.nose_source,
-        "reference_frame": face.reference_frame,
-        "score": face.score,
+        "sample_id": sample_id, "status": face.status, "reason": face.reason, "detector": face.detector,
+        "landmarker": face.landmarker, "box": list(face.box) if face.box is not None else None,
+        "landmarks": [float(v) for v in (*eyes, *nose)], "nose_source": face.nose_source,
+        "reference_frame": face.reference_frame, "score": face.score,
         "transform": [float(v) for v in face.transform.ravel()] if face.transform is not None else None,
-    }
+    }  # fmt: skip
 
 
 def _log_summary(table: pd.DataFrame) -> None:

@@ -63,16 +63,10 @@ def audit_folds(
             f"{len(near)} near-duplicates across splits, first {near[0][1]!r} (training) and {near[0][2]!r} (test)"
         )
     return {
-        "ok": True,
-        "problems": problems,
-        "leaks": leaks,
-        "near": [list(pair) for pair in near[:LISTED]],
-        "near_count": len(near),
-        "dropped": train["dropped"],
-        "folds": len(tests),
-        "samples": len(rows),
+        "ok": True, "problems": problems, "leaks": leaks, "near": [list(pair) for pair in near[:LISTED]],
+        "near_count": len(near), "dropped": train["dropped"], "folds": len(tests), "samples": len(rows),
         "tested": len({sample for ids in tests.values() for sample in ids}),
-    }
+    }  # fmt: skip
 
 
 def _tests_of_folds(train: Document, test: Document) -> dict[int, list[str]]:

@@ -8,24 +8,14 @@ from pydantic_core import PydanticUndefined
 from fernas.core import config, plugins
 
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
-    ("the study", config.StudyConfig),
-    ("tracking", config.TrackingConfig),
-    ("scoring", config.ScoringConfig),
-    ("checkpoint", config.CheckpointConfig),
-    ("faces", config.FacesConfig),
-    ("audit", config.AuditConfig),
-    ("datasets.&lt;name&gt;", config.DatasetConfig),
-    ("views.&lt;name&gt;", config.ViewConfig),
-    ("tasks.&lt;name&gt;", config.TaskConfig),
-    ("tasks.&lt;name&gt;.frames", config.FrameRule),
-    ("protocols.&lt;name&gt;", config.ProtocolConfig),
-    ("protocols.&lt;name&gt;.parts", config.PartsConfig),
-    ("methods.&lt;name&gt;", config.MethodConfig),
-    ("methods.&lt;name&gt;.network", config.NetworkConfig),
-    ("methods.&lt;name&gt;.init_from", config.InitFrom),
-    ("study[]", config.StudyEntry),
-    ("final[]", config.FinalEntry),
-]
+    ("the study", config.StudyConfig), ("tracking", config.TrackingConfig), ("scoring", config.ScoringConfig),
+    ("checkpoint", config.CheckpointConfig), ("faces", config.FacesConfig), ("audit", config.AuditConfig),
+    ("datasets.&lt;name&gt;", config.DatasetConfig), ("views.&lt;name&gt;", config.ViewConfig),
+    ("tasks.&lt;name&gt;", config.TaskConfig), ("tasks.&lt;name&gt;.frames", config.FrameRule),
+    ("protocols.&lt;name&gt;", config.ProtocolConfig), ("protocols.&lt;name&gt;.parts", config.PartsConfig),
+    ("methods.&lt;name&gt;", config.MethodConfig), ("methods.&lt;name&gt;.network", config.NetworkConfig),
+    ("methods.&lt;name&gt;.init_from", config.InitFrom), ("study[]", config.StudyEntry), ("final[]", config.FinalEntry),
+]  # fmt: skip
 HEAD = """# Every key of config.yaml
 
 Written by `python -m fernas.study.config_docs` from the models in `fernas/core/config.py`; a test keeps it in step.

@@ -152,18 +152,13 @@ class Study:
         # an ensemble has no searches and no shards of its own
         section, trained = self.methods[method], not self.methods[method].combine
         return Run(
-            task=task,
-            protocol=protocol,
-            method=method,
-            scope=scope,
+            task=task, protocol=protocol, method=method, scope=scope,
             fold_groups=self.fold_groups_of(protocol, scope) if trained else 0,
-            shards=self.protocols[protocol].shards if trained else 0,
-            search_seeds=section.search_seeds,
-            train_seeds=section.train_seeds,
-            is_rendered=self.tasks[task].is_rendered,
+            shards=self.protocols[protocol].shards if trained else 0, search_seeds=section.search_seeds,
+            train_seeds=section.train_seeds, is_rendered=self.tasks[task].is_rendered,
             files=self.layout.run(self.tasks[task].folder, protocol, method, scope),
             task_folder=self.tasks[task].files.path,
-        )
+        )  # fmt: skip
 
     @property
     def skipped(self) -> list[tuple[str, str]]:

@@ -17,33 +17,15 @@ N_CHANNELS = 2 * N_UNITS
 PROTOTYPES: dict[str, dict[int, tuple[float, float]]] = {
     "neutral": {},
     "anger": {
-        4: (1.0, 1.0),
-        5: (0.5, 0.6),
-        7: (0.8, 0.9),
-        23: (0.9, 0.85),
-        24: (0.6, 0.4),
-        17: (0.4, 0.3),
-        10: (0.3, 0.2),
+        4: (1.0, 1.0), 5: (0.5, 0.6), 7: (0.8, 0.9), 23: (0.9, 0.85), 24: (0.6, 0.4), 17: (0.4, 0.3), 10: (0.3, 0.2),
     },
     "contempt": {12: (0.7, 1.0), 14: (0.9, 1.0), 4: (0.2, 0.15), 2: (0.3, 0.15)},
     "disgust": {
-        9: (1.0, 1.0),
-        10: (0.8, 0.8),
-        4: (0.4, 0.4),
-        15: (0.4, 0.5),
-        17: (0.5, 0.5),
-        7: (0.4, 0.4),
-        6: (0.3, 0.3),
+        9: (1.0, 1.0), 10: (0.8, 0.8), 4: (0.4, 0.4), 15: (0.4, 0.5), 17: (0.5, 0.5), 7: (0.4, 0.4), 6: (0.3, 0.3),
         25: (0.25, 0.3),
     },
     "fear": {
-        1: (0.9, 1.0),
-        2: (0.6, 0.8),
-        4: (0.5, 0.8),
-        5: (0.9, 0.9),
-        20: (0.8, 0.9),
-        25: (0.5, 0.8),
-        26: (0.35, 0.5),
+        1: (0.9, 1.0), 2: (0.6, 0.8), 4: (0.5, 0.8), 5: (0.9, 0.9), 20: (0.8, 0.9), 25: (0.5, 0.8), 26: (0.35, 0.5),
         7: (0.3, 0.3),
     },
     "happiness": {6: (0.9, 0.9), 12: (1.0, 1.0), 25: (0.5, 0.7), 7: (0.2, 0.2), 26: (0.2, 0.2)},
@@ -52,24 +34,12 @@ PROTOTYPES: dict[str, dict[int, tuple[float, float]]] = {
     "repression": {15: (0.8, 0.9), 14: (0.6, 0.7), 24: (0.8, 0.8), 17: (0.7, 0.8), 12: (0.25, 0.3)},
     "tense": {4: (0.4, 0.5), 7: (0.7, 0.7), 23: (0.8, 0.9), 24: (0.7, 0.6), 20: (0.3, 0.3)},
     "others": {
-        4: (0.7, 0.6),
-        7: (0.5, 0.4),
-        14: (0.6, 0.4),
-        1: (0.4, 0.2),
-        25: (0.4, 0.3),
-        10: (0.3, 0.2),
-        43: (0.2, 0.3),
+        4: (0.7, 0.6), 7: (0.5, 0.4), 14: (0.6, 0.4), 1: (0.4, 0.2), 25: (0.4, 0.3), 10: (0.3, 0.2), 43: (0.2, 0.3),
     },
     "pain": {
-        4: (0.9, 1.0),
-        6: (0.6, 0.8),
-        7: (0.9, 0.9),
-        9: (0.5, 0.5),
-        10: (0.5, 0.5),
-        20: (0.4, 0.4),
-        43: (0.3, 0.5),
+        4: (0.9, 1.0), 6: (0.6, 0.8), 7: (0.9, 0.9), 9: (0.5, 0.5), 10: (0.5, 0.5), 20: (0.4, 0.4), 43: (0.3, 0.5),
     },
-}
+}  # fmt: skip
 """Expression -> unit -> (typical strength, probability of being present); EMFACS-like, our choice."""
 
 UNILATERAL = {"contempt": (12, 14, 2)}
@@ -119,11 +89,8 @@ def sample_expression(name: str, rng: np.random.Generator, strength: float = 1.0
         raise unknown("rendered expression", name, PROTOTYPES)
     # all draws come before any branch: with equal seeds, two expressions differ in nothing else
     present, vary, idles, amount = (
-        rng.random(N_UNITS),
-        rng.uniform(0.65, 1.1, N_UNITS),
-        rng.random(N_UNITS),
-        rng.standard_normal(N_UNITS),
-    )
+        rng.random(N_UNITS), rng.uniform(0.65, 1.1, N_UNITS), rng.random(N_UNITS), rng.standard_normal(N_UNITS),
+    )  # fmt: skip
     sides = (1.0, WEAK_SIDE) if rng.random() < 0.5 else (WEAK_SIDE, 1.0)
     prototype = PROTOTYPES[name]
     units: dict[int, tuple[float, float]] = {}

@@ -52,16 +52,11 @@ def build_identity(seed: int, canvas_px: int = CANVAS_PX, variety: float = 1.0, 
     anchors = np.concatenate([points, [(-face.eye_dx, 0)] * 6, [(face.eye_dx, 0)] * 6, [(0, face.mouth_y)] * 20])
     pixels = np.clip(canvas.to_px(anchors).astype(int), 0, canvas_px - 1)
     return Identity(
-        seed=seed,
-        face=face,
-        expressivity=sample_expressivity(seed),
-        canvas=canvas,
-        rgba=paint_identity(seed, face, canvas, shading),
-        deformation=build_deformation(face, canvas, height, shading),
-        skin_points=points,
-        skin_moves=displacement_basis(face, points[:, 0], points[:, 1]),
+        seed=seed, face=face, expressivity=sample_expressivity(seed), canvas=canvas,
+        rgba=paint_identity(seed, face, canvas, shading), deformation=build_deformation(face, canvas, height, shading),
+        skin_points=points, skin_moves=displacement_basis(face, points[:, 0], points[:, 1]),
         point_heights=(height[pixels[:, 1], pixels[:, 0]] - MEAN_HEIGHT).astype(np.float32),
-    )
+    )  # fmt: skip
 
 
 # building one takes about 0.2 s, a frame some milliseconds; clips come subject by subject

@@ -100,17 +100,11 @@ def facts_of(clip: Clip, take: Take, first: int) -> dict[str, Any]:
     plan = clip.plan
     reference = (plan.onset, plan.apex)
     return {
-        "frames": len(clip.frames),
-        "skin_tone": clip.skin,
-        "onset": plan.onset,
-        "apex": plan.apex,
-        "offset": plan.offset,
-        "numbers": [first + plan.onset, first + plan.apex, first + (plan.offset or plan.apex)],
-        "expression": take.expression,
-        "units": units_of_strong(clip),
-        "strength": round(plan.strength, 3),
+        "frames": len(clip.frames), "skin_tone": clip.skin, "onset": plan.onset, "apex": plan.apex,
+        "offset": plan.offset, "numbers": [first + plan.onset, first + plan.apex, first + (plan.offset or plan.apex)],
+        "expression": take.expression, "units": units_of_strong(clip), "strength": round(plan.strength, 3),
         "landmarks": {str(i): points_of(clip.landmarks[i]) for i in reference},
-    }
+    }  # fmt: skip
 
 
 def units_of_strong(clip: Clip) -> str:

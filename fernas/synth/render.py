@@ -64,13 +64,9 @@ class Pose:
     def moved(self, shift_x: float, shift_y: float, roll: float, yaw: float, pitch: float) -> "Pose":
         """This pose with a movement added."""
         return replace(
-            self,
-            shift_x=self.shift_x + shift_x,
-            shift_y=self.shift_y + shift_y,
-            roll=self.roll + roll,
-            yaw=self.yaw + yaw,
-            pitch=self.pitch + pitch,
-        )
+            self, shift_x=self.shift_x + shift_x, shift_y=self.shift_y + shift_y, roll=self.roll + roll,
+            yaw=self.yaw + yaw, pitch=self.pitch + pitch,
+        )  # fmt: skip
 
 
 def sample_pose(rng: np.random.Generator, amount: float = 1.0) -> Pose:

@@ -202,12 +202,8 @@ class _Hair:
     """Hair of an identity: colour, outline and hairline."""
 
     VOLUME = {
-        geometry.BALD: 0.02,
-        geometry.SHORT: 0.12,
-        geometry.SIDE_PART: 0.16,
-        geometry.FRINGE: 0.17,
-        geometry.LONG: 0.20,
-    }
+        geometry.BALD: 0.02, geometry.SHORT: 0.12, geometry.SIDE_PART: 0.16, geometry.FRINGE: 0.17, geometry.LONG: 0.20,
+    }  # fmt: skip
 
     def __init__(self, seed: int, face: FaceGeometry, canvas: Canvas) -> None:
         self.face, self.style = face, face.hair_style
@@ -223,11 +219,8 @@ class _Hair:
             coarse, (512, 256), interpolation=cv2.INTER_CUBIC
         )
         parting, extra, length, part_side = (
-            rng.uniform(-0.5, 0.5),
-            rng.uniform(0, 0.05),
-            rng.uniform(1.3, 2.4),
-            rng.standard_normal(),
-        )
+            rng.uniform(-0.5, 0.5), rng.uniform(0, 0.05), rng.uniform(1.3, 2.4), rng.standard_normal(),
+        )  # fmt: skip
         self.wave = 0.03 * value_noise(rng, canvas.size_px, [(9, 1.0)])
         ripple, patches = value_noise(rng, canvas.size_px, [(6, 1.0)]), value_noise(rng, canvas.size_px, [(7, 1.0)])
         self.length, self.part_side = length, float(np.sign(part_side))

@@ -42,18 +42,11 @@ class Truth:
         subjects = sorted({row["subject"] for row in self.clips if "subject" in row})
         per_subject = {s: _counts(row["label"] for row in self.clips if row.get("subject") == s) for s in subjects}
         return {
-            "dataset": self.dataset,
-            "rendered": True,
-            "seed": self.seed,
-            "samples": len(self.clips),
-            "subjects": len(subjects),
-            "classes": _counts(row["label"] for row in self.clips),
-            "per_subject": per_subject,
-            "splits": _counts(row["split"] for row in self.clips if row.get("split")),
-            "clips": self.clips,
-            "notes": self.notes,
-            **more,
-        }
+            "dataset": self.dataset, "rendered": True, "seed": self.seed, "samples": len(self.clips),
+            "subjects": len(subjects), "classes": _counts(row["label"] for row in self.clips),
+            "per_subject": per_subject, "splits": _counts(row["split"] for row in self.clips if row.get("split")),
+            "clips": self.clips, "notes": self.notes, **more,
+        }  # fmt: skip
 
 
 def _counts(labels: Any) -> dict[str, int]:

@@ -11,13 +11,7 @@ from fernas.core.io import canonical_json, sha256_file
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # Left out of digests: they cannot change a result (config values arrive through params).
-NEUTRAL = {
-    "fernas.core.errors",
-    "fernas.core.log",
-    "fernas.core.progress",
-    "fernas.core.config",
-    "fernas.core.run_log",
-}
+NEUTRAL = {"fernas.core.errors", "fernas.core.log", "fernas.core.progress", "fernas.core.config", "fernas.core.run_log"}
 NEUTRAL_PACKAGES = ("fernas.study.", "fernas.workflow.")
 
 

@@ -10,16 +10,8 @@ from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 Label = Literal["happiness", "disgust", "repression", "surprise", "sadness", "fear", "others"]
 MAX_SUBJECTS = 26
 HEADER = (
-    "Subject",
-    "Filename",
-    None,
-    "OnsetFrame",
-    "ApexFrame",
-    "OffsetFrame",
-    None,
-    "Action Units",
-    "Estimated Emotion ",
-)
+    "Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units", "Estimated Emotion ",
+)  # fmt: skip
 SHEET_NAME = "CASME2-coding-20190701.xlsx"
 ASPECT = 640 / 480
 
@@ -68,19 +60,8 @@ class Casme2(Layout):
             units = str(facts["units"])
             # Excel keeps a lone action unit as a number, several as text
             cell = int(units) if units.isdigit() else units
-            rows.append(
-                (
-                    take.subject + 1,
-                    filename,
-                    None,
-                    onset,
-                    apex if take is not unknown_apex else "/",
-                    offset,
-                    None,
-                    cell,
-                    take.label,
-                )
-            )
+            coded = apex if take is not unknown_apex else "/"
+            rows.append((take.subject + 1, filename, None, onset, coded, offset, None, cell, take.label))
             known = {"apex_annotated": False} if take is unknown_apex else {}
             truth.add(f"{folder}/{filename}", take.label, subject=folder, raw_label=take.label, **facts, **known)
         write_xlsx(out / SHEET_NAME, {"Sheet1": [HEADER, *rows]})
@@ -104,12 +85,9 @@ def _filename(order: int) -> str:
     """Names of the forms that occur: EP02_01f, EP03_1, EP06_02_01, EP09f, EP08_02."""
     episode = 2 + order + (order >= 10)
     forms = (
-        f"EP{episode:02d}_01f",
-        f"EP{episode:02d}_1",
-        f"EP{episode:02d}_02_01",
-        f"EP{episode:02d}f",
+        f"EP{episode:02d}_01f", f"EP{episode:02d}_1", f"EP{episode:02d}_02_01", f"EP{episode:02d}f",
         f"EP{episode:02d}_02",
-    )
+    )  # fmt: skip
     return forms[order % len(forms)]
 
 

@@ -51,13 +51,9 @@ class Ck48(Layout):
             face = _cut(clip.frames[at], clip.landmarks[at])
             write_image(out / "CK+48" / FOLDERS[emotion] / f"{subject}_{sequence}_{number}.png", face)
             truth.add(
-                f"{subject}/{sequence}/{number}",
-                emotion,
-                subject=subject,
-                raw_label=FOLDERS[emotion],
-                frames=1,
+                f"{subject}/{sequence}/{number}", emotion, subject=subject, raw_label=FOLDERS[emotion], frames=1,
                 skin_tone=clip.skin,
-            )
+            )  # fmt: skip
 
 
 def _cut(frame: "np.ndarray", landmarks: "np.ndarray") -> "np.ndarray":

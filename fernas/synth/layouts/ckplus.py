@@ -95,18 +95,10 @@ class CkPlus(Layout):
 
         last = len(clip.frames) - 1
         truth.add(
-            f"{subject}/{sequence}",
-            emotion,
-            subject=subject,
-            skin_tone=clip.skin,
-            raw_label=str(CODES[emotion]),
-            frames=last + 1,
-            onset=0,
-            apex=last,
-            numbers=[1, last + 1],
-            units=units_of(clip.expression),
+            f"{subject}/{sequence}", emotion, subject=subject, skin_tone=clip.skin, raw_label=str(CODES[emotion]),
+            frames=last + 1, onset=0, apex=last, numbers=[1, last + 1], units=units_of(clip.expression),
             landmarks={"0": points_of(clip.landmarks[0]), str(last): points_of(clip.landmarks[last])},
-        )
+        )  # fmt: skip
 
 
 def render_sequence(config: CkPlusConfig, index: int, sequence: str, emotion: str | None) -> "Clip":

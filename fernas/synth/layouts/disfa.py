@@ -108,18 +108,10 @@ def _show(config: DisfaConfig, index: int, at: int, emotion: str) -> "Clip":
     seed = seeds.derive_seed(config.seed, "disfa", index, at)
     rest = config.rest + at % 2
     plan = ClipPlan(
-        expression=emotion,
-        frames=rest + config.frames,
-        onset=rest,
-        apex=rest + config.frames // 2,
-        offset=rest + config.frames - 1,
-        strength=config.intensity,
-        seconds=(rest + config.frames) / FPS,
-        idle=config.idle,
-        noise=config.noise,
-        head_motion=config.head_motion,
-        pose=0.3,
-    )
+        expression=emotion, frames=rest + config.frames, onset=rest, apex=rest + config.frames // 2,
+        offset=rest + config.frames - 1, strength=config.intensity, seconds=(rest + config.frames) / FPS,
+        idle=config.idle, noise=config.noise, head_motion=config.head_motion, pose=0.3,
+    )  # fmt: skip
     return render_clip(person("disfa", config, index), plan, portrait_camera(config.size_px, ASPECT), seed)
 
 
@@ -148,12 +140,9 @@ def _note_expression(truth: Any, subject: str, emotion: str, start: int, levels:
         for frame in range(first, min(first + AROUND, high)):
             number = start + frame + 1
             truth.add(
-                f"{subject}/{emotion}_{start + low + 1:05d}/{number:05d}",
-                emotion,
-                subject=subject,
-                frame=number,
+                f"{subject}/{emotion}_{start + low + 1:05d}/{number:05d}", emotion, subject=subject, frame=number,
                 frames=1,
-            )
+            )  # fmt: skip
 
 
 def _note_neutral(truth: Any, subject: str, codes: "np.ndarray") -> None:

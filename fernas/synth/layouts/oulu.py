@@ -75,17 +75,10 @@ class Oulu(Layout):
 
         last = len(clip.frames) - 1
         truth.add(
-            f"{subject}/{emotion}",
-            emotion.lower(),
-            subject=subject,
-            raw_label=emotion,
-            skin_tone=clip.skin,
-            frames=last + 1,
-            onset=0,
-            apex=last,
-            units=units_of(clip.expression),
+            f"{subject}/{emotion}", emotion.lower(), subject=subject, raw_label=emotion, skin_tone=clip.skin,
+            frames=last + 1, onset=0, apex=last, units=units_of(clip.expression),
             landmarks={str(i): points_of(clip.landmarks[i]) for i in (0, last)},
-        )
+        )  # fmt: skip
 
 
 def _recorded_by(camera: str, frame: "np.ndarray", gain: float) -> "np.ndarray":
