@@ -145,14 +145,10 @@ class Adapter:
 
     def own_landmarks(self, root: Path | str, row: Mapping[str, Any]) -> "np.ndarray | None":
         """Eye centres (image-left, image-right) and nose tip of the row's first used frame, (3, 2) px, or None."""
+        import numpy as np
+
         points = attributes_of(row).get("landmarks")
-        return _points(points) if points else None
-
-
-def _points(values: Any) -> "np.ndarray":
-    import numpy as np
-
-    return np.asarray(values, np.float64).reshape(3, 2)
+        return np.asarray(points, np.float64).reshape(3, 2) if points else None
 
 
 def attributes_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -193,12 +189,8 @@ def to_manifest(spec: DatasetSpec, root: Path, collected: Collected) -> "pd.Data
         "problems": list(dict.fromkeys(collected.problems)),
         "ships_crops": spec.ships_crops if collected.ships_crops is None else collected.ships_crops,
         "sources": list(collected.sources),
-        "expected": {
-            "subjects": spec.subjects,
-            "classes": dict(spec.counts),
-            "splits": dict(spec.splits),
-            **collected.expected,
-        },
+        "expected": {"subjects": spec.subjects, "classes": dict(spec.counts), "splits": dict(spec.splits)}
+        | dict(collected.expected),
     }
     return table
 

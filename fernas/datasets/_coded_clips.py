@@ -24,6 +24,14 @@ class CodedOptions(Options):
     missing_apex: Literal["middle", "exclude"] = Field("middle", description="clips whose apex is not annotated ('/')")
 
 
+class SelectedOptions(CodedOptions):
+    """Options of CASME and CASME II, which ship raw clips, the frames of the expressions and aligned crops of those."""
+
+    images: Literal["auto", "cropped", "selected", "raw"] = Field(
+        "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
+    )
+
+
 @dataclass
 class Coded:
     """One row of a coding file, with the frame numbers as annotated.
@@ -107,12 +115,9 @@ class CodedClips(Adapter):
         images = collect_clips(tree, self.image_pattern, self.clip_key, self.image_kind, kinds)
         coding = self.read_coding(root / name, name, images, options)
         samples, problems = join(coding, images, options.missing_apex)
-        return Collected(
-            samples,
-            tree.problems + coding.problems + problems,
-            expected=self.expected(name, options),
-            sources=[coding.source, *images.sources()],
-        )
+        problems = tree.problems + coding.problems + problems
+        sources = [coding.source, *images.sources()]
+        return Collected(samples, problems, expected=self.expected(name, options), sources=sources)
 
     def clip_key(self, match: re.Match[str]) -> Key:
         """The clip of an image: the subject's number and the clip's folder in lower case."""
@@ -179,10 +184,7 @@ def subject_number(row: Row) -> int:
 def join(coding: Coding, images: Images, missing_apex: str = "middle") -> tuple[list[Sample], list[str]]:
     """Coded rows + images -> samples and problems; a row without images is an excluded sample.
 
-    Args:
-        coding: the coding file.
-        images: clips by key.
-        missing_apex: `middle` or `exclude`.
+    `missing_apex` is `middle` or `exclude`.
 
     Raises:
         DataError: a row repeats another one with another label.
@@ -201,18 +203,11 @@ def join(coding: Coding, images: Images, missing_apex: str = "middle") -> tuple[
         # a second expression of the same clip gets its onset into the id
         clip = row.clip if not earlier else f"{row.clip}@{row.onset}"
         earlier.append(row)
+        # both expressions of a clip share its frames: one group keeps them in one split
         sample = Sample(
-            clip=clip,
-            subject=row.subject,
-            # both expressions of a clip share its frames: they must stay in one split
-            group=f"{row.subject}/{row.clip}",
-            frames=[],
-            label=row.label,
-            raw_label=row.raw_label,
-            kind="clip",
-            attributes=row.attributes,
-            excluded=row.excluded,
-        )
+            clip=clip, subject=row.subject, group=f"{row.subject}/{row.clip}", frames=[], label=row.label,
+            raw_label=row.raw_label, kind="clip", attributes=row.attributes, excluded=row.excluded,
+        )  # fmt: skip
         samples.append(sample)
         problems += _place(sample, row, images.clips.get(row.key), missing_apex)
         used.add(row.key)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fernas.core.images import natural_key
 from fernas.datasets._base import Adapter, DatasetSpec, Options
 
 if TYPE_CHECKING:
@@ -36,14 +35,7 @@ class Composite(Adapter):
 
     def merge(self, parts: "dict[str, pd.DataFrame]", options: Options) -> "pd.DataFrame":
         """The composite's manifest."""
-        import pandas as pd
+        from fernas.datasets._rows import merged
 
-        table = pd.concat(list(parts.values()), ignore_index=True)
-        # the manifest's order is natural over all ids, whatever the order of the parts
-        order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
-        table = table.iloc[order].reset_index(drop=True)
-        problems = [
-            f"{part}: {text}" for part, manifest in parts.items() for text in manifest.attrs.get("problems", [])
-        ]
-        table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
-        return table
+        problems = [f"{part}: {text}" for part, table in parts.items() for text in table.attrs.get("problems", [])]
+        return merged(parts.values(), problems)

@@ -1,9 +1,11 @@
 """The columns of a manifest, and rows as a table with those columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+
+from fernas.core.images import natural_key
 
 COLUMNS = {
     "sample_id": "str", "dataset": "str", "subject": "text", "group": "str", "label": "text", "raw_label": "str",
@@ -24,3 +26,13 @@ def typed(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.D
         else:
             data[name] = pd.Series(values, dtype=object)
     return pd.DataFrame(data)
+
+
+def merged(parts: Iterable[pd.DataFrame], problems: list[str]) -> pd.DataFrame:
+    """The manifest of a composite from the rows that it takes of its parts."""
+    table = pd.concat(list(parts), ignore_index=True)
+    # the manifest's order is natural over all ids, whatever the order of the parts
+    order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
+    table = table.iloc[order].reset_index(drop=True)
+    table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
+    return table

@@ -101,7 +101,9 @@ def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
         if page.max_row * page.max_column > MAX_CELLS:
             size = f"{page.max_row} rows x {page.max_column} columns"
             raise DataError(f"{path}: {size}, expected at most {MAX_CELLS} cells")
-        grid = [[_text(value) for value in row] for row in page.iter_rows(values_only=True)]
+        grid = [
+            [text_of(value).replace("\xa0", " ").strip() for value in row] for row in page.iter_rows(values_only=True)
+        ]
         # openpyxl gives the value of a merged cell in its first row only
         for merged in page.merged_cells.ranges:
             value = grid[merged.min_row - 1][merged.min_col - 1]
@@ -112,13 +114,12 @@ def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:
         raise DataError(f"{path}: not a readable xlsx file ({type(error).__name__}: {error})") from error
 
 
-def _text(value: Any) -> str:
-    if value is None:
+def text_of(value: Any) -> str:
+    """A cell as text; nothing and not a number are empty."""
+    if value is None or value != value:
         return ""
     # Excel stores whole numbers as doubles: 46.0 is 46
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).replace("\xa0", " ").strip()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _read_csv(path: Path) -> list[list[str]]:

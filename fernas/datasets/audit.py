@@ -3,11 +3,12 @@
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fernas.core.config import AuditConfig
 from fernas.core.errors import DataError
 from fernas.core.images import to_grey
 from fernas.core.io import read_json
@@ -30,26 +31,12 @@ MAX_PROBLEMS = 200
 CACHED_IMAGES = 64
 
 
-class Limits(Protocol):
-    """What counts as a near-duplicate."""
-
-    hash_distance: int
-    correlation: float
-
-
-class DefaultLimits:
-    """The limits of the design: hash distance 4, correlation 0.98."""
-
-    hash_distance = 4
-    correlation = 0.98
-
-
 def audit_dataset(
     spec: DatasetSpec,
     manifest: pd.DataFrame,
     reader: FrameReader,
     truth: Mapping[str, Any] | None = None,
-    config: Limits | None = None,
+    config: AuditConfig | None = None,
     progress: Callable[..., Iterable[Any]] = show,
 ) -> dict[str, Any]:
     """Check the files of a dataset through its manifest.
@@ -67,7 +54,7 @@ def audit_dataset(
         (sentences), fatal (the dataset cannot be used), unreadable, duplicates {exact: [[id, id]], near: [[id, id,
         distance, correlation]], near_count}, expected, sizes, sources, rendered.
     """
-    limits = config or DefaultLimits()
+    limits = config or AuditConfig()
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
     # a composite has no sidecar of its own, but is rendered as soon as one of its parts is
     is_rendered = truth is not None or bool(rendered_truths(reader.roots))
@@ -216,7 +203,7 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
     return images
 
 
-def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: Limits, reader: FrameReader) -> dict[str, Any]:
+def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: AuditConfig, reader: FrameReader) -> dict[str, Any]:
     """Exact duplicates as pairs with the first of each set; near-duplicates among images that are not exact ones."""
     ids = [str(identity) for identity in usable["sample_id"]]
     digests = [d if isinstance(d, str) else None for d in usable["sha256"]]
@@ -252,14 +239,9 @@ def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: Limits, reader
 
     # images of 48x48 are their own thumbnails, a second look would give the same number
     all_small = bool(images.own_size[alone].all()) if len(alone) else True
-    pairs = near_duplicates(
-        images.hashes[alone],
-        images.thumbs[alone],
-        may_pair,
-        None if all_small else confirm,
-        limits.hash_distance,
-        limits.correlation,
-    )
+    confirmed = None if all_small else confirm
+    hashes, thumbs = images.hashes[alone], images.thumbs[alone]
+    pairs = near_duplicates(hashes, thumbs, may_pair, confirmed, limits.hash_distance, limits.correlation)
     near: list[list[Any]] = []
     for i, j, bits, value in pairs:
         left, right = int(alone[i]), int(alone[j])

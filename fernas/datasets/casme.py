@@ -1,17 +1,13 @@
 """CASME (the first one): spontaneous micro-expressions at 60 frames per second."""
 
 from dataclasses import replace
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from fernas.datasets._base import DatasetSpec
-from fernas.datasets._coded_clips import Coded, CodedClips, CodedOptions
+from fernas.datasets._coded_clips import Coded, CodedClips, SelectedOptions
 from fernas.datasets._sheets import Row
 from fernas.datasets._tree import IMAGE
 
-# not the coding files of CASME II or CAS(ME)^2, which may lie below the same root
-CODING = r"(?:CASME(?![-_ ]?(?:2|II|\^2|sq|\(ME))[^/]*|[^/]*section[-_ ]?[AB][^/]*|coding[^/]*)\.(?:xlsx|xlsm|xls|csv)"
 # row of the released file, from 0 -> frames as corrected by others
 KNOWN_ROWS: dict[int, dict[str, int | None]] = {
     40: {"onset": 100, "apex": 120, "offset": 149}, 42: {"onset": 101, "apex": 110, "offset": 119},
@@ -19,19 +15,14 @@ KNOWN_ROWS: dict[int, dict[str, int | None]] = {
 }  # fmt: skip
 
 
-class CasmeOptions(CodedOptions):
-    """Options of CASME."""
-
-    images: Literal["auto", "cropped", "selected", "raw"] = Field(
-        "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
-    )
-
-
 class Casme(CodedClips):
     """Reads a coding file and `CASME_raw_selected/` or `Cropped/` (`EP01_5-1.jpg`, `reg_EP01_5-126.jpg`)."""
 
-    Config = CasmeOptions
-    coding_pattern = CODING
+    Config = SelectedOptions
+    # not the coding files of CASME II or CAS(ME)^2, which may lie below the same root
+    coding_pattern = (
+        r"(?:CASME(?![-_ ]?(?:2|II|\^2|sq|\(ME))[^/]*|[^/]*section[-_ ]?[AB][^/]*|coding[^/]*)\.(?:xlsx|xlsm|xls|csv)"
+    )
     coding_name = "casme.xlsx"
     image_pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>[^/]*\d" + IMAGE + ")"
     spec = DatasetSpec(

@@ -1,30 +1,19 @@
 """CASME II: spontaneous micro-expressions at 200 frames per second, coded in an Excel file."""
 
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from fernas.datasets._base import DatasetSpec
-from fernas.datasets._coded_clips import CodedClips, CodedOptions
+from fernas.datasets._coded_clips import CodedClips, SelectedOptions
 from fernas.datasets._tree import IMAGE
 
-CODING = r"(?:CASME ?(?:2|II)[-_ ]*(?:coding|label)[^/]*|coding)\.(?:xlsx|xlsm|xls|csv)"
 COUNTS_2019 = {"surprise": 28, "sadness": 4}  # three clips of sub24 have other labels in the file of 2019
-
-
-class Casme2Options(CodedOptions):
-    """Options of CASME II."""
-
-    images: Literal["auto", "cropped", "selected", "raw"] = Field(
-        "auto", description="auto: the tree with most clips; if equal selected, raw, cropped (faces are aligned here)"
-    )
 
 
 class Casme2(CodedClips):
     """Reads a coding file of any release and `Cropped/`, `CASME2_RAW_selected/` or `CASME2-RAW/`."""
 
-    Config = Casme2Options
-    coding_pattern = CODING
+    Config = SelectedOptions
+    coding_pattern = r"(?:CASME ?(?:2|II)[-_ ]*(?:coding|label)[^/]*|coding)\.(?:xlsx|xlsm|xls|csv)"
     coding_name = "CASME2-coding-*.xlsx"
     image_pattern = r"sub(?P<subject>\d+)/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
     spec = DatasetSpec(

@@ -14,7 +14,6 @@ from fernas.datasets._labels import canonical
 from fernas.datasets._sheets import integer, read_grid
 from fernas.datasets._tree import IMAGE, Images
 
-CODING = r"[^/]*code[-_ ]?final[^/]*\.(?:xlsx|xlsm|xls)"
 CLASSES = ("negative", "positive", "surprise", "others")
 ALL = {"negative": 126, "positive": 124, "surprise": 25, "others": 82}
 MICRO = {"negative": 21, "positive": 8, "surprise": 9, "others": 19}
@@ -34,7 +33,7 @@ class CasmeSquare(CodedClips):
     """Reads `CAS(ME)^2code_final.xlsx` and `selectedpic/`, `cropped/` or `rawpic/`."""
 
     Config = SquareOptions
-    coding_pattern = CODING
+    coding_pattern = r"[^/]*code[-_ ]?final[^/]*\.(?:xlsx|xlsm|xls)"
     coding_name = "CAS(ME)^2code_final.xlsx"
     image_pattern = r"s?(?P<subject>\d{1,3})/(?P<clip>[^/]+)/(?P<file>(?:reg_)?img[-_ ]?\d+" + IMAGE + ")"
     image_kinds = ("selected", "cropped", "raw")
@@ -149,15 +148,18 @@ def _subject_and_type(cells: list[str], where: str, subjects: dict[str, str]) ->
 
 def _coded_row(cells: list[str], where: str, subject: str, kind: str) -> Coded:
     """One row of the first sheet."""
-    _, clip, onset, apex, offset, units, emotion = cells[:7]
+    clip, units, emotion = cells[1], cells[5], cells[6]
+    # the file writes 0 for a frame that is not annotated
+    onset, apex, offset = (
+        integer(cells[at], f"{where}, {name}") or None for at, name in enumerate(("onset", "apex", "offset"), start=2)
+    )
     attributes: dict[str, Any] = {"type": kind}
     attributes |= {"action_units": units} if units else {}
     attributes |= {"self_report": cells[8]} if len(cells) > 8 and cells[8] else {}
     return Coded(
         subject=f"s{subject}", clip=clip, key=(subject, clip.lower()),
         label=canonical(emotion, CLASSES, f"{where}, emotion class"), raw_label=emotion,
-        onset=_frame(onset, f"{where}, onset"), apex=_frame(apex, f"{where}, apex"),
-        offset=_frame(offset, f"{where}, offset"), where=where, attributes=attributes,
+        onset=onset, apex=apex, offset=offset, where=where, attributes=attributes,
     )  # fmt: skip
 
 
@@ -170,12 +172,6 @@ def _in_long_video(row: Coded, stimuli: dict[str, str]) -> Coded:
         # the last image of a long video is no offset: assume as long after the apex as before it
         offset = 2 * row.apex - row.onset
     return replace(row, key=key, offset=offset)
-
-
-def _frame(cell: str, where: str) -> int | None:
-    number = integer(cell, where)
-    # the file writes 0 for a frame that is not annotated
-    return None if number == 0 else number
 
 
 PLUGIN = CasmeSquare()

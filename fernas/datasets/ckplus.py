@@ -61,9 +61,11 @@ class CkPlus(Adapter):
         images = collect_clips(tree, SEQUENCE + IMAGE, lambda m: (m["subject"].upper(), m["sequence"]))
         problems = tree.problems + images.problems
         # the emotion files decide which sequences are samples: only 327 of 593 sequences have a label
-        labels = _label_files(tree, problems)
-        landmarks = _folders(tree, SEQUENCE + r"_landmarks\.txt")
-        facs = {(m["subject"].upper(), m["sequence"]): m.string for m in tree.find(SEQUENCE + r"_facs\.txt")}
+        labels = _label_files(tree)
+        landmarks, facs = (
+            {(m["subject"].upper(), m["sequence"]): m.string for m in tree.find(SEQUENCE + ending)}
+            for ending in (r"_landmarks\.txt", r"_facs\.txt")
+        )
         samples = []
         for key, (name, number) in labels.items():
             sample = _sample(root, key, name, number, images.clips.get(key))
@@ -71,7 +73,7 @@ class CkPlus(Adapter):
             if sample.excluded:
                 problems.append(f"{name}: {sample.excluded}")
             if key in landmarks:
-                sample.attributes["landmarks_in"] = landmarks[key]
+                sample.attributes["landmarks_in"] = landmarks[key].rsplit("/", 1)[0]
             if key in facs:
                 sample.attributes["facs"] = numbers_of(root / facs[key])
         if not images.clips:
@@ -105,7 +107,7 @@ class CkPlus(Adapter):
         return eyes_and_nose(np.asarray(points))
 
 
-def _label_files(tree: Tree, problems: list[str]) -> dict[tuple[str, str], tuple[str, int]]:
+def _label_files(tree: Tree) -> dict[tuple[str, str], tuple[str, int]]:
     """(subject, sequence) -> emotion file and the peak's frame number in its name; the shallowest file of several."""
     labels: dict[tuple[str, str], tuple[str, int]] = {}
     matches = sorted(tree.find(SEQUENCE + r"_emotion\.txt"), key=lambda m: m.string.count("/"))
@@ -117,11 +119,6 @@ def _label_files(tree: Tree, problems: list[str]) -> dict[tuple[str, str], tuple
             first = labels[key][0]
             raise DataError(f"{tree.root / match.string}: another label than {first} has for the same sequence")
     return labels
-
-
-def _folders(tree: Tree, pattern: str) -> dict[tuple[str, str], str]:
-    """(subject, sequence) -> the folder of its files."""
-    return {(m["subject"].upper(), m["sequence"]): m.string.rsplit("/", 1)[0] for m in tree.find(pattern)}
 
 
 def _code(path: Path) -> int | None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from fernas.core.errors import DataError, did_you_mean
 from fernas.datasets._base import Adapter, Collected, DatasetSpec, Options, Sample, base_folder, locate
-from fernas.datasets._sheets import Row, read_table
+from fernas.datasets._sheets import Row, read_table, text_of
 from fernas.datasets._tree import Clip, Tree, is_image_name, order_frames, stem_of
 from fernas.datasets.containers import VIDEO, video_length
 
@@ -109,15 +109,9 @@ def _read(path: Path) -> list[Row]:
             )
     rows = []
     for at, record in enumerate(table.to_dict("records")):
-        cells = {name: _text(record[column]) for name, column in columns.items() if column is not None}
+        cells = {name: text_of(record[column]) for name, column in columns.items() if column is not None}
         rows.append(Row(at + 1, cells, f"{path}: row {at + 1}"))
     return rows
-
-
-def _text(value: Any) -> str:
-    if value is None or value != value:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _resolve(row: Row, root: Path, by_lower: Mapping[str, str]) -> str | None:

@@ -15,7 +15,6 @@ from fernas.datasets._tree import IMAGE, Tree, summarise
 from fernas.datasets.containers import video_length
 
 CODES = {"1": "happiness", "2": "surprise", "3": "sadness", "4": "disgust"}
-WORDS = {word: word for word in CODES.values()}
 COLUMNS = 16
 COMPRESSED = 15  # an element of a .mat (version 5) that is packed by zlib
 MAX_UNPACKED = 64 << 20
@@ -176,7 +175,7 @@ def _text(value: Any) -> str:
 
 def _sample(where: str, cells: list[str], options: IsedOptions) -> tuple[Sample, tuple[int, int]]:
     code = cells[6].strip().lower()
-    label = CODES.get(code.split(".")[0], WORDS.get(code))
+    label = CODES.get(code.split(".")[0], code if code in CODES.values() else None)
     if label is None:
         raise DataError(f"{where}, column 7 (label): got {cells[6]!r}, expected 1 to 4")
     names = ("participant_id", "intensity", "sex", "glasses", "beard", "occlusion", "face_box")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from fernas.core.errors import DataError
-from fernas.core.images import natural_key
 from fernas.datasets._base import Adapter, DatasetSpec, Options
 from fernas.datasets._sheets import read_grid
 from fernas.datasets.smic import clip_id
@@ -74,15 +73,11 @@ class Megc2019(Adapter):
 
     def merge(self, parts: "dict[str, pd.DataFrame]", options: MegcOptions) -> "pd.DataFrame":
         """The composite's manifest; ids, subjects, dataset and frames stay those of the parts."""
-        import pandas as pd
+        from fernas.datasets._rows import merged
 
         problems: list[str] = []
         chosen = _from_csv(parts, Path(options.csv), problems) if options.csv else _by_rule(parts, problems)
-        table = pd.concat(chosen, ignore_index=True)
-        order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
-        table = table.iloc[order].reset_index(drop=True)
-        table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
-        return table
+        return merged(chosen, problems)
 
 
 def _by_rule(parts: "dict[str, pd.DataFrame]", problems: list[str]) -> "list[pd.DataFrame]":

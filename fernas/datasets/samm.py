@@ -1,23 +1,16 @@
 """SAMM: spontaneous micro-expressions at 200 frames per second, coded in an Excel file below some lines of text."""
 
 import re
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
 
 from fernas.datasets._base import DatasetSpec
 from fernas.datasets._coded_clips import Coded, CodedClips, CodedOptions, Key, subject_number
-from fernas.datasets._labels import canonical
 from fernas.datasets._sheets import Row
 from fernas.datasets._tree import IMAGE
 
-CODING = r"[^/]*(?:Micro[-_ ]?FACS|FACS[-_ ]?Codes)[^/]*\.(?:xlsx|xlsm|xls|csv)"
-COLUMNS = {
-    "subject": ("Subject",), "filename": ("Filename", "File name"), "onset": ("Onset Frame", "Onset", "OnsetF"),
-    "apex": ("Apex Frame", "Apex", "ApexF"), "offset": ("Offset Frame", "Offset", "OffsetF"),
-    "units": ("Action Units", "AU"), "emotion": ("Estimated Emotion", "Emotion"),
-    "objective": ("Objective Classes", "Objective Class", "Classes"), "micro": ("Micro",),
-}  # fmt: skip
 # Filename -> corrected frames, for annotations that contradict themselves; None: the middle frame
 KNOWN: dict[str, dict[str, int | None]] = {
     "013_1_9": {"offset": 5739}, "028_4_1": {"apex": None}, "032_3_1": {"apex": None}, "032_3_2": {"apex": 5127},
@@ -37,9 +30,14 @@ class Samm(CodedClips):
     """Reads `SAMM_Micro_FACS_Codes_v2.xlsx` (header in row 1 or below text) and `SAMM/` or `SAMM_CROP/`."""
 
     Config = SammOptions
-    coding_pattern = CODING
+    coding_pattern = r"[^/]*(?:Micro[-_ ]?FACS|FACS[-_ ]?Codes)[^/]*\.(?:xlsx|xlsm|xls|csv)"
     coding_name = "SAMM_Micro_FACS_Codes_v2.xlsx"
-    columns = COLUMNS
+    columns = {
+        "subject": ("Subject",), "filename": ("Filename", "File name"), "onset": ("Onset Frame", "Onset", "OnsetF"),
+        "apex": ("Apex Frame", "Apex", "ApexF"), "offset": ("Offset Frame", "Offset", "OffsetF"),
+        "units": ("Action Units", "AU"), "emotion": ("Estimated Emotion", "Emotion"),
+        "objective": ("Objective Classes", "Objective Class", "Classes"), "micro": ("Micro",),
+    }  # fmt: skip
     image_pattern = r"(?P<subject>\d{1,3})/(?P<clip>\d{1,3}_\d+_\d+)/(?P<file>[^/]+" + IMAGE + ")"
     image_kinds = ("full", "cropped")
     spec = DatasetSpec(
@@ -89,36 +87,25 @@ class Samm(CodedClips):
 
     def coded_row(self, row: Row, index: int, options: SammOptions) -> Coded:
         """One row below the header; a row whose Subject and Filename disagree is excluded."""
-        subject, clip, raw = f"{subject_number(row):03d}", _clip_id(row["filename"]), row["emotion"]
-        excluded = None if raw else "no emotion in the coding file"
+        coded = super().coded_row(row, index, options)
+        subject, clip = f"{subject_number(row):03d}", _clip_id(row["filename"])
+        # 0 and -1 are both used for missing values
+        frames = [None if number in (0, -1) else number for number in (coded.onset, coded.apex, coded.offset)]
+        excluded = coded.excluded
         # the Filename begins with the subject, so a slip in either cell shows
         if clip.split("_")[0] != subject:
             excluded = f"Subject {row['subject']} and Filename {row['filename']} disagree"
-        return Coded(
-            subject=subject,
-            clip=clip,
-            key=(clip,),
-            label=canonical(raw, self.spec.classes, f"{row.where}, column emotion") if raw else None,
-            raw_label=raw,
-            onset=_frame(row, "onset"),
-            apex=_frame(row, "apex"),
-            offset=_frame(row, "offset"),
-            where=row.where,
-            attributes={name: row[name] for name in ("units", "objective", "micro") if row[name]},
-            excluded=excluded,
+        return replace(
+            coded, subject=subject, clip=clip, key=(clip,), onset=frames[0], apex=frames[1], offset=frames[2],
+            attributes={name: row[name] for name in ("units", "objective", "micro") if row[name]}, excluded=excluded,
             correction=KNOWN.get(clip) if options.known_corrections else None,
-        )
+        )  # fmt: skip
 
 
 def _clip_id(name: str) -> str:
     """`6_1_2` or `006_1_2` -> `006_1_2`."""
     first, _, rest = name.strip().partition("_")
     return f"{int(first):03d}_{rest}" if first.isdigit() and rest else name.strip()
-
-
-def _frame(row: Row, name: str) -> int | None:
-    number = row.integer(name)
-    return None if number in (0, -1) else number  # both are used for missing values
 
 
 PLUGIN = Samm()

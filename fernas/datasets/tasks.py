@@ -7,10 +7,11 @@ folds read that file, so that all three speak of the same rows.
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
+from fernas.core.config import TaskConfig
 from fernas.core.errors import ConfigError, ContractError, DataError, did_you_mean
 from fernas.core.images import natural_key
 from fernas.core.io import read_parquet, write_parquet
@@ -23,28 +24,7 @@ COLUMNS = {
 ATTRIBUTES = ("classes", "dropped", "excluded", "unused")
 
 
-class Frames(Protocol):
-    """The frame rule of a task."""
-
-    kind: Any
-    peak: int
-    neutral: int
-    neutral_from: Any
-
-
-class Task(Protocol):
-    """What this module needs of a task's configuration."""
-
-    dataset: str
-    classes: Any
-    label_map: Any
-    frames: Any
-    rare: Any
-    min_subjects: int
-    min_samples: int
-
-
-def task_samples(manifest: pd.DataFrame, task: Task) -> pd.DataFrame:
+def task_samples(manifest: pd.DataFrame, task: TaskConfig) -> pd.DataFrame:
     """The samples of a task, one row per network input, in natural order of their ids.
 
     A `still` task takes the image (of a clip: its apex); a `peak` task the frames around the apex of each sequence,
@@ -125,7 +105,7 @@ def with_inputs(samples: pd.DataFrame, inputs: pd.DataFrame) -> pd.DataFrame:
     return samples[samples["sample_id"].isin(included)].reset_index(drop=True)
 
 
-def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
+def _label_map(manifest: pd.DataFrame, task: TaskConfig) -> dict[str, str]:
     """Label of the dataset (or raw label) -> class of the task."""
     classes = list(task.classes)
     mapping = {name: name for name in classes}
@@ -147,7 +127,7 @@ def _label_map(manifest: pd.DataFrame, task: Task) -> dict[str, str]:
     return mapping
 
 
-def _samples_of(row: dict[str, Any], label: str, task: Task) -> list[dict[str, Any]]:
+def _samples_of(row: dict[str, Any], label: str, task: TaskConfig) -> list[dict[str, Any]]:
     """The samples of one manifest row under the task's frame rule."""
     kind = task.frames.kind
     if kind == "clip":
@@ -191,7 +171,7 @@ def _sample(row: dict[str, Any], label: str, positions: list[int], frame: int | 
     }  # fmt: skip
 
 
-def _sufficient_classes(rows: list[dict[str, Any]], task: Task) -> tuple[list[str], dict[str, str]]:
+def _sufficient_classes(rows: list[dict[str, Any]], task: TaskConfig) -> tuple[list[str], dict[str, str]]:
     """The classes with enough subjects and samples, and why the others are left out."""
     dropped: dict[str, str] = {}
     has_subjects = any(row["subject"] is not None for row in rows)
