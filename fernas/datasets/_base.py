@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.core.config import validate_section
+from fernas.core.errors import DataError
 from fernas.core.images import natural_key
 from fernas.core.io import canonical_json
 from fernas.datasets._samples import Collected, Sample, plain_id, sample_id
@@ -97,16 +98,7 @@ class Adapter:
         """The checked options; a ConfigError names the wrong key."""
         if isinstance(given, Options):
             return given
-        try:
-            return self.Config(**dict(given or {}))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            near = did_you_mean(key, self.Config.model_fields) if first["type"] == "extra_forbidden" else ""
-            raise ConfigError(
-                f"datasets.{self.spec.name}.options.{key}: {first['msg']}{near}, got {first['input']!r};"
-                f" known: {', '.join(self.Config.model_fields)}"
-            ) from error
+        return validate_section(self.Config, dict(given or {}), f"datasets.{self.spec.name}.options")
 
     def collect(self, root: Path, options: Any) -> Collected:
         """Find all labelled samples below `root`."""

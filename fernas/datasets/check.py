@@ -29,9 +29,8 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
             tables = {part: build_manifest(part, folder) for part, folder in roots.items()}
             table = merge_manifests(name, tables, adapter.options_at(path, options))
             # the composite's own problems come last, those of its parts explain them
-            table.attrs["problems"] = [p for t in tables.values() for p in t.attrs["problems"]] + table.attrs[
-                "problems"
-            ]
+            of_parts = [problem for part in tables.values() for problem in part.attrs["problems"]]
+            table.attrs["problems"] = of_parts + table.attrs["problems"]
         else:
             roots = {name: path}
             table = build_manifest(name, path, options)

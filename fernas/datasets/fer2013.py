@@ -147,19 +147,15 @@ def _from_csv(folder: Path, name: str) -> Collected:
         )
     problems = []
     usages = table.columns.get("usage")
+    assumed = "Training" if Path(name).name.lower() == "train.csv" else None
     if usages is None:
-        if Path(name).name.lower() != "train.csv":
-            problems.append(
-                f"{name}: no column Usage: the official split is unknown, so the official protocol is refused"
-            )
-        else:
-            problems.append(
-                f"{name}: no column Usage: all rows are of the split Training, as train.csv of the challenge is"
-            )
+        unknown = "the official split is unknown, so the official protocol is refused"
+        training = "all rows are of the split Training, as train.csv of the challenge is"
+        problems.append(f"{name}: no column Usage: {training if assumed else unknown}")
     samples = []
     for row, code in enumerate(table.columns["emotion"]):
         where = f"{folder / name}: row {row + 1}"
-        split = _usage(usages[row], where) if usages else "Training" if Path(name).name.lower() == "train.csv" else None
+        split = _usage(usages[row], where) if usages else assumed
         samples.append(_row(split, row, f"{name}#{row}", _label(code, where), code))
     return Collected(samples, problems)
 

@@ -140,19 +140,11 @@ def _label_of(name: str) -> str:
 def _whole(key: tuple[str, ...], clip: Clip, problems: list[str]) -> Sample:
     """A clip that runs from onset to offset."""
     last = len(clip.refs) - 1
+    # SMIC annotates no apex: the middle frame is the convention of the field
     sample = Sample(
-        clip=key[1],
-        subject=key[0],
-        frames=clip.refs,
-        label=_label_of(key[1]),
-        raw_label=key[1].split("_")[1],
-        kind="clip",
-        onset=0,
-        # SMIC annotates no apex: the middle frame is the convention of the field
-        apex=last // 2,
-        offset=last,
-        apex_source="middle",
-    )
+        clip=key[1], subject=key[0], frames=clip.refs, label=_label_of(key[1]), raw_label=key[1].split("_")[1],
+        kind="clip", onset=0, apex=last // 2, offset=last, apex_source="middle",
+    )  # fmt: skip
     folder = clip.refs[0].split("/")
     # the label is in two places, the folder and the clip's name: they must agree
     words = [part.lower() for part in folder[:-2] if part.lower() in CODES.values()]
@@ -212,12 +204,10 @@ def _coded(row: Row, images: Images) -> list[Coded]:
         # only the file of 2019 has apexes, and only for the first expression
         apex = row.integer("apex") if not suffix else None
         shift = _shift(long_clip, onset, first)
-        numbers = [None if n is None or n <= 0 else n + shift for n in (onset, apex, offset)]
+        start, peak, end = (None if n is None or n <= 0 else n + shift for n in (onset, apex, offset))
         name = clip if not suffix else f"{clip}#{suffix}"
-        start, peak, end = numbers
-        coded.append(
-            Coded(subject, name, (subject, clip), _label_of(clip), clip.split("_")[1], start, peak, end, row.where)
-        )
+        label, raw = _label_of(clip), clip.split("_")[1]
+        coded.append(Coded(subject, name, (subject, clip), label, raw, start, peak, end, row.where))
     return coded
 
 

@@ -1,6 +1,5 @@
 """The datasets of a study: which adapter reads them, what composites are made of, which of them share subjects."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -123,11 +122,3 @@ class Dataset:
         if other.name in self.section.same_people_as:
             return True
         return (self.adapter == other.adapter != CUSTOM) or other.adapter in self.spec.same_people_as
-
-
-def same_people(datasets: Iterable[Dataset]) -> dict[str, list[str]]:
-    """Dataset -> those of the others that share subjects with it."""
-    every = list(datasets)
-    return {
-        one.name: [other.name for other in every if one.name != other.name and one.same_people(other)] for one in every
-    }

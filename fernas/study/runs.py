@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fernas.core import plugins
-from fernas.core.config import MethodConfig, ProtocolConfig
+from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError
 from fernas.study.layout import RunFolder, SearchFolder, ShardFolder, TrainFolder
 
@@ -87,16 +87,16 @@ class Run:
         return [folder.shard(shard) for folder in self.repetitions for shard in range(self.shards)]
 
 
-def scopes_of(method: MethodConfig) -> tuple[str, ...]:
+def scopes_of(study: "Study", method: str) -> tuple[str, ...]:
     """The scopes of a method; a method whose search reads no data has one, `no_data`."""
-    if method.combine:
-        return tuple(method.scopes)
+    section = study.methods[method]
     # a method that takes its size from a search depends on what that search saw
-    from_data = plugins.load("search", method.search).uses_data or method.params_from is not None
-    return tuple(method.scopes) if from_data else ("no_data",)
+    if section.combine or section.params_from is not None or plugins.load("search", section.search).uses_data:
+        return tuple(section.scopes)
+    return ("no_data",)
 
 
-def fold_groups_of(scope: str, protocol: ProtocolConfig, name: str) -> int:
+def fold_groups_of(study: "Study", protocol: str, scope: str) -> int:
     """How many searches a scope needs under a protocol, for one search seed.
 
     Raises:
@@ -105,13 +105,14 @@ def fold_groups_of(scope: str, protocol: ProtocolConfig, name: str) -> int:
     # one architecture serves all folds
     if scope in ("no_data", "whole_dataset", "whole_matched", "published"):
         return 1
+    section = study.protocols[protocol]
     if scope == "per_group":
-        return protocol.groups
-    if protocol.fold_count is None:
+        return section.groups
+    if section.fold_count is None:
         raise ConfigError(
-            f"protocols.{name}.fold_count: missing, expected the number of folds (scope per_fold needs it)"
+            f"protocols.{protocol}.fold_count: missing, expected the number of folds (scope per_fold needs it)"
         )
-    return protocol.fold_count
+    return section.fold_count
 
 
 def members_of(study: "Study", method: str, scope: str) -> list[Repetition]:
@@ -123,7 +124,7 @@ def members_of(study: "Study", method: str, scope: str) -> list[Repetition]:
     members = []
     for name in study.methods[method].combine:
         member = study.methods[name]
-        scopes = scopes_of(member)
+        scopes = scopes_of(study, name)
         if scope not in scopes and scopes != ("no_data",):
             raise ConfigError(f"methods.{method}: combines {name}, which is not run in scope {scope}")
         # a member that searches on no data has one run, which serves every scope

@@ -10,11 +10,10 @@ import yaml
 
 from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, ViewConfig, validate_section
 from fernas.core.errors import ConfigError, unknown
-from fernas.study import runs as _runs
 from fernas.study.checks import check_study, misfit
-from fernas.study.datasets import Dataset, same_people
+from fernas.study.datasets import Dataset
 from fernas.study.layout import ResultsLayout
-from fernas.study.runs import Repetition, Run
+from fernas.study.runs import Run, fold_groups_of, members_of, scopes_of
 from fernas.study.tasks import Task
 
 Value = TypeVar("Value")
@@ -112,23 +111,19 @@ class Study:
 
     def same_people(self, datasets: Iterable[str]) -> dict[str, list[str]]:
         """Dataset -> those of the others that share subjects with it, by their adapters or by the config."""
-        return same_people(self.datasets[name] for name in datasets)
+        every = [self.datasets[name] for name in datasets]
+        return {
+            one.name: [other.name for other in every if one.name != other.name and one.same_people(other)]
+            for one in every
+        }
 
     def misfit(self, task: str, method: str) -> str | None:
         """Why a method makes no sense on a task; None where it does."""
         return misfit(self, self.tasks[task], method)
 
-    def scopes_of(self, method: str) -> tuple[str, ...]:
-        """The scopes of a method; one whose search reads no data has the scope `no_data` alone."""
-        return _runs.scopes_of(self.methods[method])
-
-    def fold_groups_of(self, protocol: str, scope: str) -> int:
-        """How many searches a scope needs under a protocol, for one search seed."""
-        return _runs.fold_groups_of(scope, self.protocols[protocol], protocol)
-
-    def members_of(self, method: str, scope: str) -> list[Repetition]:
-        """Everything that an ensemble combines in a scope."""
-        return _runs.members_of(self, method, scope)
+    scopes_of = scopes_of
+    fold_groups_of = fold_groups_of
+    members_of = members_of
 
     def runs(self, dataset: str | None = None, named: bool = False) -> Iterator[Run]:
         """All runs whose datasets have roots, or those of one dataset.

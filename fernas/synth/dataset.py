@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from fernas.core import images, plugins, seeds
-from fernas.core.errors import ConfigError, DataError, did_you_mean
+from fernas.core.config import validate_section
+from fernas.core.errors import DataError
 from fernas.synth.geometry import CANVAS_PX
 from fernas.synth.identity import Identity, cached_identity
 from fernas.synth.layout import Layout, LayoutConfig, Progress
@@ -36,7 +36,7 @@ _FIXED_TIME = "2000-01-01T00:00:00Z"
 def render_dataset(name: str, out_dir: Path, config: dict[str, Any], progress: Progress | None) -> dict[str, Any]:
     """See `fernas.synth.write_dataset`; `name` is that of the layout."""
     layout: Layout = plugins.load("synth/layouts", name)
-    options = _options(name, layout, config)
+    options: LayoutConfig = validate_section(layout.Config, config, f"rendered options of {name}")
     _refuse_foreign(out_dir)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     # written beside the target and renamed as a whole: a killed run leaves the old dataset or none
@@ -54,16 +54,6 @@ def render_dataset(name: str, out_dir: Path, config: dict[str, Any], progress: P
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return {**truth, "config": facts}
-
-
-def _options(name: str, layout: Layout, config: dict[str, Any]) -> LayoutConfig:
-    try:
-        return layout.Config(**config)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        hint = did_you_mean(key, layout.Config.model_fields) if first["type"] == "extra_forbidden" else ""
-        raise ConfigError(f"rendered options of {name}: {key}: {first['msg']}{hint}, got {first['input']!r}") from error
 
 
 def _refuse_foreign(out_dir: Path) -> None:

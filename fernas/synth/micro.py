@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fernas.core import seeds
 from fernas.synth.clips import Clip, ClipPlan, render_clip
-from fernas.synth.dataset import person
+from fernas.synth.dataset import person, write_image
 from fernas.synth.landmarks import face_box
 from fernas.synth.layout import MicroConfig
 from fernas.synth.render import Camera
@@ -93,6 +94,14 @@ def crop_box(landmarks: np.ndarray, height: int, width: int) -> tuple[int, int, 
     low = np.floor([x0 - 0.12 * wide, y0 - 0.38 * tall]).astype(int)
     high = np.ceil([x1 + 0.12 * wide, y1 + 0.10 * tall]).astype(int)
     return max(0, int(low[0])), max(0, int(low[1])), min(width, int(high[0])), min(height, int(high[1]))
+
+
+def write_frames(folder: Path, name: str, first: int, clip: Clip, cropped: bool = False) -> None:
+    """Write the frames of a clip, whole or cut to the face; `name` is formatted with numbers from `first` on."""
+    height, width = clip.frames[0].shape[:2]
+    x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if cropped else (0, 0, width, height)
+    for number, frame in enumerate(clip.frames, start=first):
+        write_image(folder / name.format(number), frame[y0:y1, x0:x1])
 
 
 def facts_of(clip: Clip, take: Take, first: int) -> dict[str, Any]:

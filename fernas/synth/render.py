@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 
 from fernas.core import seeds
-from fernas.synth.geometry import IPD_SHARE
 from fernas.synth.identity import Identity
 from fernas.synth.landmarks import SKIN_POINTS
 from fernas.synth.pens import EyePen, MouthPen
@@ -41,11 +40,6 @@ class Camera:
     ipd_px: float
     centre_x: float = 0.5
     centre_y: float = 0.555
-
-    @classmethod
-    def portrait(cls, size_px: int) -> "Camera":
-        """A square image of head and shoulders."""
-        return cls(size_px, size_px, size_px * IPD_SHARE)
 
 
 @dataclass(frozen=True)

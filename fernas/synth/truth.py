@@ -37,7 +37,7 @@ class Truth:
         """Note in words a planted irregularity, which an adapter must ignore or report."""
         self.notes.append(text)
 
-    def document(self, **more: Any) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The truth as plain data."""
         subjects = sorted({row["subject"] for row in self.clips if "subject" in row})
         per_subject = {s: _counts(row["label"] for row in self.clips if row.get("subject") == s) for s in subjects}
@@ -45,7 +45,7 @@ class Truth:
             "dataset": self.dataset, "rendered": True, "seed": self.seed, "samples": len(self.clips),
             "subjects": len(subjects), "classes": _counts(row["label"] for row in self.clips),
             "per_subject": per_subject, "splits": _counts(row["split"] for row in self.clips if row.get("split")),
-            "clips": self.clips, "notes": self.notes, **more,
+            "clips": self.clips, "notes": self.notes,
         }  # fmt: skip
 
 

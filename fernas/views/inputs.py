@@ -44,10 +44,6 @@ class _ChosenView:
     plugin: View
     options: Any
 
-    def positions(self, positions: list[int], frames: int, sample_id: str) -> list[int]:
-        """The frames of a sample that the view reads, see `positions_of_view`."""
-        return positions_of_view(self.plugin, self.options, positions, frames, sample_id)
-
 
 def view_of(section: Mapping[str, Any]) -> tuple[View, Any]:
     """The plug-in and the checked options of a view's section, `{kind: ..., and its options}`.
@@ -126,7 +122,8 @@ def _plan(sources: InputSources, view: _ChosenView) -> tuple[pd.DataFrame, list[
             where = "manifest" if source_id not in frames_of else "faces table"
             raise ContractError(f"{sample['sample_id']}: its source {source_id} has no row in the {where}")
         face, references = face_of[source_id], list(frames_of[source_id])
-        positions = view.positions([int(p) for p in sample["positions"]], len(references), sample["sample_id"])
+        given = [int(position) for position in sample["positions"]]
+        positions = positions_of_view(view.plugin, view.options, given, len(references), sample["sample_id"])
         transform = face["transform"]
         if transform is None:
             frames.append(None)

@@ -29,9 +29,7 @@ def score_files(study: Study, dataset: str | None = None) -> list[Path]:
 
 def record_files(study: Study) -> list[Path]:
     """What tables read in addition to scores: the architecture of every search, and the status of every shard."""
-    runs = list(study.runs())
-    architectures = [search.architecture for run in runs for search in run.searches]
-    return architectures + [shard.status for run in runs for shard in run.all_shards]
+    return architecture_files(study) + [shard.status for run in study.runs() for shard in run.all_shards]
 
 
 def cost_files(study: Study) -> list[Path]:

@@ -23,17 +23,18 @@ from fernas.synth.action_units import (
 from fernas.synth.clips import ClipPlan, envelope, head_drift, render_clip, render_still
 from fernas.synth.identity import build_identity, cached_identity
 from fernas.synth.landmarks import eye_distance, face_box, five_points, track
+from fernas.synth.macro import portrait_camera
 from fernas.synth.render import Camera, Pose, draw_face, render_frame, scene_behind
 from fernas.synth.shapes import catmull_rom, eye, mouth
 
-CAMERA = Camera.portrait(128)
+CAMERA = portrait_camera(128, 1.0)
 REST = np.zeros(N_CHANNELS, np.float32)
 HASH_SCRIPT = """
 import hashlib
 from fernas.synth.clips import ClipPlan, render_clip
 from fernas.synth.identity import build_identity
-from fernas.synth.render import Camera
-clip = render_clip(build_identity(5), ClipPlan("fear", 6, 0, 3, 5, 0.7), Camera.portrait(128), 9)
+from fernas.synth.macro import portrait_camera
+clip = render_clip(build_identity(5), ClipPlan("fear", 6, 0, 3, 5, 0.7), portrait_camera(128, 1.0), 9)
 print(hashlib.sha256(b"".join(f.tobytes() for f in clip.frames) + clip.landmarks.tobytes()).hexdigest())
 """
 
@@ -56,7 +57,7 @@ def points_in_ipd(seed: int, activation: np.ndarray) -> np.ndarray:
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process():
     here = hashlib.sha256()
-    clip = render_clip(build_identity(5), ClipPlan("fear", 6, 0, 3, 5, 0.7), Camera.portrait(128), 9)
+    clip = render_clip(build_identity(5), ClipPlan("fear", 6, 0, 3, 5, 0.7), portrait_camera(128, 1.0), 9)
     here.update(b"".join(f.tobytes() for f in clip.frames) + clip.landmarks.tobytes())
     other = subprocess.run([sys.executable, "-c", HASH_SCRIPT], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == here.hexdigest()
@@ -79,8 +80,8 @@ def test_other_seeds_give_other_people():
 def test_the_canvas_size_changes_neither_face_nor_marks():
     small, large = build_identity(3, 128), build_identity(3, 256)
     assert small.face == large.face
-    shrunk = render_frame(large, REST, Camera.portrait(96))[0].astype(float)
-    direct = render_frame(small, REST, Camera.portrait(96))[0].astype(float)
+    shrunk = render_frame(large, REST, portrait_camera(96, 1.0))[0].astype(float)
+    direct = render_frame(small, REST, portrait_camera(96, 1.0))[0].astype(float)
     assert np.corrcoef(shrunk.ravel(), direct.ravel())[0, 1] > 0.97
 
 
@@ -237,7 +238,7 @@ def test_yaw_moves_the_nose_more_than_the_eyes():
 def test_landmarks_mark_what_is_drawn():
     """The iris and the dark line of the mouth lie where the landmarks say."""
     identity = build_identity(8, brow_density=0.6)
-    image, points = render_frame(identity, REST, Camera.portrait(256))
+    image, points = render_frame(identity, REST, portrait_camera(256, 1.0))
     grey = image.mean(axis=2)
     for centre in five_points(points)[:2]:
         x, y = centre.astype(int)
@@ -279,7 +280,7 @@ def test_drift_starts_at_rest_and_stays_bounded():
 
 def test_a_clip_is_strongest_at_its_apex_and_micro_motion_is_sub_pixel():
     plan = ClipPlan("happiness", 17, 2, 8, 14, 0.08, idle=0.0, head_motion=0.0, noise=0.0)
-    clip = render_clip(cached_identity(4), plan, Camera.portrait(192), 6)
+    clip = render_clip(cached_identity(4), plan, portrait_camera(192, 1.0), 6)
     moved = np.linalg.norm(clip.landmarks - clip.landmarks[0], axis=2).max(axis=1)
     assert moved.argmax() == 8 and moved[0] == moved[2] == 0 and moved[14] < 0.02
     assert 0.1 < moved[8] < 1.5
@@ -287,7 +288,7 @@ def test_a_clip_is_strongest_at_its_apex_and_micro_motion_is_sub_pixel():
 
 def test_frames_differ_most_at_the_apex():
     plan = ClipPlan("happiness", 17, 2, 8, 14, 0.5, idle=0.0, head_motion=0.0, noise=0.0)
-    frames = render_clip(cached_identity(4), plan, Camera.portrait(192), 6).frames
+    frames = render_clip(cached_identity(4), plan, portrait_camera(192, 1.0), 6).frames
     change = [np.percentile(np.abs(frame.astype(int) - frames[0]), 99) for frame in frames]
     assert int(np.argmax(change)) in (7, 8, 9) and change[8] > 3 * change[2]
 
@@ -318,7 +319,7 @@ def test_the_scene_has_the_cameras_shape_and_no_face():
 def test_dlib_finds_the_faces_and_nothing_in_the_background(size_px):
     dlib = pytest.importorskip("dlib")
     detector = dlib.get_frontal_face_detector()
-    camera, hits, false = Camera.portrait(size_px), 0, 0
+    camera, hits, false = portrait_camera(size_px, 1.0), 0, 0
     names = sorted(PROTOTYPES)
     for seed in range(50):
         identity = build_identity(4000 + seed, 192)
@@ -342,7 +343,7 @@ def test_dlib_finds_three_hundred_faces_with_darkness_and_pose():
     names, found = sorted(PROTOTYPES), 0
     for seed in range(300):
         image, _, _ = render_still(
-            build_identity(9000 + seed, 192), names[seed % len(names)], Camera.portrait(192), seed
+            build_identity(9000 + seed, 192), names[seed % len(names)], portrait_camera(192, 1.0), seed
         )
         found += len(detector(image, 0)) > 0
     assert found >= 0.98 * 300

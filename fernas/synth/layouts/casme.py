@@ -35,7 +35,7 @@ class Casme(Layout):
     def write(self, out: Path, config: CasmeConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import write_xlsx
-        from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
+        from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera, write_frames
         from fernas.synth.truth import Truth
 
         truth, rows = Truth(self.name, config.seed), []
@@ -48,7 +48,9 @@ class Casme(Layout):
             # the second camera's section of the dataset pads its numbers
             digits = 3 if 2 * at >= len(plan) else 1
             for tree in config.trees:
-                _write_frames(out, tree, Path(folder) / filename, first, digits, clip)
+                top, prefix = TREES[tree]
+                name = f"{prefix}{filename}-{{:0{digits}d}}.jpg"
+                write_frames(out / top / folder / filename, name, first, clip, cropped=tree == "cropped")
             facts = facts_of(clip, take, first)
             onset, apex, offset = facts["numbers"]
             # twice the apex: ApexF2 is the second apex of a plateau, which rendered clips lack
@@ -59,17 +61,6 @@ class Casme(Layout):
 
 
 TREES = {"raw_selected": ("CASME_raw_selected", ""), "cropped": ("Cropped", "reg_")}
-
-
-def _write_frames(out: Path, tree: str, folder: Path, first: int, digits: int, clip: Any) -> None:
-    from fernas.synth.dataset import write_image
-    from fernas.synth.micro import crop_box
-
-    top, prefix = TREES[tree]
-    height, width = clip.frames[0].shape[:2]
-    x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if tree == "cropped" else (0, 0, width, height)
-    for i, frame in enumerate(clip.frames):
-        write_image(out / top / folder / f"{prefix}{folder.name}-{first + i:0{digits}d}.jpg", frame[y0:y1, x0:x1])
 
 
 PLUGIN = Casme()

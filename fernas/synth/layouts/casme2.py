@@ -40,7 +40,7 @@ class Casme2(Layout):
     def write(self, out: Path, config: Casme2Config, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import write_xlsx
-        from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera
+        from fernas.synth.micro import facts_of, first_number, render_take, takes, wide_camera, write_frames
         from fernas.synth.truth import Truth
 
         truth, rows = Truth(self.name, config.seed), []
@@ -54,7 +54,8 @@ class Casme2(Layout):
             if take is unknown_apex:
                 filename = "EP12_01f"
             for tree in config.trees:
-                _write_frames(out, tree, Path(folder) / filename, first, clip)
+                top, stem = TREES[tree]
+                write_frames(out / top / folder / filename, stem + "{}.jpg", first, clip, cropped=tree == "cropped")
             facts = facts_of(clip, take, first)
             onset, apex, offset = facts["numbers"]
             units = str(facts["units"])
@@ -89,17 +90,6 @@ def _filename(order: int) -> str:
         f"EP{episode:02d}_02",
     )  # fmt: skip
     return forms[order % len(forms)]
-
-
-def _write_frames(out: Path, tree: str, folder: Path, first: int, clip: Any) -> None:
-    from fernas.synth.dataset import write_image
-    from fernas.synth.micro import crop_box
-
-    top, stem = TREES[tree]
-    height, width = clip.frames[0].shape[:2]
-    x0, y0, x1, y1 = crop_box(clip.landmarks[0], height, width) if tree == "cropped" else (0, 0, width, height)
-    for i, frame in enumerate(clip.frames):
-        write_image(out / top / folder / f"{stem}{first + i}.jpg", frame[y0:y1, x0:x1])
 
 
 PLUGIN = Casme2()

@@ -9,6 +9,7 @@ from fernas.synth.layout import Layout, MicroConfig, Progress, follow
 
 Label = Literal["negative", "positive", "surprise"]
 SUBJECTS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20)
+FILE = "reg_image{:06d}.bmp"
 CODES = {"negative": "ne", "positive": "po", "surprise": "sur"}
 SHOWN = {"negative": ("disgust", "sadness", "fear", "anger"), "positive": ("happiness",)}
 
@@ -32,7 +33,7 @@ class Smic(Layout):
 
     def write(self, out: Path, config: SmicConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
-        from fernas.synth.micro import crop_camera, facts_of, first_number, render_take, takes
+        from fernas.synth.micro import crop_camera, facts_of, first_number, render_take, takes, write_frames
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -45,7 +46,7 @@ class Smic(Layout):
             clip = render_take(self.name, config, take, camera)
             # 34208 is the smallest frame number known from the real dataset
             first = first_number(take, 34208, 999000)
-            _write_frames(root / subject / "micro" / take.label / name, first, clip.frames)
+            write_frames(root / subject / "micro" / take.label / name, FILE, first, clip)
             facts = facts_of(clip, take, first)
             truth.add(
                 f"{subject}/{name}", take.label, subject=subject, raw_label=take.label, apex_annotated=False, **facts
@@ -59,20 +60,13 @@ class Smic(Layout):
         from dataclasses import replace
 
         from fernas.core import seeds
-        from fernas.synth.micro import first_number, render_take
+        from fernas.synth.micro import first_number, render_take, write_frames
 
         quiet = replace(take, expression="neutral", seed=seeds.derive_seed(take.seed, "non_micro"))
         clip = render_take(self.name, config, quiet, camera)
-        _write_frames(root / "s1" / "non_micro" / "s1_n1", first_number(quiet, 34208, 999000), clip.frames)
+        write_frames(root / "s1" / "non_micro" / "s1_n1", FILE, first_number(quiet, 34208, 999000), clip)
         (root / "s1" / "micro" / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
         truth.note("s1/s1_n1: a non_micro clip, no sample")
-
-
-def _write_frames(folder: Path, first: int, frames: Any) -> None:
-    from fernas.synth.dataset import write_image
-
-    for i, frame in enumerate(frames):
-        write_image(folder / f"reg_image{first + i:06d}.bmp", frame)
 
 
 PLUGIN = Smic()
