@@ -269,7 +269,7 @@ def _message(model: type[BaseModel], item: Any, where: str) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "document"
     if item["type"] == "extra_forbidden":
         known = _fields_at(model, item["loc"][:-1])
-        return f"{where}: {key}: unknown key{did_you_mean(str(item['loc'][-1]), known)}"
+        return f"{where}: {key}: unknown key{did_you_mean(str(item['loc'][-1]), known)}; known: {', '.join(known)}"
     if item["type"] == "missing":
         return f"{where}: {key}: missing, expected a value"
     return f"{where}: {key}: {item['msg']}, got {item['input']!r:.100}"

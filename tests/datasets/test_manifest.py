@@ -22,7 +22,9 @@ def test_manifest_survives_parquet(tmp_path):
 
 def test_unknown_option_is_a_config_error_with_a_hint(tmp_path):
     write_fer2013_csv(tmp_path)
-    with pytest.raises(ConfigError, match=r"datasets.fer2013.options.from.*did you mean 'form'"):
+    with pytest.raises(
+        ConfigError, match=r"datasets.fer2013.options: from: .*did you mean 'form'.*known: own_crops, form, "
+    ):
         build_manifest("fer2013", tmp_path, {"from": "csv"})
 
 
