@@ -1,6 +1,7 @@
 """Clips of full expressions that the macro datasets share."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from fernas.core import seeds
 from fernas.synth.clips import Clip, ClipPlan, render_clip
@@ -8,6 +9,7 @@ from fernas.synth.dataset import person
 from fernas.synth.geometry import IPD_SHARE
 from fernas.synth.layout import MacroConfig
 from fernas.synth.render import Camera
+from fernas.synth.truth import points_of, units_of
 
 
 def portrait_camera(size_px: int, aspect: float) -> Camera:
@@ -65,3 +67,12 @@ def render_macro(
     )
     camera = portrait_camera(config.size_px, recording.aspect)
     return render_clip(person(layout, config, index), plan, camera, seed)
+
+
+def facts_to_apex(clip: Clip) -> dict[str, Any]:
+    """The facts of a sequence that ends at its apex, for the truth: landmarks of its first and last frame."""
+    last = len(clip.frames) - 1
+    return {
+        "frames": last + 1, "onset": 0, "apex": last, "units": units_of(clip.expression), "skin_tone": clip.skin,
+        "landmarks": {str(i): points_of(clip.landmarks[i]) for i in (0, last)},
+    }  # fmt: skip

@@ -108,14 +108,11 @@ def facts_of(clip: Clip, take: Take, first: int) -> dict[str, Any]:
     """The facts of a clip for the truth: positions, original numbers, units, strength, landmarks at onset and apex."""
     plan = clip.plan
     reference = (plan.onset, plan.apex)
+    # relative to the clip's own strength, so that weak clips are coded too
+    units = units_of(clip.expression.scaled(1 / plan.strength))
     return {
         "frames": len(clip.frames), "skin_tone": clip.skin, "onset": plan.onset, "apex": plan.apex,
         "offset": plan.offset, "numbers": [first + plan.onset, first + plan.apex, first + (plan.offset or plan.apex)],
-        "expression": take.expression, "units": units_of_strong(clip), "strength": round(plan.strength, 3),
+        "expression": take.expression, "units": units, "strength": round(plan.strength, 3),
         "landmarks": {str(i): points_of(clip.landmarks[i]) for i in reference},
     }  # fmt: skip
-
-
-def units_of_strong(clip: Clip) -> str:
-    """Action units of a clip as coded relative to its own strength: weak clips are coded too."""
-    return units_of(clip.expression.scaled(1 / clip.plan.strength))

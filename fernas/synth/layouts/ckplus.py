@@ -8,8 +8,6 @@ import pydantic
 from fernas.synth.layout import Layout, MacroConfig, Progress, follow
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fernas.synth.clips import Clip
     from fernas.synth.truth import Truth
 
@@ -78,27 +76,25 @@ class CkPlus(Layout):
         return truth.document()
 
     def _write_subject(self, out: Path, config: CkPlusConfig, index: int, truth: "Truth") -> None:
+        from fernas.synth.dataset import sci, write_lines
+        from fernas.synth.macro import facts_to_apex
+
         subject = subject_name(index)
         for sequence, emotion in sequences_of(config, index):
             clip = render_sequence(config, index, sequence, emotion)
             stem = write_sequence(out, config, index, sequence, clip)
             if emotion is None:
-                _write_no_label(out, subject, sequence, "empty" if index == 0 else "missing", truth)
+                how = "empty" if index == 0 else "missing"
+                if how == "empty":
+                    (out / "Emotion" / subject / sequence).mkdir(parents=True)
+                truth.note(f"{subject}/{sequence}: not labelled (label folder {how})")
             else:
-                _write_label(out, stem, emotion)
-                self._note(truth, subject, sequence, emotion, clip)
+                code, name = CODES[emotion], f"{subject}/{sequence}"
+                write_lines(out / "Emotion" / stem.parent / f"{stem.name}_emotion.txt", [sci(code)])
+                facts = facts_to_apex(clip) | {"numbers": [1, len(clip.frames)]}
+                truth.add(name, emotion, subject=subject, raw_label=str(code), **facts)
         if config.quirks and index == 0:
             (out / "cohn-kanade-images" / subject / sequence / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
-
-    def _note(self, truth: "Truth", subject: str, sequence: str, emotion: str, clip: "Clip") -> None:
-        from fernas.synth.truth import points_of, units_of
-
-        last = len(clip.frames) - 1
-        truth.add(
-            f"{subject}/{sequence}", emotion, subject=subject, skin_tone=clip.skin, raw_label=str(CODES[emotion]),
-            frames=last + 1, onset=0, apex=last, numbers=[1, last + 1], units=units_of(clip.expression),
-            landmarks={"0": points_of(clip.landmarks[0]), str(last): points_of(clip.landmarks[last])},
-        )  # fmt: skip
 
 
 def render_sequence(config: CkPlusConfig, index: int, sequence: str, emotion: str | None) -> "Clip":
@@ -109,16 +105,10 @@ def render_sequence(config: CkPlusConfig, index: int, sequence: str, emotion: st
     return render_macro("ckplus", config, index, names, emotion or "others", Recording(config.frames, ASPECT, fps=30))
 
 
-def frame_image(index: int, frame: "np.ndarray") -> "np.ndarray":
-    """The frame as the camera of this subject's session records it: RGB (H, W, 3) or grey (H, W)."""
-    from fernas.core.images import to_grey
-
-    return frame if index % COLOUR_EVERY == COLOUR_EVERY - 1 else to_grey(frame)
-
-
 def write_sequence(out: Path, config: CkPlusConfig, index: int, sequence: str, clip: "Clip") -> Path:
     """Write frames, landmarks and FACS codes; returns `<subject>/<sequence>/<stem of the last frame>`."""
     from fernas.core import seeds
+    from fernas.core.images import to_grey
     from fernas.synth.dataset import sci, write_image, write_lines
     from fernas.synth.landmarks import track
 
@@ -129,25 +119,14 @@ def write_sequence(out: Path, config: CkPlusConfig, index: int, sequence: str, c
     )
     for i, (frame, points) in enumerate(zip(clip.frames, tracked, strict=True), start=1):
         stem = f"{subject}_{sequence}_{i:08d}"
-        write_image(out / "cohn-kanade-images" / folder / f"{stem}.png", frame_image(index, frame))
+        image = frame if index % COLOUR_EVERY == COLOUR_EVERY - 1 else to_grey(frame)
+        write_image(out / "cohn-kanade-images" / folder / f"{stem}.png", image)
         write_lines(out / "Landmarks" / folder / f"{stem}_landmarks.txt", (sci(x) + sci(y) for x, y in points))
     codes = clip.expression.coded()
     # FACS intensities run from 1 (A) to 5 (E); 0 says that a unit was not graded
     grades = [(unit, 0 if unit >= 25 else min(5, 1 + int(5 * strength))) for unit, _, strength in codes]
     write_lines(out / "FACS" / folder / f"{stem}_facs.txt", (sci(unit) + sci(grade) for unit, grade in grades))
     return folder / stem
-
-
-def _write_label(out: Path, stem: Path, emotion: str) -> None:
-    from fernas.synth.dataset import sci, write_lines
-
-    write_lines(out / "Emotion" / stem.parent / f"{stem.name}_emotion.txt", [sci(CODES[emotion])])
-
-
-def _write_no_label(out: Path, subject: str, sequence: str, how: str, truth: "Truth") -> None:
-    if how == "empty":
-        (out / "Emotion" / subject / sequence).mkdir(parents=True)
-    truth.note(f"{subject}/{sequence}: not labelled (label folder {how})")
 
 
 PLUGIN = CkPlus()

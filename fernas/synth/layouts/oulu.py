@@ -39,7 +39,7 @@ class Oulu(Layout):
 
     def write(self, out: Path, config: OuluConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`. The truth lists the sequences of VL and Strong."""
-        from fernas.synth.macro import Recording, render_macro
+        from fernas.synth.macro import Recording, facts_to_apex, render_macro
         from fernas.synth.truth import Truth
 
         truth = Truth(self.name, config.seed)
@@ -54,7 +54,8 @@ class Oulu(Layout):
                     self._write_frames(out, camera, lighting, Path(subject) / emotion, clip, config.crops)
             # only what the adapter reads by default: the truth is compared with its manifest
             if "VL" in config.cameras and "Strong" in config.lightings:
-                self._note(truth, subject, emotion, clip)
+                facts = facts_to_apex(clip)
+                truth.add(f"{subject}/{emotion}", emotion.lower(), subject=subject, raw_label=emotion, **facts)
         return truth.document()
 
     def _write_frames(self, out: Path, camera: str, lighting: str, folder: Path, clip: Any, crops: bool) -> None:
@@ -69,16 +70,6 @@ class Oulu(Layout):
             if crops:
                 target = out / "PreProcess_Img" / f"{camera}_Acropped" / lighting / folder / f"{i:03d}.jpeg"
                 write_image(target, image[y0:y1, x0:x1])
-
-    def _note(self, truth: Any, subject: str, emotion: str, clip: Any) -> None:
-        from fernas.synth.truth import points_of, units_of
-
-        last = len(clip.frames) - 1
-        truth.add(
-            f"{subject}/{emotion}", emotion.lower(), subject=subject, raw_label=emotion, skin_tone=clip.skin,
-            frames=last + 1, onset=0, apex=last, units=units_of(clip.expression),
-            landmarks={str(i): points_of(clip.landmarks[i]) for i in (0, last)},
-        )  # fmt: skip
 
 
 def _recorded_by(camera: str, frame: "np.ndarray", gain: float) -> "np.ndarray":
