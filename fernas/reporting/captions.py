@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from fernas.core import plugins
-from fernas.reporting.formats import task_groups
-from fernas.reporting.stored import RENDERED_NOTE, optional_json
+from fernas.reporting.formats import records_of, task_groups
+from fernas.reporting.stored import RENDERED_NOTE, folds_document
 from fernas.study import Study
-from fernas.study.layout import folder_name
 
 Captions = Mapping[tuple[str, str], str]
 SPLITS_BY_DATASET = ("cross_dataset", "leave_one_dataset_out")
@@ -19,24 +19,20 @@ def captions(results: Path, frame: pd.DataFrame, study: Study | None) -> dict[tu
     """(task, protocol) -> caption."""
     texts = {}
     for task, protocol, block in task_groups(frame):
-        rendered = bool(block["rendered"].any())
-        task_dir = folder_name(task, rendered)
-        count = subject_count(results, task_dir, protocol)
-        text = subject_caption(official_subjects(str(block["dataset"].iloc[0]), study), count, rendered)
-        texts[(task, protocol)] = "; ".join(filter(None, [text, protocol_note(results, task_dir, protocol)]))
+        first = records_of(block)[0]
+        folds = folds_document(results, first)
+        official = official_subjects(str(first["dataset"]), study)
+        text = subject_caption(official, subject_count(folds), bool(first["rendered"]))
+        # A reader must know of a split that it copies a published one that leaks, or which datasets it splits.
+        notable = folds.get("replica") or folds.get("kind") in SPLITS_BY_DATASET
+        note = str(folds.get("note") or "") if notable else ""
+        texts[(task, protocol)] = "; ".join(filter(None, [text, note]))
     return texts
 
 
-def protocol_note(results: Path, task_dir: str, protocol: str) -> str:
-    """What a reader must know of a split: that it copies a published one that leaks, or which datasets it splits."""
-    document = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json")
-    notable = document.get("replica") or document.get("kind") in SPLITS_BY_DATASET
-    return str(document.get("note") or "") if notable else ""
-
-
-def subject_count(results: Path, task_dir: str, protocol: str) -> int | None:
+def subject_count(folds: Mapping[str, Any]) -> int | None:
     """How many subjects a task has, from its fold file."""
-    table = optional_json(results / "tasks" / task_dir / protocol / "folds.train.json").get("table")
+    table = folds.get("table")
     values = (value.get("subject") if isinstance(value, dict) else value for value in (table or {}).values())
     return len({str(subject) for subject in values if subject is not None}) or None
 

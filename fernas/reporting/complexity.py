@@ -11,7 +11,7 @@ from fernas.core.architecture import Architecture, read_architecture
 from fernas.core.progress import progress
 from fernas.reporting.formats import fixed, plain, short_count
 from fernas.reporting.statistics import TASK, folder_text, run_text
-from fernas.reporting.stored import RENDERED, costs, number, stored_run, stored_runs
+from fernas.reporting.stored import number, run_costs, stored_run, stored_runs
 from fernas.reporting.table import FILES, Column, Table
 from fernas.study import Study
 
@@ -52,10 +52,9 @@ def complexity_frame(
         measured = [_measure(arch, device, threads, repeats) for arch in networks if _complete(arch)]
         if not measured:
             continue
-        peaks = {
-            stage: [value for where, cost in costs(run) if where == stage and (value := number(cost, "peak_rss_mib"))]
-            for stage in ("search", "training")
-        }
+        peaks: dict[str, list[float]] = {"search": [], "training": []}
+        for stage, cost in run_costs(run):
+            peaks[stage] += [value] if (value := number(cost, "peak_rss_mib")) else []
         rows.append(
             {
                 "task": run.task,
@@ -68,7 +67,7 @@ def complexity_frame(
                 "train_peak_mib": max(peaks["training"], default=None),
                 "input": measured[0]["input"],
                 "note": NOT_COUNTED if getattr(networks[0], "name", "") == "linear_svm" else "",
-                "rendered": run.task_dir.endswith(RENDERED),
+                "rendered": run.rendered,
             }
         )
     frame = pd.DataFrame(rows, columns=list(COLUMNS))

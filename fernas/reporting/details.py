@@ -13,7 +13,7 @@ from fernas.reporting.comparison import task_records
 from fernas.reporting.formats import digits, percent, rows_of, task_groups
 from fernas.reporting.predictions import PooledPredictions, pooled_predictions
 from fernas.reporting.statistics import finished, run_name, run_of
-from fernas.reporting.stored import number, optional_json
+from fernas.reporting.stored import number
 from fernas.reporting.table import Column, Table
 
 SCORES = (
@@ -48,7 +48,7 @@ def detail_frames(results: Path, frame: pd.DataFrame, variance: pd.DataFrame) ->
         for record in finished(records):
             run = run_of(results, record)
             where = {"task": task, "protocol": protocol, "method": run_name(record, records)}
-            scores = [optional_json(training.folder / "scores.json") for training in run.trainings]
+            scores = run.scores
             rows["scores"].append(where | _scores(scores) | _seed_spread(record, variance))
             rows["datasets"] += [where | row for row in _of_datasets(pooled_predictions(run))]
             rows["groups"] += [where | row for row in _gap_rows(scores)]
@@ -121,12 +121,9 @@ def _of_datasets(predictions: PooledPredictions | None) -> list[dict[str, Any]]:
     names = sorted(column.unique())
     if len(names) < 2:
         return []
-    rows = []
-    for name in names:
-        mask = (column == name).to_numpy()
-        value = float(uar(predictions.truth[mask], predictions.guess[mask], len(predictions.classes)))
-        rows.append({"dataset": name, "uar": value})
-    return rows
+    truth, guess, classes = predictions.truth, predictions.guess, len(predictions.classes)
+    masks = {name: (column == name).to_numpy() for name in names}
+    return [{"dataset": name, "uar": float(uar(truth[m], guess[m], classes))} for name, m in masks.items()]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,9 @@ from typing import Any
 
 from fernas.reporting.formats import p_value, uar_text
 from fernas.reporting.statistics import finished, run_name
-from fernas.reporting.stored import RENDERED_NOTE, optional_json
+from fernas.reporting.stored import RENDERED_NOTE, folds_document
 from fernas.reporting.table import Row
 from fernas.study import Study
-from fernas.study.layout import folder_name
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,5 @@ def ranks_drawing(ranks: Mapping[str, Any]) -> Drawing | None:
 def task_classes(results: Path, record: Row, study: Study | None) -> list[str]:
     """The classes of a row's task, from its fold file or the config."""
     task = str(record["task"])
-    folder = results / "tasks" / folder_name(task, bool(record["rendered"])) / str(record["protocol"])
     known = list(study.tasks[task].section.classes) if study is not None and task in study.tasks else []
-    return list(optional_json(folder / "folds.train.json").get("classes") or known)
+    return list(folds_document(results, record).get("classes") or known)

@@ -149,33 +149,18 @@ def _confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     counts = np.asarray(counts, dtype=float)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = len(classes)
-    figure, (axis,) = _figure(WIDTH_IN * (0.62 + 0.03 * min(size, 8)))
-    small = 7.5 if size <= 5 else 6.2 if size <= 8 else 4.5
-    for row in range(size):
-        for column in range(size):
-            right = row == column
-            axis.add_patch(
-                matplotlib.patches.Rectangle(
-                    (column - 0.48, row - 0.48),
-                    0.96,
-                    0.96,
-                    facecolor=SERIES[0] if right else SERIES[1],
-                    alpha=0.05 + 0.52 * share[row, column],
-                    linewidth=0,
-                )  # fmt: skip
-            )
-            axis.text(
-                column, row, f"{counts[row, column]:.0f}\n{100 * share[row, column]:.0f} %", ha="center", va="center",
-                fontsize=small, color=INK, linespacing=1.15,
-            )  # fmt: skip
-    names = [_short(name, 11) for name in classes]
-    axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=range(size), yticks=range(size))
-    axis.set_xticklabels(names, rotation=35 if size > 3 else 0, ha="right" if size > 3 else "center", fontsize=7)
-    axis.set_yticklabels(names, fontsize=7)
+    cells = {
+        (row, column): (
+            f"{counts[row, column]:.0f}\n{100 * share[row, column]:.0f} %",
+            SERIES[0] if row == column else SERIES[1],
+            0.05 + 0.52 * share[row, column],
+        )
+        for row in range(size)
+        for column in range(size)
+    }
+    figure, axis = _matrix(cells, classes, 7.5 if size <= 5 else 6.2 if size <= 8 else 4.5, linespacing=1.15)
     axis.set_xlabel("predicted", fontsize=7.5)
     axis.set_ylabel("true", fontsize=7.5)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
     return figure
 
 
@@ -183,30 +168,51 @@ def _confusion(counts: np.ndarray, classes: Sequence[str]) -> Figure:
 def similarity_svg(values: np.ndarray, names: Sequence[str]) -> str:
     """A symmetric similarity matrix in 0..1 (FES); the shade follows the values, the diagonal is blank."""
     values = np.asarray(values, dtype=float)
-    size = len(names)
-    off = values[~np.eye(size, dtype=bool)]
-    top = float(off.max()) if off.size and off.max() > 0 else 1.0
-    figure, (axis,) = _figure(WIDTH_IN * (0.62 + 0.03 * min(size, 8)))
-    for row, column in np.argwhere(~np.eye(size, dtype=bool)).tolist():
-        value = values[row, column]
+    off = ~np.eye(len(names), dtype=bool)
+    top = float(values[off].max(initial=0.0)) or 1.0
+    cells = {
+        (row, column): (f"{values[row, column]:.3f}".lstrip("0"), SERIES[0], 0.04 + 0.6 * values[row, column] / top)
+        for row, column in np.argwhere(off).tolist()
+    }
+    return _svg(_matrix(cells, names, 6.5)[0])
+
+
+def _matrix(
+    cells: Mapping[tuple[int, int], tuple[str, str, float]],
+    names: Sequence[str],
+    size: float,
+    linespacing: float | None = None,
+) -> tuple[Figure, Axes]:
+    """A square of shaded cells, (row, column) -> (text, colour, opacity), with the names along two sides."""
+    count = len(names)
+    figure, (axis,) = _figure(WIDTH_IN * (0.62 + 0.03 * min(count, 8)))
+    for (row, column), (text, colour, alpha) in cells.items():
+        corner = (column - 0.48, row - 0.48)
         axis.add_patch(
-            matplotlib.patches.Rectangle(
-                (column - 0.48, row - 0.48),
-                0.96,
-                0.96,
-                facecolor=SERIES[0],
-                alpha=0.04 + 0.6 * value / top,
-                linewidth=0,
-            )
-        )
-        axis.text(column, row, f"{value:.3f}".lstrip("0"), ha="center", va="center", fontsize=6.5, color=INK)
+            matplotlib.patches.Rectangle(corner, 0.96, 0.96, facecolor=colour, alpha=alpha, linewidth=0)
+        )  # fmt: skip
+        axis.text(column, row, text, ha="center", va="center", fontsize=size, color=INK, linespacing=linespacing)
     short = [_short(name, 11) for name in names]
-    axis.set(xlim=(-0.5, size - 0.5), ylim=(size - 0.5, -0.5), xticks=range(size), yticks=range(size))
-    axis.set_xticklabels(short, rotation=35 if size > 3 else 0, ha="right" if size > 3 else "center", fontsize=7)
+    axis.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), xticks=range(count), yticks=range(count))
+    axis.set_xticklabels(short, rotation=35 if count > 3 else 0, ha="right" if count > 3 else "center", fontsize=7)
     axis.set_yticklabels(short, fontsize=7)
+    _hide_frame(axis)
+    return figure, axis
+
+
+def _hide_frame(axis: Axes) -> None:
     for spine in axis.spines.values():
         spine.set_visible(False)
-    return _svg(figure)
+
+
+def _names_at_left(axis: Axes, names: Sequence[str], xlabel: str, *, below: float, above: float) -> None:
+    """One horizontal line per name, the first at the top, over a vertical grid; room in lines below and above."""
+    axis.set(yticks=range(len(names)), ylim=(len(names) - 1 + below, -above))
+    axis.set_yticklabels([_short(name, 24) for name in names], color=INK, fontsize=7.5)
+    axis.set_xlabel(xlabel, fontsize=7.5)
+    axis.xaxis.grid(True, linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines["left"].set_visible(False)
 
 
 def _kind_legend(axis: Axes, kinds: Sequence[str]) -> None:
@@ -242,12 +248,8 @@ def forest_svg(estimates: Sequence[Estimate], chance: float | None = None, xlabe
     highs = [e.high if np.isfinite(e.high) else e.value for e in estimates]
     low = max(0.0, np.floor(10 * min(lows, default=0)) * 10 - 2)
     high = min(102.0, np.ceil(10 * max(highs, default=1)) * 10 + 2)
-    axis.set(yticks=range(len(estimates)), ylim=(len(estimates) - 0.5, -0.9), xlim=(low, high))
-    axis.set_yticklabels([_short(e.label, 24) for e in estimates], color=INK, fontsize=7.5)
-    axis.set_xlabel(xlabel, fontsize=7.5)
-    axis.xaxis.grid(True, linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.spines["left"].set_visible(False)
+    axis.set(xlim=(low, high))
+    _names_at_left(axis, [item.label for item in estimates], xlabel, below=0.5, above=0.9)
     _kind_legend(axis, [item.kind for item in estimates])
     return _svg(figure)
 
@@ -278,12 +280,8 @@ def subjects_svg(
         if len(percents):
             median = float(np.median(percents))
             axis.plot([median] * 2, [position - 0.4, position + 0.4], color=INK, linewidth=1.2)
-    axis.set(yticks=range(len(scores)), ylim=(len(scores) - 0.45, -0.6), xlim=(-3, 103))
-    axis.set_yticklabels([_short(name, 24) for name in scores], color=INK, fontsize=7.5)
-    axis.set_xlabel(xlabel, fontsize=7.5)
-    axis.xaxis.grid(True, linewidth=0.6)
-    axis.set_axisbelow(True)
-    axis.spines["left"].set_visible(False)
+    axis.set(xlim=(-3, 103))
+    _names_at_left(axis, list(scores), xlabel, below=0.55, above=0.6)
     _kind_legend(axis, [kinds[name] for name in scores])
     return _svg(figure)
 
@@ -343,8 +341,7 @@ def coverage_svg(coverage: np.ndarray, face: np.ndarray) -> str:
     bar.ax.tick_params(labelsize=7)
     bar.outline.set_visible(False)
     axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    _hide_frame(axis)
     return _svg(figure)
 
 
@@ -381,13 +378,8 @@ def costs_svg(costs: Mapping[str, Mapping[str, float]], xlabel: str = "core-seco
         lefts = [sum(parts.get(s, 0.0) for s in stages[:number]) for parts in costs.values()]
         widths = [parts.get(stage, 0.0) for parts in costs.values()]
         axis.barh(range(len(costs)), widths, left=lefts, color=SERIES[number % len(SERIES)], height=0.62, label=stage)
-    axis.set(yticks=range(len(costs)), ylim=(len(costs) - 0.45, -0.55))
-    axis.set_yticklabels([_short(name, 24) for name in costs], color=INK, fontsize=7.5)
-    axis.set_xlabel(xlabel, fontsize=7.5)
-    axis.xaxis.grid(True, linewidth=0.6)
+    _names_at_left(axis, list(costs), xlabel, below=0.55, above=0.55)
     axis.xaxis.set_major_locator(MaxNLocator(nbins=5))
-    axis.set_axisbelow(True)
-    axis.spines["left"].set_visible(False)
     axis.legend(
         loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=7, labelcolor=MUTED, ncols=len(stages) or 1,
         handlelength=0.9, handleheight=0.9, borderaxespad=0.2,

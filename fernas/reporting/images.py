@@ -21,8 +21,9 @@ from fernas.reporting import figures
 from fernas.reporting.formats import listed, percent, records_of, short_count
 from fernas.reporting.predictions import PooledPredictions
 from fernas.reporting.relabelled import swap_log, swap_panels
-from fernas.reporting.stored import RunFiles, number, optional_json, optional_jsonl
+from fernas.reporting.stored import RunFiles, number, optional_json, optional_jsonl, run_costs
 from fernas.study import Study
+from fernas.study.layout import DatasetFolder
 
 logger = logging.getLogger(__name__)
 Curve = tuple[list[float], list[float]]  # steps, values
@@ -136,14 +137,9 @@ def costs_image(runs: Mapping[str, RunFiles]) -> Image | None:
     """Core-seconds of all jobs of each method."""
     costs: dict[str, dict[str, float]] = {}
     for name, run in runs.items():
-        folders = {
-            "search": [search.folder for search in run.searches],
-            "training": [shard.folder for training in run.trainings for shard in training.shards],
-        }
-        sums = {
-            stage: sum(number(optional_json(folder / "cost.json"), "core_s") or 0.0 for folder in jobs)
-            for stage, jobs in folders.items()
-        }
+        sums = {"search": 0.0, "training": 0.0}
+        for stage, cost in run_costs(run):
+            sums[stage] += number(cost, "core_s") or 0.0
         if any(sums.values()):
             costs[name] = sums
     if not costs:
@@ -203,11 +199,7 @@ def search_curves(name: str, run: RunFiles) -> Image | None:
 def training_curves(runs: Mapping[str, RunFiles]) -> Image | None:
     """Training loss and inner-validation UAR per method, the mean over folds and seeds."""
     histories = {
-        name: [
-            rows_of_chosen_rates(optional_jsonl(shard.folder / "training.jsonl"))
-            for training in run.trainings
-            for shard in training.shards
-        ]
+        name: [rows_of_chosen_rates(optional_jsonl(folder / "training.jsonl")) for folder in run.shards]
         for name, run in runs.items()
     }
     panels = {
@@ -264,21 +256,21 @@ def swap_image(name: str, run: RunFiles) -> Image | None:
     return Image(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}", note)
 
 
-def face_samples(task_folder: Path, data_folder: Path, view: str) -> list[Face]:
+def face_samples(task_folder: Path, dataset: DatasetFolder, view: str) -> list[Face]:
     """A few faces of each class with what the networks see of them; nothing for views that are no images.
 
     Args:
         task_folder: the task's folder of views.
-        data_folder: the dataset's folder, with its previews.
+        dataset: the dataset's folder, with its previews.
         view: the view's name, or `*` for the first one.
     """
     views = [path for path in sorted(task_folder.glob(f"{view}/inputs.npy")) if path.stat().st_size]
-    if not views or not (data_folder / "previews.npy").is_file():
+    if not views or not dataset.previews.is_file():
         return []
     try:
         inputs, table = read_npy(views[0], mmap=True), read_parquet(views[0].with_name("inputs.parquet"))
-        previews = read_npy(data_folder / "previews.npy", mmap=True)
-        faces = read_parquet(data_folder / "faces.parquet")
+        previews = read_npy(dataset.previews, mmap=True)
+        faces = read_parquet(dataset.faces)
     except DataError:
         return []
     if inputs.dtype != np.uint8:

@@ -168,11 +168,9 @@ def cost_frame(runs: dict[str, RunFiles]) -> pd.DataFrame:
         if not (patches or whole):
             continue
         counts = [_params(document) for document in [*patches, *whole]]
-        scores = [optional_json(training.folder / "scores.json") for training in run.trainings]
-        scores = [s for s in scores if number(s, "uar") is not None]
-        shards = [shard.folder for training in run.trainings for shard in training.shards]
-        seconds = [number(optional_json(folder / "cost.json"), "core_s") for folder in shards]
-        epochs, each = _epochs(shards)
+        scores = [s for s in run.scores if number(s, "uar") is not None]
+        seconds = [number(optional_json(folder / "cost.json"), "core_s") for folder in run.shards]
+        epochs, each = _epochs(run.shards)
         row: dict[str, Any] = {"method": name}
         for key, values in (
             ("params", [float(count) for count, _ in counts]),

@@ -95,8 +95,7 @@ def provenance(results: Path, study: Study | None) -> Provenance:
     rows: list[dict[str, Any]] = []
     last: list[float] = []
     for run in stored_runs(results):
-        jobs = [s.folder for s in run.searches] + [j.folder for t in run.trainings for j in t.shards]
-        for folder in jobs:
+        for folder in [*(search.folder for search in run.searches), *run.shards]:
             status, cost = optional_json(folder / "status.json"), optional_json(folder / "cost.json")
             if not status:
                 continue

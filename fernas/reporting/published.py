@@ -2,7 +2,7 @@
 
 import functools
 import re
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -13,10 +13,9 @@ from fernas.core import plugins
 from fernas.reporting.captions import official_subjects, subject_count
 from fernas.reporting.complexity import read_complexity
 from fernas.reporting.formats import missing, optional, percent, records_of, short_count
-from fernas.reporting.stored import optional_json
+from fernas.reporting.stored import folds_document
 from fernas.reporting.table import FILES, Column, Table
 from fernas.study import Study
-from fernas.study.layout import folder_name
 
 NOT_AVAILABLE = "not available"
 DATASETS = {
@@ -60,25 +59,7 @@ COLUMNS = (
     "table", "dataset", "setting", "method", "metric", "published", "unit", "ours", "our_row", "not_comparable_because",
     "confidence", "source",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class PublishedRow:
-    """One published number beside ours."""
-
-    dataset: str
-    setting: str
-    method: str
-    metric: str
-    published: str
-    unit: str
-    ours: str
-    our_row: str
-    not_comparable_because: str
-    confidence: str
-    source: str
-    number: float | None = None
-    table: str = ""
+FRAME = [*COLUMNS[1:], "number", "table", "ours_on"]  # the order of published.parquet
 
 
 def published_results() -> pd.DataFrame:
@@ -88,8 +69,10 @@ def published_results() -> pd.DataFrame:
         return pd.read_csv(stream, dtype=str, keep_default_na=False)
 
 
-def beside_ours(results: Path, frame: pd.DataFrame, study: Study | None) -> list[PublishedRow]:
+def published_frame(results: Path, frame: pd.DataFrame, study: Study | None) -> pd.DataFrame:
     """Every published number beside ours: first those with a number of ours, then those of methods that fernas has.
+
+    The columns are `COLUMNS`, the published value as a number and `ours_on`, our method and task in words.
 
     Args:
         results: the results folder, for the subjects and protocols of tasks.
@@ -102,23 +85,13 @@ def beside_ours(results: Path, frame: pd.DataFrame, study: Study | None) -> list
     rows += _unavailable(frame, rows)
     here = set(frame["dataset"])
 
-    def order(row: PublishedRow) -> tuple[bool, bool, bool, bool]:
-        known = row.method in METHODS or row.method in SYSTEMS or row.method == RATIO
-        return row.ours == "-", "study" in row.setting, not known, NAMES.get(row.dataset, row.dataset) not in here
+    def order(row: dict[str, Any]) -> tuple[bool, bool, bool, bool]:
+        known = row["method"] in METHODS or row["method"] in SYSTEMS or row["method"] == RATIO
+        elsewhere = NAMES.get(row["dataset"], row["dataset"]) not in here
+        return row["ours"] == "-", "study" in row["setting"], not known, elsewhere
 
-    return sorted(rows, key=order)
-
-
-def published_frame(results: Path, frame: pd.DataFrame, study: Study | None) -> pd.DataFrame:
-    """`beside_ours` as a frame."""
-    return as_frame(beside_ours(results, frame, study))
-
-
-def as_frame(rows: list[PublishedRow]) -> pd.DataFrame:
-    """Published numbers as a frame; `ours_on` is our method and task in words."""
-    frame = pd.DataFrame([asdict(row) for row in rows], columns=[field.name for field in fields(PublishedRow)])
-    frame["ours_on"] = ["{2} on {0}".format(*name.split("/")) if name != "-" else "" for name in frame["our_row"]]
-    return frame
+    rows.sort(key=order)
+    return pd.DataFrame(rows, columns=FRAME)
 
 
 TABLE = (
@@ -159,33 +132,34 @@ def published_tables(frame: pd.DataFrame) -> list[Table]:
 
 def _compared(
     record: dict[str, Any], results: Path, frame: pd.DataFrame, study: Study | None, sizes: dict[str, float]
-) -> PublishedRow:
+) -> dict[str, Any]:
     methods, datasets, _ = way_of(record)
     ours, reasons = _our_row(frame, methods, datasets, record["setting"], study), []
-    value, name = "-", "-"
+    value = "-"
     if ours is None:
         reasons = [_why_none(frame, methods, datasets)]
     else:
-        name = _row_name(ours)
         value = our_value(record["metric"], ours, frame, results)
         reasons = reasons_against(record, ours, results, study, sizes)
         if value == "-":
             reasons.append(_why_no_value(record["metric"]))
-    return PublishedRow(
-        dataset=record["dataset"],
-        setting=record["setting"],
-        method=record["method"],
-        metric=record["metric"],
-        published=record["value"],
-        unit=record["unit"],
-        ours=value,
-        our_row=name,
-        not_comparable_because="; ".join(reasons),
-        confidence=record["confidence"],
-        source=f"{record['source_paper']}, {record['source_table']}",
-        number=_number(record["value"]),
-        table=table_of(record["source_paper"], record["source_table"]),
-    )
+    return {
+        **{key: record[key] for key in ("dataset", "setting", "method", "metric", "unit", "confidence")},
+        **_our_part(value, ours),
+        "published": record["value"],
+        "number": _number(record["value"]),
+        "not_comparable_because": "; ".join(reasons),
+        "source": f"{record['source_paper']}, {record['source_table']}",
+        "table": table_of(record["source_paper"], record["source_table"]),
+    }
+
+
+def _our_part(value: str, ours: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a row says of our number: the text, the row of the comparison, and its method and task in words."""
+    if ours is None:
+        return {"ours": "-", "our_row": "-", "ours_on": ""}
+    name = "/".join(str(ours[key]) for key in ("task", "protocol", "method", "search_scope"))
+    return {"ours": value, "our_row": name, "ours_on": f"{ours['method']} on {ours['task']}"}
 
 
 def table_of(paper: str, table: str) -> str:
@@ -231,10 +205,6 @@ def _our_row(
         )
 
     return min(records, key=distance, default=None)
-
-
-def _row_name(ours: dict[str, Any]) -> str:
-    return "/".join(str(ours[key]) for key in ("task", "protocol", "method", "search_scope"))
 
 
 def _why_none(frame: pd.DataFrame, methods: tuple[str, ...], datasets: tuple[str, ...]) -> str:
@@ -348,8 +318,7 @@ def _way_reasons(record: dict[str, Any], ours: dict[str, Any]) -> list[str]:
 
 
 def _split_reasons(setting: str, ours: dict[str, Any], results: Path, study: Study | None) -> list[str]:
-    folder = folder_name(str(ours["task"]), bool(ours["rendered"]))
-    folds = optional_json(results / "tasks" / folder / str(ours["protocol"]) / "folds.train.json")
+    folds = folds_document(results, ours)
     kind, reasons = str(folds.get("kind") or ours["protocol"]), []
     theirs = split_of(setting)
     count = None if missing(ours["folds"]) else int(ours["folds"])
@@ -357,7 +326,7 @@ def _split_reasons(setting: str, ours: dict[str, Any], results: Path, study: Stu
         reasons.append("its split is not stated")
     elif not _same_split(theirs, kind, count):
         reasons.append(f"other split: {theirs}, ours {kind}" + (f" with {count} folds" if count else ""))
-    subjects = subject_count(results, folder, str(ours["protocol"]))
+    subjects = subject_count(folds)
     official = official_subjects(str(ours["dataset"]), study)
     if subjects is not None and official is not None and subjects != official:
         reasons.append(f"{subjects} of {official} subjects")
@@ -448,9 +417,9 @@ def _published_sizes(table: pd.DataFrame) -> dict[str, float]:
     return sizes
 
 
-def _unavailable(frame: pd.DataFrame, rows: list[PublishedRow]) -> list[PublishedRow]:
+def _unavailable(frame: pd.DataFrame, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each system and dataset, of the study or of EmoNAS' tables, of which no accuracy is known."""
-    have = {(METHODS.get(r.method), DATASETS.get(r.dataset)) for r in rows if "accuracy" in r.metric}
+    have = {(METHODS.get(r["method"]), DATASETS.get(r["dataset"])) for r in rows if "accuracy" in r["metric"]}
     tables = {dataset: number for number, (_, datasets) in EMONAS_TABLES.items() for dataset in datasets}
     rows_without = []
     for dataset in dict.fromkeys([*frame["dataset"], *tables]):
@@ -458,22 +427,19 @@ def _unavailable(frame: pd.DataFrame, rows: list[PublishedRow]) -> list[Publishe
             if (method, dataset) in have or (dataset not in set(frame["dataset"]) and method != "emonas"):
                 continue
             finished = frame[(frame["method"] == method) & (frame["dataset"] == dataset) & (frame["status"] == "ok")]
-            ours = records_of(finished.head(1))
+            ours = next(iter(records_of(finished.head(1))), None)
             rows_without.append(
-                PublishedRow(
-                    dataset=TITLES.get(dataset, dataset),
-                    setting="",
-                    method=title,
-                    metric="accuracy",
-                    published=NOT_AVAILABLE,
-                    unit="%",
-                    ours=percent(ours[0]["accuracy"]) if ours else "-",
-                    our_row=_row_name(ours[0]) if ours else "-",
-                    not_comparable_because="the published number is not known here",
-                    confidence="",
-                    source="",
-                    table=f"EmoNAS {tables[dataset]}" if method == "emonas" and dataset in tables else "",
-                )
+                {
+                    **dict.fromkeys(("setting", "confidence", "source"), ""),
+                    **_our_part(percent(ours["accuracy"]) if ours else "-", ours),
+                    "dataset": TITLES.get(dataset, dataset),
+                    "method": title,
+                    "metric": "accuracy",
+                    "published": NOT_AVAILABLE,
+                    "unit": "%",
+                    "not_comparable_because": "the published number is not known here",
+                    "table": f"EmoNAS {tables[dataset]}" if method == "emonas" and dataset in tables else "",
+                }
             )
     return rows_without
 

@@ -37,9 +37,7 @@ class SwapLog:
 
 def swap_log(run: RunFiles) -> SwapLog | None:
     """The account of all shards of a method run, or None where none has one."""
-    rows = [
-        row for training in run.trainings for shard in training.shards for row in optional_jsonl(shard.folder / FILE)
-    ]
+    rows = [row for folder in run.shards for row in optional_jsonl(folder / FILE)]
     if not rows:
         return None
     log = SwapLog()

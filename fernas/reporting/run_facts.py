@@ -11,7 +11,8 @@ import numpy as np
 
 from fernas.core.errors import FernasError
 from fernas.core.io import canonical_json, read_parquet
-from fernas.reporting.stored import RunFiles, TrainingFiles, costs, number, optional_json
+from fernas.reporting.stored import RunFiles, TrainingFiles, number, optional_json, run_costs
+from fernas.study import ResultsLayout
 
 Scored = Sequence[tuple[TrainingFiles, dict[str, Any]]]  # the finished repetitions of a run, each with its scores
 SCOPE_LEAKS = {
@@ -60,9 +61,9 @@ def constant_note(scores: Sequence[dict[str, Any]]) -> str:
     return f"one class for all samples in {constant} of {folds} folds" if constant else ""
 
 
-def fold_count(results: Path, run: RunFiles, scored: Scored = ()) -> int | None:
+def fold_count(results: Path, run: RunFiles, scored: Scored) -> int | None:
     """The number of folds, from the fold file or the scores."""
-    document = optional_json(results / "tasks" / run.task_dir / run.protocol / "folds.train.json")
+    document = optional_json(ResultsLayout(results).task(run.task_dir).folds(run.protocol).train)
     if "folds" in document:
         return len(document["folds"])
     return next((int(folds) for _, scores in scored if (folds := number(scores, "folds")) is not None), None)
@@ -70,7 +71,7 @@ def fold_count(results: Path, run: RunFiles, scored: Scored = ()) -> int | None:
 
 def leaks(results: Path, run: RunFiles) -> list[str]:
     """What of the test split a run may have seen: the findings of the audit and what its search scope implies."""
-    audit = optional_json(results / "tasks" / run.task_dir / run.protocol / "audit.json").get("leaks") or []
+    audit = optional_json(ResultsLayout(results).task(run.task_dir).folds(run.protocol).audit).get("leaks") or []
     texts = [f"{key}: {value}" for key, value in audit.items()] if isinstance(audit, dict) else [str(x) for x in audit]
     if run.scope in SCOPE_LEAKS:
         texts.append(SCOPE_LEAKS[run.scope])
@@ -152,7 +153,7 @@ def core_seconds(run: RunFiles) -> float | None:
 
 def _per_seed(run: RunFiles, stage: str, key: str) -> float | None:
     """Sum of a cost over the jobs of a stage, per repetition of that stage."""
-    values = [value for job, cost in costs(run) if job == stage and (value := number(cost, key)) is not None]
+    values = [value for job, cost in run_costs(run) if job == stage and (value := number(cost, key)) is not None]
     if not values:
         return None
     repetitions = len({s.search_seed for s in run.searches}) if stage == "search" else len(run.trainings)

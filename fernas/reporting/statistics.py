@@ -192,8 +192,8 @@ def run_of(results: Path, record: Row) -> RunFiles:
 def run_predictions(run: RunFiles) -> list[pd.DataFrame]:
     """The predictions of all finished repetitions of a run."""
     frames = []
-    for training in run.trainings:
-        if number(optional_json(training.folder / "scores.json"), "uar") is None:
+    for training, scores in zip(run.trainings, run.scores, strict=True):
+        if number(scores, "uar") is None:
             continue
         try:
             frames.append(read_parquet(training.folder / "predictions.parquet"))
@@ -341,8 +341,8 @@ OPTIMISM_TABLE = (
 def _variance(record: Row, run: RunFiles) -> dict[str, Any] | None:
     rows = [
         {"search_seed": training.search_seed, "train_seed": training.train_seed, "value": value}
-        for training in run.trainings
-        if (value := number(optional_json(training.folder / "scores.json"), "uar")) is not None
+        for training, scores in zip(run.trainings, run.scores, strict=True)
+        if (value := number(scores, "uar")) is not None
     ]
     if len(rows) < 2:
         return None

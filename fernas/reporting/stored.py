@@ -5,7 +5,7 @@ middle of a study, after a change of its seeds, and where results are read witho
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from fernas.core.errors import DataError
 from fernas.core.io import read_json, read_jsonl
 from fernas.study import ResultsLayout, Run
-from fernas.study.layout import RENDERED, RunFolder, plain_name
+from fernas.study.layout import RENDERED, RunFolder, folder_name, plain_name
 
 RENDERED_NOTE = "synthetic faces: no statement about real people"
 
@@ -92,6 +92,16 @@ class RunFiles:
             for train_seed, folder in numbered(parent, "t")
         ]
 
+    @property
+    def shards(self) -> list[Path]:
+        """The folders of all shards of its trainings."""
+        return [shard.folder for training in self.trainings for shard in training.shards]
+
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """The scores.json of every training; empty where there is none yet."""
+        return [optional_json(training.folder / "scores.json") for training in self.trainings]
+
 
 def stored_run(results: Path, run: Run) -> RunFiles:
     """What lies of a run of the study in a results folder."""
@@ -107,6 +117,12 @@ def stored_runs(results: Path) -> Iterator[RunFiles]:
             for method in folders(protocol):
                 for scope in folders(method):
                     yield RunFiles(task.name, protocol.name, method.name, scope.name, scope)
+
+
+def folds_document(results: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The fold file of a row of the comparison, without the test split; empty where it is not there yet."""
+    task = ResultsLayout(results).task(folder_name(str(record["task"]), bool(record["rendered"])))
+    return optional_json(task.folds(str(record["protocol"])).train)
 
 
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
@@ -143,14 +159,10 @@ def optional_jsonl(path: Path) -> list[dict[str, Any]]:
         return []
 
 
-def costs(run: RunFiles) -> list[tuple[str, dict[str, Any]]]:
+def run_costs(run: RunFiles) -> list[tuple[str, dict[str, Any]]]:
     """`(stage, cost.json)` of every job of a run; the stage is "search" or "training"."""
     rows = [("search", optional_json(search.folder / "cost.json")) for search in run.searches]
-    rows += [
-        ("training", optional_json(shard.folder / "cost.json"))
-        for training in run.trainings
-        for shard in training.shards
-    ]
+    rows += [("training", optional_json(folder / "cost.json")) for folder in run.shards]
     return [(stage, cost) for stage, cost in rows if cost]
 
 

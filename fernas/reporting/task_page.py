@@ -17,50 +17,23 @@ from fernas.reporting.statistics import finished, paired_table, run_name, run_of
 from fernas.reporting.stored import RunFiles, optional_json
 from fernas.reporting.table import Table
 from fernas.reporting.verdict import lead
-from fernas.study import Study
-from fernas.study.layout import folder_name
+from fernas.study import ResultsLayout, Study
+from fernas.study.layout import FoldsFolder, folder_name
 
 CURVES_OF_ONE_IMAGE = 6
 ORDER = {"ok": 0, "failed": 1, "skipped": 2}
 
 
-@dataclass(frozen=True)
-class Fact:
-    """A name and what is true of it."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A method that did not run, and why."""
-
-    method: str
-    scope: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class PatchPart:
-    """What the page says of the patches of one method."""
-
-    method: str
-    images: list[Image]
-    sentences: list[str]
-
-
-@dataclass(frozen=True)
-class CellPart:
-    """The distinct architectures of one method."""
-
-    method: str
-    images: list[Image]
-
-
 @dataclass
 class TaskPage:
-    """Everything the report shows of one task under one protocol."""
+    """Everything the report shows of one task under one protocol.
+
+    Attributes:
+        facts: name -> what is true of the task.
+        untried: (method, scope, reason) of the methods that did not run.
+        cells: method -> its distinct architectures.
+        patches: (method, drawings, sentences) of the methods that search face patches.
+    """
 
     task: str
     protocol: str
@@ -69,17 +42,17 @@ class TaskPage:
     rendered: bool
     lead: str
     tables: dict[str, Table]
-    facts: list[Fact] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
     pairs_note: str = ""
     optimism: list[str] = field(default_factory=list)
-    untried: list[Skipped] = field(default_factory=list)
+    untried: list[tuple[str, str, str]] = field(default_factory=list)
     forest: Image | None = None
     subjects: Image | None = None
     costs: Image | None = None
     confusions: list[Image] = field(default_factory=list)
-    cells: list[CellPart] = field(default_factory=list)
+    cells: dict[str, list[Image]] = field(default_factory=dict)
     curves: list[Image] = field(default_factory=list)
-    patches: list[PatchPart] = field(default_factory=list)
+    patches: list[tuple[str, list[Image], list[str]]] = field(default_factory=list)
     faces: list[Face] = field(default_factory=list)
 
     @property
@@ -108,20 +81,21 @@ def _page(results: Path, tables: StudyTables, task: str, protocol: str, study: S
     )
     page.tables["pairs"] = paired_table(tables.statistics, task, protocol)
     page.untried = [
-        Skipped(str(record["method"]), str(record["search_scope"] or ""), notes(record))
+        (str(record["method"]), str(record["search_scope"] or ""), notes(record))
         for record in records
         if record["status"] == "skipped"
     ]
     page.pairs_note = _pairs_note(records_of(rows_of(tables.paired, task, protocol)))
     page.optimism = [_optimism_text(row) for row in records_of(rows_of(tables.optimism, task, protocol))]
-    task_folder = results / "tasks" / folder_name(task, rendered)
-    page.facts = _facts(task_folder / protocol, page, records, classes, study)
+    layout = ResultsLayout(results)
+    task_folder = layout.task(folder_name(task, rendered))
+    page.facts = _facts(task_folder.folds(protocol), page, records, classes, study)
     _add_drawings(results, tables, page)
     _add_run_images(results, page, sorted(records, key=lambda record: ORDER[str(record["status"])]))
     page.curves += images.similarity_images(study, [str(r["method"]) for r in finished(records)], classes)
     if rendered or (study is not None and study.config.tracking.real_faces):
         view = study.tasks[task].section.view if study is not None and task in study.tasks else "*"
-        page.faces = images.face_samples(task_folder, results / "data" / folder_name(page.dataset, rendered), view)
+        page.faces = images.face_samples(task_folder.path, layout.dataset(folder_name(page.dataset, rendered)), view)
     return page
 
 
@@ -137,7 +111,7 @@ def _add_drawings(results: Path, tables: StudyTables, page: TaskPage) -> None:
         else:
             by_method.setdefault(entry["method"], []).append(image)
     page.patches = [
-        PatchPart(entry["method"], by_method[entry["method"]], entry["sentences"])
+        (entry["method"], by_method[entry["method"]], entry["sentences"])
         for entry in tables.facts["patches"]
         if (entry["task"], entry["protocol"]) == (page.task, page.protocol)
     ]
@@ -158,7 +132,7 @@ def _add_run_images(results: Path, page: TaskPage, records: Sequence[dict[str, A
     page.subjects = images.subjects_image(predictions, kinds)
     page.confusions = [images.confusion_image(name, pooled) for name, pooled in predictions.items()]
     page.costs = images.costs_image(runs)
-    page.cells = [CellPart(name, drawn) for name, run in runs.items() if (drawn := images.cell_images(name, run))]
+    page.cells = {name: drawn for name, run in runs.items() if (drawn := images.cell_images(name, run))}
     curves = [images.search_curves(name, run) for name, run in runs.items()]
     curves += [images.swap_image(name, runs[name]) for name in kinds]
     names = list(kinds)
@@ -190,32 +164,25 @@ def _optimism_text(row: dict[str, Any]) -> str:
 
 
 def _facts(
-    folder: Path, page: TaskPage, records: Sequence[dict[str, Any]], classes: list[str], study: Study | None
-) -> list[Fact]:
-    """What the files of a protocol's folder and the config say of a task."""
-    folds, audit = optional_json(folder / "folds.train.json"), optional_json(folder / "audit.json")
-    facts = [
-        Fact("dataset", page.dataset),
-        Fact("protocol", str(folds.get("note") or folds.get("kind") or page.protocol)),
-    ]
-    if classes:
-        facts.append(Fact("classes", ", ".join(classes)))
-    if folds.get("folds"):
-        facts.append(Fact("folds", str(len(folds["folds"]))))
-    if folds.get("groups"):
-        facts.append(Fact("searches per seed", f"{len(folds['groups'])} fold groups"))
-    if folds.get("table"):
-        facts.append(Fact("samples", str(len(folds["table"]))))
-    if study is not None and page.task in study.tasks:
-        methods = [str(record["method"]) for record in records if record["status"] != "skipped"]
-        facts.append(Fact("networks see", views_text(study, page.task, methods)))
-    if audit:
-        leaks, dropped = audit.get("leaks") or [], audit.get("dropped") or []
-        overlap = f"{len(leaks)} leaks, see the notes" if leaks else "no overlap of train and test split"
-        facts.append(Fact("audit of the folds", overlap))
-        if dropped:
-            facts.append(Fact("duplicates left out of training", str(len(dropped))))
-    return facts
+    folder: FoldsFolder, page: TaskPage, records: Sequence[dict[str, Any]], classes: list[str], study: Study | None
+) -> dict[str, str]:
+    """What the files of a protocol's folder and the config say of a task; what they do not say is left out."""
+    folds, audit = optional_json(folder.train), optional_json(folder.audit)
+    leaks, dropped = audit.get("leaks") or [], audit.get("dropped") or []
+    methods = [str(record["method"]) for record in records if record["status"] != "skipped"]
+    overlap = f"{len(leaks)} leaks, see the notes" if leaks else "no overlap of train and test split"
+    facts = {
+        "dataset": page.dataset,
+        "protocol": str(folds.get("note") or folds.get("kind") or page.protocol),
+        "classes": ", ".join(classes),
+        "folds": str(len(folds.get("folds") or []) or ""),
+        "searches per seed": f"{len(folds['groups'])} fold groups" if folds.get("groups") else "",
+        "samples": str(len(folds.get("table") or {}) or ""),
+        "networks see": views_text(study, page.task, methods) if study is not None and page.task in study.tasks else "",
+        "audit of the folds": overlap if audit else "",
+        "duplicates left out of training": str(len(dropped) or ""),
+    }
+    return {name: text for name, text in facts.items() if text}
 
 
 def views_text(study: Study, task: str, methods: Sequence[str]) -> str:

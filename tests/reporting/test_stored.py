@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fernas.reporting.stored import costs, number, optional_json, optional_jsonl, stored_run, stored_runs
+from fernas.reporting.stored import number, optional_json, optional_jsonl, run_costs, stored_run, stored_runs
 from tests.reporting.conftest import Tree
 
 
@@ -13,7 +13,7 @@ def test_runs_are_found_by_their_folders(tree: Tree) -> None:
     assert [(s.search_seed, s.fold_group) for s in emonas.searches] == [(0, 0), (0, 1)]
     assert [(t.search_seed, t.train_seed) for t in emonas.trainings] == [(0, 0), (0, 1)]
     assert [shard.shard for shard in emonas.trainings[0].shards] == [0, 1]
-    assert [stage for stage, _ in costs(emonas)] == ["search"] * 2 + ["training"] * 4
+    assert [stage for stage, _ in run_costs(emonas)] == ["search"] * 2 + ["training"] * 4
 
 
 def test_a_run_of_the_study_is_the_one_on_disk(tree: Tree) -> None:
