@@ -11,7 +11,7 @@ from fernas.core.io import read_parquet
 from fernas.reporting.formats import digits, fixed, missing, records_of, score, short_count
 from fernas.reporting.statistics import TASK
 from fernas.reporting.table import Column, Table
-from fernas.study import Study
+from fernas.study import ResultsLayout, Study
 
 NUMBERS = (
     "uar", "uar_low", "uar_high", "params", "macs", "search_macs", "difference", "difference_low", "difference_high",
@@ -57,7 +57,7 @@ def ablation_frame(results: Path, study: Study, base: str = BASE) -> pd.DataFram
             f"ablation: no method of the study is a variant of {base} (named {base}_...); "
             "configs/ablation.yaml has some: snakemake --cores all ablation --configfile configs/ablation.yaml"
         )
-    frame = read_parquet(results / "tables" / "comparison.parquet")
+    frame = read_parquet(ResultsLayout(results).tables / "comparison.parquet")
     listed = {(entry.task, entry.protocol, name) for entry in study.config.study for name in entry.methods}
     rows: list[dict[str, Any]] = []
     for record in records_of(frame[frame["method"].isin([base, *names])]):
@@ -129,5 +129,5 @@ def write_ablation(results: Path, study: Study, base: str = BASE) -> pd.DataFram
         f"Variants of {base}. Difference: UAR of the variant minus that of {base} in percentage points, with its 95 % "
         "confidence interval over subjects; p of the paired permutation test, not adjusted for the number of variants"
     )
-    Table("ablation", caption, TABLE, frame).write(results / "tables")
+    Table("ablation", caption, TABLE, frame).write(ResultsLayout(results).tables)
     return frame

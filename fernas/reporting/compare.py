@@ -13,14 +13,13 @@ import pandas as pd
 
 from fernas.core.io import read_json, read_parquet, write_json, write_parquet, write_text
 from fernas.reporting import patches
-from fernas.reporting.best import best_runs
 from fernas.reporting.captions import captions
 from fernas.reporting.comparison import comparison, comparison_markdown, comparison_table, task_records
 from fernas.reporting.details import detail_frames, detail_tables
 from fernas.reporting.drawings import Drawing, forest, ranks_drawing, task_classes
 from fernas.reporting.formats import rows_of, task_groups
 from fernas.reporting.published import published_frame, published_tables
-from fernas.reporting.statistics import Statistics, run_name, run_of, statistics_tables, study_statistics
+from fernas.reporting.statistics import Statistics, best_runs, run_name, run_of, statistics_tables, study_statistics
 from fernas.reporting.stored import RENDERED_NOTE
 from fernas.reporting.table import Table, write_csv
 from fernas.reporting.verdict import summary_table

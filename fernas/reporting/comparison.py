@@ -14,6 +14,7 @@ import pandas as pd
 from fernas.core import plugins
 from fernas.core.config import MethodConfig
 from fernas.metrics import HEADLINE, all_metrics
+from fernas.reporting import run_facts
 from fernas.reporting.captions import Captions
 from fernas.reporting.formats import (
     fixed,
@@ -29,20 +30,7 @@ from fernas.reporting.formats import (
     spaced,
     task_groups,
 )
-from fernas.reporting.run_facts import (
-    SCOPE_LEAKS,
-    Scored,
-    confidence_interval,
-    constant_note,
-    core_seconds,
-    fold_count,
-    leaks,
-    run_complexity,
-    run_status,
-    scored_repetitions,
-    search_macs,
-    space_of,
-)
+from fernas.reporting.run_facts import SCOPE_LEAKS, Scored
 from fernas.reporting.statistics import (
     HEALTH_KEYS,
     SIGNIFICANT,
@@ -108,33 +96,33 @@ def _expected(results: Path, study: Study | None) -> list[RunFiles]:
 
 
 def _row(results: Path, run: RunFiles, study: Study | None) -> dict[str, Any]:
-    scored = scored_repetitions(run)
-    status, reason = run_status(run, len(scored))
+    scored = run_facts.scored_repetitions(run)
+    status, reason = run_facts.run_status(run, len(scored))
     if status == "ok":
-        reason = constant_note([scores for _, scores in scored])
+        reason = run_facts.constant_note([scores for _, scores in scored])
     method = study.methods.get(run.method) if study is not None else None
     task = study.tasks.get(run.task) if study is not None else None
-    size = run_complexity(run)
+    size = run_facts.run_complexity(run)
     row = {
         "dataset": task.dataset.name if task else run.task.rsplit("-", 1)[0],
         "task": run.task,
         "protocol": run.protocol,
         "method": run.method,
         "search": method.search if method else "",
-        "space": (method.space or "") if method else space_of(run),
+        "space": (method.space or "") if method else run_facts.space_of(run),
         "recipe": method.recipe if method else "",
         "search_scope": run.scope,
         "seed_count": len(scored),
-        "folds": fold_count(results, run, scored),
+        "folds": run_facts.fold_count(results, run, scored),
         "status": status,
         "reason": reason,
         "interval_unit": next((str(s["interval_unit"]) for _, s in scored if s.get("interval_unit")), ""),
         "params": None if size["params"] is None else round(size["params"]),
         "macs": size["macs"],
-        "search_macs": search_macs(run),
-        "core_s": core_seconds(run),
+        "search_macs": run_facts.search_macs(run),
+        "core_s": run_facts.core_seconds(run),
         "extra_data": str(extra_data(method) if method else False),
-        "leaks": "; ".join([*leaks(results, run), *_inherited_leaks(run, method)]),
+        "leaks": "; ".join([*run_facts.leaks(results, run), *_inherited_leaks(run, method)]),
         "rendered": run.rendered,
     }
     return row | (_scores(row, scored, study) if status == "ok" else {})
@@ -148,7 +136,7 @@ def _scores(row: Row, scored: Scored, study: Study | None) -> dict[str, Any]:
         return float(np.mean(values)) if values else None
 
     documents = [scores for _, scores in scored]
-    low, high = confidence_interval(scored, study.config.scoring.model_dump() if study is not None else {})
+    low, high = run_facts.confidence_interval(scored, study.config.scoring.model_dump() if study is not None else {})
     scores = {metric.name: mean(documents, metric.name) for metric in all_metrics()}
     scores |= dict(zip(BOUNDS, (low, high), strict=True))
     oracle = mean([document.get("oracle") or {} for document in documents], HEADLINE)

@@ -13,7 +13,7 @@ from fernas.reporting.formats import fixed, plain, short_count
 from fernas.reporting.statistics import TASK, folder_text, run_text
 from fernas.reporting.stored import number, run_costs, stored_run, stored_runs
 from fernas.reporting.table import FILES, Column, Table
-from fernas.study import Study
+from fernas.study import ResultsLayout, Study
 
 COLUMNS = (
     "task", "protocol", "method", "search_scope", "networks", "params", "macs", "weight_bytes", "saved_bytes",
@@ -39,6 +39,8 @@ def complexity_frame(
         threads: torch threads of the measured passes.
         repeats: timed passes per network and batch size; the median counts.
     """
+    import torch
+
     runs = list(stored_runs(results))
     if study is not None:
         order = list(study.methods)
@@ -71,8 +73,12 @@ def complexity_frame(
             }
         )
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    frame["device"], frame["threads"], frame["torch"] = device_name(device), threads, _torch_version()
-    return _relative(frame)
+    frame["device"], frame["threads"], frame["torch"] = device_name(device), threads, torch.__version__
+    # MACs relative to Auto-FERNet: to the published network, and to the one that was searched on the same task.
+    frame["macs_to_published_autofernet"] = frame["macs"].astype(float) / PUBLISHED_AUTOFERNET_MACS
+    base = frame[frame["method"] == "autofernet"].groupby("task")["macs"].mean()
+    frame["macs_to_autofernet"] = frame["macs"].astype(float) / frame["task"].map(base).astype(float)
+    return frame
 
 
 def _complete(arch: Architecture) -> bool:
@@ -100,15 +106,6 @@ def _measure(arch: Architecture, device: str, threads: int, repeats: int) -> dic
     }
 
 
-def _relative(frame: pd.DataFrame) -> pd.DataFrame:
-    """MACs relative to Auto-FERNet: to the network searched on the same task, and to the published one."""
-    frame = frame.copy()
-    frame["macs_to_published_autofernet"] = frame["macs"].astype(float) / PUBLISHED_AUTOFERNET_MACS
-    base = frame[frame["method"] == "autofernet"].groupby("task")["macs"].mean()
-    frame["macs_to_autofernet"] = frame["macs"].astype(float) / frame["task"].map(base).astype(float)
-    return frame
-
-
 def device_name(device: str) -> str:
     """The processor or the GPU that the passes ran on."""
     import torch
@@ -123,22 +120,16 @@ def device_name(device: str) -> str:
     return (names[0] if names else platform.processor() or platform.machine()) or "unknown processor"
 
 
-def _torch_version() -> str:
-    import torch
-
-    return torch.__version__
-
-
 def write_complexity(results: Path, study: Study | None, device: str, threads: int) -> pd.DataFrame:
     """Measure, and write the table into `results/tables`."""
     frame = complexity_frame(results, study, device, threads)
-    complexity_table(frame, device).write(results / "tables")
+    complexity_table(frame, device).write(ResultsLayout(results).tables)
     return frame
 
 
 def read_complexity(results: Path) -> pd.DataFrame:
     """The frame that the target `complexity` wrote; no rows where it has not run."""
-    path = results / "tables" / "complexity.csv"
+    path = ResultsLayout(results).tables / "complexity.csv"
     if not path.is_file() or not path.stat().st_size:
         return pd.DataFrame(columns=list(COLUMNS))
     return pd.read_csv(path, keep_default_na=False, na_values=[""]).reindex(columns=list(COLUMNS))

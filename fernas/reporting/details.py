@@ -1,7 +1,6 @@
 """Tables of one task beside its comparison: more scores, scores on the parts of a composite, gaps in recall."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def detail_frames(results: Path, frame: pd.DataFrame, variance: pd.DataFrame) ->
             scores = run.scores
             rows["scores"].append(where | _scores(scores) | _seed_spread(record, variance))
             rows["datasets"] += [where | row for row in _of_datasets(pooled_predictions(run))]
-            rows["groups"] += [where | row for row in _gap_rows(scores)]
+            rows["groups"] += [where | row for row in group_gaps(scores)]
     columns = {
         "scores": [column.key for column in SCORES],
         "datasets": ["method", "dataset", "uar"],
@@ -126,52 +125,31 @@ def _of_datasets(predictions: PooledPredictions | None) -> list[dict[str, Any]]:
     return [{"dataset": name, "uar": float(uar(truth[m], guess[m], classes))} for name, m in masks.items()]
 
 
-@dataclass(frozen=True)
-class Gap:
-    """How far apart the demographic groups of one attribute are for one method; shares of 1, averaged over seeds.
+def group_gaps(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How far apart the demographic groups are for one method: one row per attribute, by name; means over seeds.
 
-    Attributes:
-        attribute: what the groups differ in.
-        gap: recall of the best served group minus that of the worst served.
-        interval: confidence interval of the gap where there is one seed, else None.
-        recalls: group -> (recall, samples), best first.
+    Args:
+        scores: scores.json of each seed.
     """
-
-    attribute: str
-    gap: float
-    interval: tuple[float, float] | None
-    recalls: tuple[tuple[str, float, int], ...]
-
-
-def group_gaps(scores: Sequence[dict[str, Any]]) -> list[Gap]:
-    """The gaps of one method from the scores of its seeds, in the order of the attributes' names."""
     documents = [document["groups"] for document in scores if document.get("groups")]
-    gaps = []
+    rows = []
     for name in sorted({name for groups in documents for name in groups}):
         seeds = [groups[name] for groups in documents if name in groups]
-        members = [m for m in seeds[0]["groups"] if all(m in seed["groups"] for seed in seeds)]
-        recalls = [
-            (m, float(np.mean([seed["groups"][m]["recall"] for seed in seeds])), int(seeds[0]["groups"][m]["samples"]))
-            for m in members
-        ]
-        recalls.sort(key=lambda item: -item[1])
+        members = {m: row for m, row in seeds[0]["groups"].items() if all(m in seed["groups"] for seed in seeds)}
+        recalls = {m: float(np.mean([seed["groups"][m]["recall"] for seed in seeds])) for m in members}
+        order = sorted(recalls, key=lambda m: -recalls[m])
+        if len(order) < 2:
+            continue
         # The stored interval is of one seed; an interval of the mean over seeds would need the predictions.
-        pair = seeds[0]["interval"]
-        interval = (float(pair[0]), float(pair[1])) if len(seeds) == 1 and None not in pair else None
-        if len(recalls) > 1:
-            gaps.append(Gap(name, recalls[0][1] - recalls[-1][1], interval, tuple(recalls)))
-    return gaps
-
-
-def _gap_rows(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "attribute": gap.attribute.replace("_", " "),
-            "gap": gap.gap,
-            "interval": f"{percent(gap.interval[0])} to {percent(gap.interval[1])}" if gap.interval else None,
-            "recall of each group (samples)": ", ".join(
-                f"{name} {percent(recall)} ({count})" for name, recall, count in gap.recalls
-            ),
-        }
-        for gap in group_gaps(scores)
-    ]
+        pair = seeds[0]["interval"] if len(seeds) == 1 else [None]
+        rows.append(
+            {
+                "attribute": name.replace("_", " "),
+                "gap": recalls[order[0]] - recalls[order[-1]],
+                "interval": None if None in pair else " to ".join(map(percent, pair)),
+                "recall of each group (samples)": ", ".join(
+                    f"{m} {percent(recalls[m])} ({int(members[m]['samples'])})" for m in order
+                ),
+            }
+        )
+    return rows

@@ -1,5 +1,6 @@
 """Stored predictions as class indices."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,9 @@ import pandas as pd
 
 from fernas.core.errors import DataError
 from fernas.core.io import read_parquet
-from fernas.reporting.stored import RunFiles
+from fernas.reporting.stored import RunFiles, number
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,16 +30,22 @@ class PooledPredictions:
     guess: np.ndarray
 
 
-def pooled_predictions(run: RunFiles) -> PooledPredictions | None:
-    """The predictions of all seeds of a run, or None where there are none."""
+def run_predictions(run: RunFiles) -> list[pd.DataFrame]:
+    """The predictions of all finished repetitions of a run."""
     frames = []
-    for training in run.trainings:
+    for training, scores in zip(run.trainings, run.scores, strict=True):
+        if number(scores, "uar") is None:
+            continue
         try:
             frames.append(read_parquet(training.folder / "predictions.parquet"))
-        except DataError:
-            continue
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
+        except DataError as error:
+            logger.warning("left out of the tables: %s", error)
+    return [frame for frame in frames if len(frame)]
+
+
+def pooled_predictions(run: RunFiles) -> PooledPredictions | None:
+    """The predictions of all seeds of a run, or None where there are none."""
+    if not (frames := run_predictions(run)):
         return None
     frame = pd.concat(frames, ignore_index=True)
     truth, guess, classes = class_indices(frame)

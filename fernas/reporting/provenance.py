@@ -1,22 +1,21 @@
 """Where results come from: versions, hosts, seeds, digests of inputs, run keys; and the data cards and audits."""
 
 import platform
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
-from markupsafe import Markup
 
 from fernas.core.errors import DataError
 from fernas.core.io import read_parquet, sha256_file
 from fernas.reporting._markdown import to_html
 from fernas.reporting.formats import short_count
-from fernas.reporting.stored import RENDERED, folders, number, optional_json, stored_runs
+from fernas.reporting.stored import folders, number, optional_json, stored_runs
 from fernas.reporting.table import Column, Table
-from fernas.study import Study
+from fernas.study import ResultsLayout, Study
+from fernas.study.layout import RENDERED, DatasetFolder, plain_name
 
 PACKAGES = (
     "fernas", "torch", "torchvision", "numpy", "pandas", "scikit-learn", "opencv-python", "dlib-bin", "snakemake",
@@ -26,41 +25,28 @@ DIGESTED = ("data/*/manifest.parquet", "data/*/faces.parquet", "tasks/*/*/inputs
 MAX_JOBS = 1000
 
 
-@dataclass(frozen=True)
-class DataBlock:
-    """What the report says of one dataset."""
-
-    name: str
-    rendered: bool
-    card: Markup
-    facts: list[tuple[str, str]]
-    problems: list[str]
-    classes: list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where all of it comes from."""
-
-    versions: list[tuple[str, str]]
-    machines: list[tuple[str, str]]
-    digests: pd.DataFrame
-    jobs: pd.DataFrame
-    left_out: int
-    config: str
-    last: float | None
+JOBS = (
+    Column("path", "job", style="key"),
+    Column("status", style="name"),
+    Column("run_key", "run key", style="key"),
+    Column("seed"),
+    Column("wall_s", "seconds", short_count),
+    Column("core_s", "core-s", short_count),
+    Column("peak_rss_mib", "peak MiB", short_count),
+    Column("macs", "MACs", short_count),
+)
+DIGESTS = (Column("path", "file", style="key"), Column("digest", "sha256, first 16", style="key"))
 
 
-def data_blocks(results: Path) -> list[DataBlock]:
-    """One block per dataset under `results/data`."""
-    return [_data_block(folder) for folder in folders(results / "data")]
+def data_blocks(results: Path) -> list[dict[str, Any]]:
+    """What the report says of each dataset under `results/data`: its card, counts and classes as texts, problems."""
+    return [_data_block(DatasetFolder(folder)) for folder in folders(ResultsLayout(results).all_data)]
 
 
-def _data_block(folder: Path) -> DataBlock:
-    audit = optional_json(folder / "audit.json")
-    card = folder / "card.md"
+def _data_block(folder: DatasetFolder) -> dict[str, Any]:
+    audit = optional_json(folder.audit)
     facts = [(name, str(audit[name])) for name in ("samples", "subjects") if audit.get(name) is not None]
-    facts += [(f"faces detected by {name}", str(count)) for name, count in _detectors(folder / "faces.parquet")]
+    facts += [(f"faces detected by {name}", str(count)) for name, count in _detectors(folder.faces)]
     duplicates = audit.get("duplicates") or {}
     for kind in ("exact", "near"):
         if duplicates.get(kind):
@@ -68,14 +54,14 @@ def _data_block(folder: Path) -> DataBlock:
     if audit.get("unreadable"):
         facts.append(("unreadable images", str(len(audit["unreadable"]))))
     classes = audit.get("classes")
-    return DataBlock(
-        name=folder.name.removesuffix(RENDERED),
-        rendered=folder.name.endswith(RENDERED),
-        card=to_html(card.read_text(encoding="utf-8")) if card.is_file() else Markup(""),
-        facts=facts,
-        problems=[str(problem) for problem in audit.get("problems") or []],
-        classes=[(str(name), str(count)) for name, count in classes.items()] if isinstance(classes, dict) else [],
-    )
+    return {
+        "name": plain_name(folder.path.name),
+        "rendered": folder.path.name.endswith(RENDERED),
+        "card": to_html(folder.card.read_text(encoding="utf-8")) if folder.card.is_file() else "",
+        "facts": facts,
+        "problems": audit.get("problems") or [],
+        "classes": list(classes.items()) if isinstance(classes, dict) else [],
+    }
 
 
 def _detectors(path: Path) -> list[tuple[str, int]]:
@@ -89,8 +75,13 @@ def _detectors(path: Path) -> list[tuple[str, int]]:
     return [(str(name), int(count)) for name, count in names.value_counts().items()]
 
 
-def provenance(results: Path, study: Study | None) -> Provenance:
-    """Everything that is known of how the results came about."""
+def provenance(results: Path, study: Study | None) -> dict[str, Any]:
+    """How the results came about.
+
+    Returns:
+        `machines` and `versions` (name, text), the tables `jobs` and `digests`, the `config` as yaml, and `last`, when
+        the last job ended (seconds since 1970; None before).
+    """
     machines: dict[str, set[str]] = {"host": set(), "device": set(), "threads": set(), "torch of the jobs": set()}
     rows: list[dict[str, Any]] = []
     last: list[float] = []
@@ -111,52 +102,29 @@ def provenance(results: Path, study: Study | None) -> Provenance:
             job: dict[str, Any] = {"path": folder.relative_to(results / "runs").as_posix()}
             job |= {name: status.get(name) for name in ("status", "run_key", "seed")}
             rows.append(job | {name: number(cost, name) for name in ("wall_s", "core_s", "peak_rss_mib", "macs")})
-    return Provenance(
-        versions=[("Python", platform.python_version()), *_versions(), ("machine of the report", platform.platform())],
-        machines=[(name, ", ".join(sorted(values))) for name, values in machines.items() if values],
-        digests=pd.DataFrame(
-            [
-                {"path": path.relative_to(results).as_posix(), "digest": sha256_file(path)[:16]}
-                for pattern in DIGESTED
-                for path in sorted(results.glob(pattern))
-            ],
-            columns=[column.key for column in DIGESTS],
-        ),
-        jobs=pd.DataFrame(rows[:MAX_JOBS], columns=[column.key for column in JOBS]),
-        left_out=max(0, len(rows) - MAX_JOBS),
-        config=_config_text(study),
-        last=max(last, default=None),
-    )
+    files = [(path, path.relative_to(results).as_posix()) for glob in DIGESTED for path in sorted(results.glob(glob))]
+    digests = [{"path": name, "digest": sha256_file(path)[:16]} for path, name in files]
+    config = study.config.model_dump(mode="json") if study is not None else None
+    return {
+        "versions": [
+            ("Python", platform.python_version()),
+            *_versions(),
+            ("machine of the report", platform.platform()),
+        ],
+        "machines": [(name, ", ".join(sorted(values))) for name, values in machines.items() if values],
+        "jobs": _table("jobs", f"Every search and every shard of folds.{_more(len(rows))}", JOBS, rows[:MAX_JOBS]),
+        "digests": _table("digests", "What the study read: data, faces, inputs and folds.", DIGESTS, digests),
+        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True) if config else "",
+        "last": max(last, default=None),
+    }
 
 
-def _config_text(study: Study | None) -> str:
-    if study is None:
-        return ""
-    return yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+def _more(jobs: int) -> str:
+    return f" {jobs - MAX_JOBS} more are left out here." if jobs > MAX_JOBS else ""
 
 
-JOBS = (
-    Column("path", "job", style="key"),
-    Column("status", style="name"),
-    Column("run_key", "run key", style="key"),
-    Column("seed"),
-    Column("wall_s", "seconds", short_count),
-    Column("core_s", "core-s", short_count),
-    Column("peak_rss_mib", "peak MiB", short_count),
-    Column("macs", "MACs", short_count),
-)
-DIGESTS = (Column("path", "file", style="key"), Column("digest", "sha256, first 16", style="key"))
-
-
-def jobs_table(origin: Provenance) -> Table:
-    """Every search and every shard of folds."""
-    more = f" {origin.left_out} more are left out here." if origin.left_out else ""
-    return Table("jobs", f"Every search and every shard of folds.{more}", JOBS, origin.jobs)
-
-
-def digests_table(origin: Provenance) -> Table:
-    """What the study read."""
-    return Table("digests", "What the study read: data, faces, inputs and folds.", DIGESTS, origin.digests)
+def _table(name: str, caption: str, columns: tuple[Column, ...], rows: list[dict[str, Any]]) -> Table:
+    return Table(name, caption, columns, pd.DataFrame(rows, columns=[column.key for column in columns]))
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -17,7 +16,7 @@ from fernas.reporting.compare import StudyTables
 from fernas.reporting.comparison import table_columns
 from fernas.reporting.complexity import complexity_table, read_complexity
 from fernas.reporting.formats import short_count
-from fernas.reporting.provenance import data_blocks, digests_table, jobs_table, provenance
+from fernas.reporting.provenance import data_blocks, provenance
 from fernas.reporting.published import published_tables
 from fernas.reporting.stored import RENDERED_NOTE
 from fernas.reporting.task_page import TaskPage, read_drawing, task_pages
@@ -63,10 +62,8 @@ def build_report(results: Path | str, study: Study | None, out_dir: Path | str) 
         "counts": {status: int((frame["status"] == status).sum()) for status in ("ok", "failed", "skipped")},
         "datasets": data_blocks(root),
         "origin": origin,
-        "jobs": jobs_table(origin),
-        "digests": digests_table(origin),
-        "last": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.last)) if origin.last else "",
-        "total_core_s": short_count(_total(frame)),
+        "last": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin["last"])) if origin["last"] else "",
+        "total_core_s": short_count(frame["core_s"].sum() or None),
         "complexity": complexity_table(read_complexity(root)),
         "published": published_tables(tables.published)[0],
     }
@@ -96,11 +93,6 @@ def _write_pages(page: Path, tasks: list[TaskPage], context: dict[str, Any]) -> 
 
 def _file_of(task: TaskPage) -> str:
     return f"{slug(task.anchor)}.html"
-
-
-def _total(frame: pd.DataFrame) -> float | None:
-    total = frame["core_s"].sum()
-    return float(total) if total > 0 else None
 
 
 def _environment() -> Environment:

@@ -31,7 +31,6 @@ import numpy as np
 import pandas as pd
 
 from fernas.core.errors import ContractError, DataError
-from fernas.core.io import read_parquet
 from fernas.reporting.formats import (
     digits,
     gap,
@@ -43,6 +42,7 @@ from fernas.reporting.formats import (
     rows_of,
     task_groups,
 )
+from fernas.reporting.predictions import run_predictions
 from fernas.reporting.stored import RENDERED_NOTE, RunFiles, number, optional_json, optional_jsonl
 from fernas.reporting.table import FILES, Column, Row, Table
 from fernas.scoring.compare import compare_family, holm, optimism_gap
@@ -189,19 +189,6 @@ def run_of(results: Path, record: Row) -> RunFiles:
     )
 
 
-def run_predictions(run: RunFiles) -> list[pd.DataFrame]:
-    """The predictions of all finished repetitions of a run."""
-    frames = []
-    for training, scores in zip(run.trainings, run.scores, strict=True):
-        if number(scores, "uar") is None:
-            continue
-        try:
-            frames.append(read_parquet(training.folder / "predictions.parquet"))
-        except DataError as error:
-            logger.warning("left out of the statistics: %s", error)
-    return [frame for frame in frames if len(frame)]
-
-
 # ------------------------------------------------------------------------------------------------------- paired tests
 
 
@@ -338,12 +325,39 @@ OPTIMISM_TABLE = (
 # -------------------------------------------------------------------------------------------------------------- seeds
 
 
-def _variance(record: Row, run: RunFiles) -> dict[str, Any] | None:
-    rows = [
+def _seed_scores(run: RunFiles) -> list[dict[str, Any]]:
+    """The UAR (`value`) of every finished repetition beside its seeds."""
+    return [
         {"search_seed": training.search_seed, "train_seed": training.train_seed, "value": value}
         for training, scores in zip(run.trainings, run.scores, strict=True)
         if (value := number(scores, "uar")) is not None
     ]
+
+
+def best_runs(results: Path, frame: pd.DataFrame) -> dict[str, str]:
+    """Path of a search seed's run (`<task>/<protocol>/<method>/<scope>/s<seed>`) -> `true` or `false`.
+
+    The best one of each dataset and method has the highest UAR, averaged over its training seeds; one whose search saw
+    test subjects only where the method has no other. Synthetic and real faces are apart.
+    """
+    candidates: dict[tuple[str, bool, str], dict[str, tuple[bool, float]]] = {}
+    for record in records_of(frame[frame["status"] == "ok"]):
+        run = run_of(results, record)
+        seeds: dict[int, list[float]] = {}
+        for row in _seed_scores(run):
+            seeds.setdefault(row["search_seed"], []).append(row["value"])
+        scores = candidates.setdefault((str(record["dataset"]), run.rendered, run.method), {})
+        clean = run.scope in CLEAN_SCOPES  # True sorts above False, so that any clean search beats any other
+        scores.update({f"{run.key}/s{seed}": (clean, float(np.mean(values))) for seed, values in seeds.items()})
+    tags = {}
+    for scores in candidates.values():
+        first = max(scores, key=lambda path: scores[path], default=None)
+        tags.update({path: "true" if path == first else "false" for path in scores})
+    return tags
+
+
+def _variance(record: Row, run: RunFiles) -> dict[str, Any] | None:
+    rows = _seed_scores(run)
     if len(rows) < 2:
         return None
     parts = variance_components(pd.DataFrame(rows))

@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 
 from fernas.core.io import read_json, write_json, write_parquet
-from fernas.reporting.best import best_runs
 from fernas.reporting.comparison import comparison
 from fernas.reporting.figures import ranks_svg
 from fernas.reporting.formats import missing, records_of, rows_of
-from fernas.reporting.statistics import Statistics, study_ranks, study_statistics, winner
+from fernas.reporting.statistics import Statistics, best_runs, study_ranks, study_statistics, winner
 from fernas.reporting.verdict import lead
 from fernas.scoring.compare import compare_runs, holm
 from tests.fixtures.made_up_results import study_document
