@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from fernas.core import plugins
 from fernas.reporting.formats import records_of, task_groups
 from fernas.reporting.stored import RENDERED_NOTE, folds_document
 from fernas.study import Study
@@ -15,7 +14,7 @@ Captions = Mapping[tuple[str, str], str]
 SPLITS_BY_DATASET = ("cross_dataset", "leave_one_dataset_out")
 
 
-def captions(results: Path, frame: pd.DataFrame, study: Study | None) -> dict[tuple[str, str], str]:
+def captions(results: Path, frame: pd.DataFrame, study: Study) -> dict[tuple[str, str], str]:
     """(task, protocol) -> caption."""
     texts = {}
     for task, protocol, block in task_groups(frame):
@@ -47,13 +46,10 @@ def subject_caption(official: int | None, count: int | None, rendered: bool) -> 
     return ", ".join(parts)
 
 
-def official_subjects(dataset: str, study: Study | None) -> int | None:
+def official_subjects(dataset: str, study: Study) -> int | None:
     """The number of subjects of the published dataset, where its adapter states it.
 
     A dataset of the config may have a name of its own and name its adapter, so the study resolves it.
     """
-    if study is not None and dataset in study.datasets:
-        spec = study.datasets[dataset].spec
-    else:  # results without their config
-        spec = plugins.load("datasets", dataset).spec if dataset in plugins.available("datasets") else None
+    spec = study.datasets[dataset].spec
     return None if spec is None else spec.subjects

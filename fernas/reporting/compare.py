@@ -114,12 +114,12 @@ class StudyTables:
         return [*tables, summary_table(self.comparison, self.statistics)]
 
 
-def compare_study(results: Path, study: Study | None) -> StudyTables:
+def compare_study(results: Path, study: Study) -> StudyTables:
     """Compute and write all tables of a study.
 
     Args:
         results: the results folder.
-        study: without one the rows are what the folder holds.
+        study: decides the rows.
     """
     frame = comparison(results, study)
     statistics = study_statistics(results, frame, study)
@@ -153,7 +153,7 @@ def compare_study(results: Path, study: Study | None) -> StudyTables:
 
 
 def _drawings(
-    results: Path, frame: pd.DataFrame, statistics: Statistics, study: Study | None
+    results: Path, frame: pd.DataFrame, statistics: Statistics, study: Study
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], pd.DataFrame]:
     """Draw what belongs beside the tables: (words of each drawing, sentences about patches, costs of patches)."""
     drawings: list[dict[str, Any]] = []

@@ -42,7 +42,7 @@ from fernas.reporting.statistics import (
     skips_pair,
     winner,
 )
-from fernas.reporting.stored import RENDERED_NOTE, RunFiles, number, stored_run, stored_runs
+from fernas.reporting.stored import RENDERED_NOTE, RunFiles, number, stored_run
 from fernas.reporting.table import FILES, Column, Row, Table, escape_markdown
 from fernas.study import Study
 from fernas.study.runs import extra_data
@@ -70,47 +70,37 @@ def csv_columns() -> list[str]:
     return [*IDENTITY, *score_columns(), *COSTS]
 
 
-def comparison(results: Path, study: Study | None = None) -> pd.DataFrame:
+def comparison(results: Path, study: Study) -> pd.DataFrame:
     """One row per method run with the columns of `csv_columns`; failed and skipped methods are rows with their reason.
 
     Args:
         results: the results folder.
-        study: decides the rows. Without one, the rows are what the folder holds.
+        study: decides the rows.
     """
     rows = [_row(results, run, study) for run in _expected(results, study)]
-    if study is not None:
-        _sum_members(study, rows)
-        rows += _skipped_rows(study, rows)
+    _sum_members(study, rows)
+    rows += _skipped_rows(study, rows)
     numbers = (*score_columns(), "macs", "search_macs", "core_s", "oracle_uar")
     types = dict.fromkeys(("seed_count", "folds", "params"), "Int64") | dict.fromkeys(numbers, "float64")
     return pd.DataFrame(rows, columns=csv_columns()).astype(types)
 
 
-def _expected(results: Path, study: Study | None) -> list[RunFiles]:
-    if study is None:
-        return list(stored_runs(results))
+def _expected(results: Path, study: Study) -> list[RunFiles]:
     always = {(run.task, run.protocol) for run in study.runs()}
     stored = [stored_run(results, run) for run in study.runs(named=True)]
     # A task that runs only when its dataset is named has rows once something of it has run.
     return [run for run in stored if (run.task, run.protocol) in always or run.folder.exists()]
 
 
-def _row(results: Path, run: RunFiles, study: Study | None) -> dict[str, Any]:
+def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
     scored = run_facts.scored_repetitions(run)
     status, reason = run_facts.run_status(run, len(scored))
     if status == "ok":
         reason = run_facts.constant_note([scores for _, scores in scored])
-    method = study.methods.get(run.method) if study is not None else None
-    task = study.tasks.get(run.task) if study is not None else None
+    method = study.methods[run.method]
     size = run_facts.run_complexity(run)
     row = {
-        "dataset": task.dataset.name if task else run.task.rsplit("-", 1)[0],
-        "task": run.task,
-        "protocol": run.protocol,
-        "method": run.method,
-        "search": method.search if method else "",
-        "space": (method.space or "") if method else run_facts.space_of(run),
-        "recipe": method.recipe if method else "",
+        **_configured(study, run.task, run.protocol, run.method),
         "search_scope": run.scope,
         "seed_count": len(scored),
         "folds": run_facts.fold_count(results, run, scored),
@@ -121,14 +111,28 @@ def _row(results: Path, run: RunFiles, study: Study | None) -> dict[str, Any]:
         "macs": size["macs"],
         "search_macs": run_facts.search_macs(run),
         "core_s": run_facts.core_seconds(run),
-        "extra_data": str(extra_data(method) if method else False),
         "leaks": "; ".join([*run_facts.leaks(results, run), *_inherited_leaks(run, method)]),
-        "rendered": run.rendered,
     }
     return row | (_scores(row, scored, study) if status == "ok" else {})
 
 
-def _scores(row: Row, scored: Scored, study: Study | None) -> dict[str, Any]:
+def _configured(study: Study, task: str, protocol: str, method: str) -> dict[str, Any]:
+    """What the config alone says of a row."""
+    options = study.methods[method]
+    return {
+        "dataset": study.tasks[task].dataset.name,
+        "task": task,
+        "protocol": protocol,
+        "method": method,
+        "search": options.search,
+        "space": options.space or "",
+        "recipe": options.recipe,
+        "extra_data": str(extra_data(options)),
+        "rendered": study.tasks[task].is_rendered,
+    }
+
+
+def _scores(row: Row, scored: Scored, study: Study) -> dict[str, Any]:
     """The scores of a finished run, means over its repetitions."""
 
     def mean(documents: list[dict[str, Any]], name: str) -> float | None:
@@ -136,7 +140,7 @@ def _scores(row: Row, scored: Scored, study: Study | None) -> dict[str, Any]:
         return float(np.mean(values)) if values else None
 
     documents = [scores for _, scores in scored]
-    low, high = run_facts.confidence_interval(scored, study.config.scoring.model_dump() if study is not None else {})
+    low, high = run_facts.confidence_interval(scored, study.config.scoring.model_dump())
     scores = {metric.name: mean(documents, metric.name) for metric in all_metrics()}
     scores |= dict(zip(BOUNDS, (low, high), strict=True))
     oracle = mean([document.get("oracle") or {} for document in documents], HEADLINE)
@@ -145,9 +149,9 @@ def _scores(row: Row, scored: Scored, study: Study | None) -> dict[str, Any]:
     return scores | {"oracle_uar": oracle, "leaks": "; ".join(filter(None, [row["leaks"], ORACLE_LEAK]))}
 
 
-def _inherited_leaks(run: RunFiles, method: MethodConfig | None) -> list[str]:
+def _inherited_leaks(run: RunFiles, method: MethodConfig) -> list[str]:
     """What the search of another run on the same task implies for a run that takes its architecture."""
-    source = method.init_from if method is not None else None
+    source = method.init_from
     if source is None or source.task != run.task or source.scope not in SCOPE_LEAKS:
         return []
     return [f"{source.method}: {SCOPE_LEAKS[source.scope]}"]
@@ -179,27 +183,19 @@ def _skipped_rows(study: Study, rows: list[dict[str, Any]]) -> list[dict[str, An
     skipped = []
     for task, protocol in blocks:
         listed = {m for e in entries if (e.task, e.protocol) == (task, protocol) for m in e.methods}
-        for name, method in study.methods.items():
+        for name in study.methods:
             if (task, protocol, name) in have or (task in reasons and name not in listed):
                 continue
             remedy = study.misfit(task, name) or f"add {name} to the methods of study entry {task}, {protocol}"
             skipped.append(
                 {
-                    "dataset": study.tasks[task].dataset.name,
-                    "task": task,
-                    "protocol": protocol,
-                    "method": name,
-                    "search": method.search,
-                    "space": method.space or "",
-                    "recipe": method.recipe,
+                    **_configured(study, task, protocol, name),
                     "search_scope": "",
                     "seed_count": 0,
                     "status": "skipped",
                     "reason": reasons.get(task) or f"not in this study: {remedy}",
                     "interval_unit": "",
-                    "extra_data": str(extra_data(method)),
                     "leaks": "",
-                    "rendered": study.tasks[task].is_rendered,
                 }
             )
     return skipped

@@ -11,7 +11,7 @@ from fernas.core.architecture import Architecture, read_architecture
 from fernas.core.progress import progress
 from fernas.reporting.formats import fixed, plain, short_count
 from fernas.reporting.statistics import TASK, folder_text, run_text
-from fernas.reporting.stored import number, run_costs, stored_run, stored_runs
+from fernas.reporting.stored import number, run_costs, stored_run
 from fernas.reporting.table import FILES, Column, Table
 from fernas.study import ResultsLayout, Study
 
@@ -27,26 +27,22 @@ NOT_COUNTED = "its features (LBP-TOP) are not counted"
 
 
 def complexity_frame(
-    results: Path, study: Study | None = None, device: str = "cpu", threads: int = 1, repeats: int = 20
+    results: Path, study: Study, device: str = "cpu", threads: int = 1, repeats: int = 20
 ) -> pd.DataFrame:
     """One row per method run with networks, means over its searches; latency on the device, alone on the machine.
 
     Args:
         results: the results folder.
-        study: with it, only its runs are shown, in the order of its methods (the search of a final model is
-            none of them).
+        study: its runs are shown, in the order of its methods (the search of a final model is none of them).
         device: cpu, cuda or auto.
         threads: torch threads of the measured passes.
         repeats: timed passes per network and batch size; the median counts.
     """
     import torch
 
-    runs = list(stored_runs(results))
-    if study is not None:
-        order = list(study.methods)
-        known = {stored_run(results, run) for run in study.runs(named=True)}
-        runs = [run for run in runs if run in known]
-        runs.sort(key=lambda run: (run.task_dir, run.protocol, order.index(run.method), run.scope))
+    order = list(study.methods)
+    runs = [stored_run(results, run) for run in study.runs(named=True)]
+    runs.sort(key=lambda run: (run.task_dir, run.protocol, order.index(run.method), run.scope))
     rows = []
     for run in progress(runs, total=len(runs), desc="measure networks"):
         files = [path for search in run.searches if (path := search.folder / "architecture.json").is_file()]
@@ -120,7 +116,7 @@ def device_name(device: str) -> str:
     return (names[0] if names else platform.processor() or platform.machine()) or "unknown processor"
 
 
-def write_complexity(results: Path, study: Study | None, device: str, threads: int) -> pd.DataFrame:
+def write_complexity(results: Path, study: Study, device: str, threads: int) -> pd.DataFrame:
     """Measure, and write the table into `results/tables`."""
     frame = complexity_frame(results, study, device, threads)
     complexity_table(frame, device).write(ResultsLayout(results).tables)

@@ -76,8 +76,6 @@ def ranks_drawing(ranks: Mapping[str, Any]) -> Drawing | None:
     return Drawing("ranks", ranks_svg(ranks), f"Mean ranks over {ranks['datasets']} datasets: {words}. {test}", test)
 
 
-def task_classes(results: Path, record: Row, study: Study | None) -> list[str]:
+def task_classes(results: Path, record: Row, study: Study) -> list[str]:
     """The classes of a row's task, from its fold file or the config."""
-    task = str(record["task"])
-    known = list(study.tasks[task].section.classes) if study is not None and task in study.tasks else []
-    return list(folds_document(results, record).get("classes") or known)
+    return list(folds_document(results, record).get("classes") or study.tasks[str(record["task"])].section.classes)

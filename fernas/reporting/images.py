@@ -5,7 +5,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from fernas.reporting.predictions import PooledPredictions
 from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.stored import RunFiles, number, optional_json, optional_jsonl, run_costs
 from fernas.study import Study
-from fernas.study.layout import DatasetFolder
+from fernas.study.layout import DatasetFolder, InputsFolder
 
 logger = logging.getLogger(__name__)
 Curve = tuple[list[float], list[float]]  # steps, values
@@ -72,13 +71,13 @@ def png_address(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
-def similarity_images(study: Study | None, methods: Iterable[str], classes: list[str]) -> list[Image]:
+def similarity_images(study: Study, methods: Iterable[str], classes: list[str]) -> list[Image]:
     """The similarity of expressions (FES) by which methods relabelled, each matrix once."""
     matrices: dict[str, tuple[np.ndarray, float]] = {}
     users: dict[str, list[str]] = defaultdict(list)
     for name in methods:
-        method = study.methods.get(name) if study is not None else None
-        if method is None or method.recipe != "relabel" or not classes:
+        method = study.methods[name]
+        if method.recipe != "relabel" or not classes:
             continue
         options = plugins.load("training", "relabel").Config.model_validate(method.recipe_options)
         if options.strategy != 2:
@@ -256,19 +255,17 @@ def swap_image(name: str, run: RunFiles) -> Image | None:
     return Image(svg_address(svg), f"Relabelling of {name}: {words}.", f"relabelling of {name}", note)
 
 
-def face_samples(task_folder: Path, dataset: DatasetFolder, view: str) -> list[Face]:
+def face_samples(view: InputsFolder, dataset: DatasetFolder) -> list[Face]:
     """A few faces of each class with what the networks see of them; nothing for views that are no images.
 
     Args:
-        task_folder: the task's folder of views.
+        view: what the networks see of the task.
         dataset: the dataset's folder, with its previews.
-        view: the view's name, or `*` for the first one.
     """
-    views = [path for path in sorted(task_folder.glob(f"{view}/inputs.npy")) if path.stat().st_size]
-    if not views or not dataset.previews.is_file():
+    if not all(file.is_file() and file.stat().st_size for file in (view.inputs, dataset.previews)):
         return []
     try:
-        inputs, table = read_npy(views[0], mmap=True), read_parquet(views[0].with_name("inputs.parquet"))
+        inputs, table = read_npy(view.inputs, mmap=True), read_parquet(view.table)
         previews = read_npy(dataset.previews, mmap=True)
         faces = read_parquet(dataset.faces)
     except DataError:

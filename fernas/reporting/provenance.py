@@ -75,7 +75,7 @@ def _detectors(path: Path) -> list[tuple[str, int]]:
     return [(str(name), int(count)) for name, count in names.value_counts().items()]
 
 
-def provenance(results: Path, study: Study | None) -> dict[str, Any]:
+def provenance(results: Path, study: Study) -> dict[str, Any]:
     """How the results came about.
 
     Returns:
@@ -104,7 +104,6 @@ def provenance(results: Path, study: Study | None) -> dict[str, Any]:
             rows.append(job | {name: number(cost, name) for name in ("wall_s", "core_s", "peak_rss_mib", "macs")})
     files = [(path, path.relative_to(results).as_posix()) for glob in DIGESTED for path in sorted(results.glob(glob))]
     digests = [{"path": name, "digest": sha256_file(path)[:16]} for path, name in files]
-    config = study.config.model_dump(mode="json") if study is not None else None
     return {
         "versions": [
             ("Python", platform.python_version()),
@@ -114,7 +113,7 @@ def provenance(results: Path, study: Study | None) -> dict[str, Any]:
         "machines": [(name, ", ".join(sorted(values))) for name, values in machines.items() if values],
         "jobs": _table("jobs", f"Every search and every shard of folds.{_more(len(rows))}", JOBS, rows[:MAX_JOBS]),
         "digests": _table("digests", "What the study read: data, faces, inputs and folds.", DIGESTS, digests),
-        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True) if config else "",
+        "config": yaml.safe_dump(study.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
         "last": max(last, default=None),
     }
 

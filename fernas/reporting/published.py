@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import pandas as pd
 
@@ -69,7 +69,7 @@ def published_results() -> pd.DataFrame:
         return pd.read_csv(stream, dtype=str, keep_default_na=False)
 
 
-def published_frame(results: Path, frame: pd.DataFrame, study: Study | None) -> pd.DataFrame:
+def published_frame(results: Path, frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Every published number beside ours: first those with a number of ours, then those of methods that fernas has.
 
     The columns are `COLUMNS`, the published value as a number and `ours_on`, our method and task in words.
@@ -131,7 +131,7 @@ def published_tables(frame: pd.DataFrame) -> list[Table]:
 
 
 def _compared(
-    record: dict[str, Any], results: Path, frame: pd.DataFrame, study: Study | None, sizes: dict[str, float]
+    record: dict[str, Any], results: Path, frame: pd.DataFrame, study: Study, sizes: dict[str, float]
 ) -> dict[str, Any]:
     methods, datasets, _ = way_of(record)
     ours, reasons = _our_row(frame, methods, datasets, record["setting"], study), []
@@ -187,7 +187,7 @@ def _our_row(
     methods: tuple[str, ...],
     datasets: tuple[str, ...],
     setting: str,
-    study: Study | None,
+    study: Study,
 ) -> dict[str, Any] | None:
     """Our finished row for a published one: best method, best dataset, nearest class count, nearest split."""
     rows = frame[frame["method"].isin(methods) & (frame["status"] == "ok")]
@@ -195,12 +195,12 @@ def _our_row(
     wanted, split = class_count(setting), split_of(setting)
 
     def distance(row: dict[str, Any]) -> tuple[int, int, bool, bool]:
-        protocol = study.protocols[row["protocol"]].kind if study is not None else str(row["protocol"])
+        protocol = study.protocols[row["protocol"]].kind
         count = None if missing(row["folds"]) else int(row["folds"])
         return (
             methods.index(row["method"]),
             datasets.index(row["dataset"]) if datasets else 0,
-            wanted is not None and _classes(str(row["task"]), study) != wanted,
+            wanted is not None and len(study.tasks[row["task"]].section.classes) != wanted,
             split is not None and not _same_split(split, protocol, count),
         )
 
@@ -274,7 +274,7 @@ def _why_no_value(metric: str) -> str:
 
 
 def reasons_against(
-    record: dict[str, Any], ours: dict[str, Any], results: Path, study: Study | None, sizes: dict[str, float]
+    record: dict[str, Any], ours: dict[str, Any], results: Path, study: Study, sizes: dict[str, float]
 ) -> list[str]:
     """Why a published number and ours are not the same thing, each from a fact of the two.
 
@@ -291,14 +291,14 @@ def reasons_against(
     task, setting = str(ours["task"]), record["setting"]
     if ours["rendered"]:
         reasons.insert(0, "ours are rendered faces")
-    wanted, here = class_count(setting), _classes(task, study)
+    wanted, here = class_count(setting), len(study.tasks[task].section.classes)
     if wanted is None:
         reasons.append("its class count is not stated")
-    elif here is not None and wanted != here:
+    elif wanted != here:
         reasons.append(f"other classes: {wanted}, ours {here}")
     reasons += _split_reasons(setting, ours, results, study)
-    view = study.views[study.tasks[task].view_of(str(ours["method"]))].kind if _known(study, ours) else None
-    if view is not None and ("dynamic image" in setting) != (view == "dynamic") and str(ours["dataset"]) != "smic":
+    view = study.views[study.tasks[task].view_of(str(ours["method"]))].kind
+    if ("dynamic image" in setting) != (view == "dynamic") and str(ours["dataset"]) != "smic":
         reasons.append(f"other frames: ours are of kind {view}")
     if "ensemble" in setting and "ensemble" not in str(ours["method"]):
         reasons.append("an ensemble")
@@ -317,7 +317,7 @@ def _way_reasons(record: dict[str, Any], ours: dict[str, Any]) -> list[str]:
     return [] if ours["recipe"] in ("", recipe) else [f"other recipe: {recipe}, ours {ours['recipe']}"]
 
 
-def _split_reasons(setting: str, ours: dict[str, Any], results: Path, study: Study | None) -> list[str]:
+def _split_reasons(setting: str, ours: dict[str, Any], results: Path, study: Study) -> list[str]:
     folds = folds_document(results, ours)
     kind, reasons = str(folds.get("kind") or ours["protocol"]), []
     theirs = split_of(setting)
@@ -346,10 +346,6 @@ def _size_reasons(record: dict[str, Any], ours: dict[str, Any], sizes: dict[str,
     if record["dataset"].startswith("all datasets"):
         reasons.append("over all datasets of the paper, ours on one task")
     return reasons
-
-
-def _known(study: Study | None, ours: dict[str, Any]) -> TypeGuard[Study]:
-    return study is not None and ours["task"] in study.tasks and ours["method"] in study.methods
 
 
 def _network_reasons(ours: dict[str, Any], sizes: dict[str, float], scored: bool = False) -> list[str]:
@@ -401,10 +397,6 @@ def split_of(setting: str) -> str | None:
             return name
     match = re.search(r"(\d+) folds", setting)
     return f"{match.group(1)} folds" if match else None
-
-
-def _classes(task: str, study: Study | None) -> int | None:
-    return len(study.tasks[task].section.classes) if study is not None and task in study.tasks else None
 
 
 def _published_sizes(table: pd.DataFrame) -> dict[str, float]:

@@ -30,7 +30,7 @@ GLOSSARY = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 """The page of terms; a package that was installed without the documentation has none, and the report no glossary."""
 
 
-def build_report(results: Path | str, study: Study | None, out_dir: Path | str) -> Path:
+def build_report(results: Path | str, study: Study, out_dir: Path | str) -> Path:
     """Write `index.html` into `out_dir` from the tables that `compare` wrote; nothing is computed again.
 
     The page needs no network and holds its images as data; images of real people only where the config says so.

@@ -131,13 +131,6 @@ def _complexity(document: str) -> dict[str, float]:
         return {}
 
 
-def space_of(run: RunFiles) -> str:
-    """The search space of a run, or the name or kind of its network, from its first architecture."""
-    documents = (optional_json(search.folder / "architecture.json") for search in run.searches)
-    document = next((document for document in documents if document), {})
-    return str(document.get("space") or document.get("name") or document.get("kind", ""))
-
-
 def search_macs(run: RunFiles) -> float | None:
     """What a repetition spent on choosing: its searches, and the learning rates that were tried and not used."""
     searched, tuned = _per_seed(run, "search", "macs"), _per_seed(run, "training", "choice_macs")

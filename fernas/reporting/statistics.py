@@ -151,7 +151,7 @@ def run_name(record: Row, records: Sequence[Row]) -> str:
     return f"{record['method']} ({record['search_scope']})" if several else str(record["method"])
 
 
-def study_statistics(results: Path, frame: pd.DataFrame, study: Study | None) -> Statistics:
+def study_statistics(results: Path, frame: pd.DataFrame, study: Study) -> Statistics:
     """All statistics of the finished runs of a comparison.
 
     Args:
@@ -160,7 +160,7 @@ def study_statistics(results: Path, frame: pd.DataFrame, study: Study | None) ->
         study: its section `scoring` sets resamples and level.
     """
     statistics = Statistics(ranks=study_ranks(frame, study))
-    options = study.config.scoring.model_dump() if study is not None else {}
+    options = study.config.scoring.model_dump()
     pairs: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
     seeds: list[dict[str, Any]] = []
@@ -382,7 +382,7 @@ VARIANCE_TABLE = (
 # -------------------------------------------------------------------------------------------------------------- ranks
 
 
-def study_ranks(frame: pd.DataFrame, study: Study | None = None) -> dict[str, Any]:
+def study_ranks(frame: pd.DataFrame, study: Study) -> dict[str, Any]:
     """Ranks of the methods over datasets by UAR, from five datasets on; one task per dataset, clean searches only.
 
     Datasets must be independent: of those that share subjects (a composite, its parts) the fewest are left out, and
@@ -408,9 +408,9 @@ def study_ranks(frame: pd.DataFrame, study: Study | None = None) -> dict[str, An
     return ranks | {"left_out": [*ranks["left_out"], *left_out, *same], "rendered": bool(rendered.all())}
 
 
-def _independent(names: list[str], study: Study | None) -> tuple[list[str], list[str]]:
+def _independent(names: list[str], study: Study) -> tuple[list[str], list[str]]:
     """(datasets without subjects in common, why the others are left out); those that overlap with fewest come first."""
-    overlaps = study.same_people(names) if study is not None else dict.fromkeys(names, [])
+    overlaps = study.same_people(names)
     independent: list[str] = []
     left_out = []
     for name in sorted(names, key=lambda name: len(overlaps[name])):

@@ -61,12 +61,12 @@ class TaskPage:
         return f"{self.task}-{self.protocol}"
 
 
-def task_pages(results: Path, tables: StudyTables, study: Study | None) -> list[TaskPage]:
+def task_pages(results: Path, tables: StudyTables, study: Study) -> list[TaskPage]:
     """One page per task and protocol of the comparison, in its order."""
     return [_page(results, tables, task, protocol, study) for task, protocol, _ in task_groups(tables.comparison)]
 
 
-def _page(results: Path, tables: StudyTables, task: str, protocol: str, study: Study | None) -> TaskPage:
+def _page(results: Path, tables: StudyTables, task: str, protocol: str, study: Study) -> TaskPage:
     records = task_records(tables.comparison, task, protocol)
     classes = task_classes(results, records[0], study)
     rendered = bool(records[0]["rendered"])
@@ -93,9 +93,9 @@ def _page(results: Path, tables: StudyTables, task: str, protocol: str, study: S
     _add_drawings(results, tables, page)
     _add_run_images(results, page, sorted(records, key=lambda record: ORDER[str(record["status"])]))
     page.curves += images.similarity_images(study, [str(r["method"]) for r in finished(records)], classes)
-    if rendered or (study is not None and study.config.tracking.real_faces):
-        view = study.tasks[task].section.view if study is not None and task in study.tasks else "*"
-        page.faces = images.face_samples(task_folder.path, layout.dataset(folder_name(page.dataset, rendered)), view)
+    if rendered or study.config.tracking.real_faces:
+        inputs = task_folder.inputs(study.tasks[task].section.view)
+        page.faces = images.face_samples(inputs, layout.dataset(folder_name(page.dataset, rendered)))
     return page
 
 
@@ -164,7 +164,7 @@ def _optimism_text(row: dict[str, Any]) -> str:
 
 
 def _facts(
-    folder: FoldsFolder, page: TaskPage, records: Sequence[dict[str, Any]], classes: list[str], study: Study | None
+    folder: FoldsFolder, page: TaskPage, records: Sequence[dict[str, Any]], classes: list[str], study: Study
 ) -> dict[str, str]:
     """What the files of a protocol's folder and the config say of a task; what they do not say is left out."""
     folds, audit = optional_json(folder.train), optional_json(folder.audit)
@@ -178,7 +178,7 @@ def _facts(
         "folds": str(len(folds.get("folds") or []) or ""),
         "searches per seed": f"{len(folds['groups'])} fold groups" if folds.get("groups") else "",
         "samples": str(len(folds.get("table") or {}) or ""),
-        "networks see": views_text(study, page.task, methods) if study is not None and page.task in study.tasks else "",
+        "networks see": views_text(study, page.task, methods),
         "audit of the folds": overlap if audit else "",
         "duplicates left out of training": str(len(dropped) or ""),
     }
@@ -190,7 +190,7 @@ def views_text(study: Study, task: str, methods: Sequence[str]) -> str:
     usual = study.tasks[task].section.view
     users_of: dict[str, list[str]] = {}
     for method in methods:
-        if method in study.methods and (name := study.tasks[task].view_of(method)) != usual:
+        if (name := study.tasks[task].view_of(method)) != usual:
             users_of.setdefault(name, []).append(method)
     others = [f"{', '.join(dict.fromkeys(users))}: {_view_text(study, name)}" for name, users in users_of.items()]
     if sum(len(users) for users in users_of.values()) == len(methods) > 0:

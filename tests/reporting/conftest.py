@@ -37,7 +37,7 @@ def study_of(document: dict[str, Any]) -> Study:
     return Study.of(StudyConfig.model_validate(document))
 
 
-def report_of(results: Path, study: Study | None, out: Path | None = None) -> Path:
+def report_of(results: Path, study: Study, out: Path | None = None) -> Path:
     """Tables and report of a results folder."""
     compare_study(results, study)
     return build_report(results, study, out or results / "report")
@@ -51,9 +51,27 @@ def finish(folder: Path, seed: int, quality: float, subjects: int = 8) -> None:
     write_json(folder / "status.json", {"status": "ok", "reason": ""})
 
 
-def ranked_study(results: Path, datasets: int) -> pd.DataFrame:
-    """One task on several datasets, three methods of different quality."""
-    for number in range(datasets):
+def fixed_study(results: Path, tasks: dict[str, list[str]], methods: list[str], protocol: str = "kfold4") -> Study:
+    """A study of fixed networks: task (`<dataset>-<count>`) -> its classes."""
+    document = {
+        "datasets": {task.partition("-")[0]: {} for task in tasks},
+        "views": {"still": {"kind": "still"}},
+        "tasks": {
+            task: {"dataset": task.partition("-")[0], "classes": classes, "view": "still"}
+            for task, classes in tasks.items()
+        },
+        "protocols": {protocol: {"kind": "subject_kfold"}},
+        "methods": {name: {"search": "fixed"} for name in methods},
+        "study": [{"task": task, "protocol": protocol, "methods": methods} for task in tasks],
+    }
+    return study_of(document).at(results)
+
+
+def ranked_study(results: Path, datasets: int) -> tuple[Study, pd.DataFrame]:
+    """One task on several datasets, three methods of different quality: the study and its comparison."""
+    tasks = {f"{name}-7": EMOTIONS for name in ("ckplus", "disfa", "jaffe", "mug", "oulu")[:datasets]}
+    for number, task in enumerate(tasks):
         for method, quality in (("strong", 0.9), ("middle", 0.6), ("weak", 0.2)):
-            finish(results / f"runs/d{number}-7-rendered/kfold4/{method}/no_data/s0/t0", number, quality, 4)
-    return comparison(results, None)
+            finish(results / f"runs/{task}-rendered/kfold4/{method}/no_data/s0/t0", number, quality, 4)
+    study = fixed_study(results, tasks, ["strong", "middle", "weak"])
+    return study, comparison(results, study)

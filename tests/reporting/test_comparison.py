@@ -105,11 +105,6 @@ def comparison_of_members(results: Path, document: dict[str, Any]) -> dict[str, 
     return {row["method"]: row for row in records_of(found[found["task"] == "ckplus-7n"])}
 
 
-def test_without_a_config_the_folder_decides(tree: Tree) -> None:
-    found = comparison(tree[0], None)
-    assert set(found["method"]) == {"emonas", "random", "random_mean", "small_cnn", "vgg16"}
-
-
 def test_a_metric_of_the_scores_is_a_column_by_its_file_alone(frame: pd.DataFrame, tree: Tree) -> None:
     folder = tree[0] / "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/t0"
     scores = read_json(folder / "scores.json")

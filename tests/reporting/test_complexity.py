@@ -9,6 +9,8 @@ from fernas.core.io import write_json
 from fernas.reporting.complexity import COLUMNS, PUBLISHED_AUTOFERNET_MACS, complexity_frame, write_complexity
 from fernas.spaces.complexity import complexity, macs
 from tests.fixtures.architectures import AUTOFERNET, cells
+from tests.fixtures.made_up_results import study_document
+from tests.reporting.conftest import study_of
 
 
 @pytest.fixture
@@ -33,8 +35,18 @@ def results(tmp_path):
     return tmp_path
 
 
+def toy_study(results):
+    document = study_document()
+    document["tasks"]["toy"] = document["tasks"]["ckplus-7n"]
+    document["methods"]["autofernet"] = {"search": "sgas", "space": "autofernet"}
+    methods = ["autofernet", "small_cnn", "vgg16"]
+    document["study"] = [{"task": "toy", "protocol": "kfold", "methods": methods}]
+    document["protocols"]["kfold"] = document["protocols"]["kfold4"]
+    return study_of(document).at(results)
+
+
 def test_counts_and_measurements(results):
-    table = complexity_frame(results, repeats=1)
+    table = complexity_frame(results, toy_study(results), repeats=1)
     assert list(table.columns) == list(COLUMNS) and list(table["method"]) == ["autofernet", "small_cnn"]
     found, fixed = table.iloc[0], table.iloc[1]
     folder = results / "runs" / "toy-rendered" / "kfold" / "autofernet" / "per_group" / "s0"
@@ -54,7 +66,7 @@ def test_the_published_auto_fernet_is_the_ruler():
 
 
 def test_three_forms(results):
-    write_complexity(results, None, "cpu", 1)
+    write_complexity(results, toy_study(results), "cpu", 1)
     for suffix in ("csv", "md", "tex"):
         assert "small" in (results / "tables" / f"complexity.{suffix}").read_text()
     assert len(pd.read_csv(results / "tables" / "complexity.csv")) == 2

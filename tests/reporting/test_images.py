@@ -22,4 +22,3 @@ def test_the_similarity_of_expressions_is_drawn_where_relabelling_ran() -> None:
     assert "anger" in image.alt and "autofernet" in image.caption and image.source.startswith("data:image/svg")
     document["methods"]["autofernet"]["recipe_options"] = {"strategy": 1}
     assert similarity_images(study_of(document), ["autofernet"], EMOTIONS) == []
-    assert similarity_images(None, ["autofernet"], EMOTIONS) == []

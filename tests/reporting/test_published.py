@@ -9,7 +9,8 @@ import pytest
 from fernas.reporting import published
 from fernas.reporting.comparison import comparison
 from fernas.reporting.table import Table
-from tests.reporting.conftest import Tree
+from tests.fixtures.made_up_results import EMOTIONS, study_document
+from tests.reporting.conftest import Tree, study_of
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +103,12 @@ def test_every_table_of_the_papers_is_there(tmp_path: Path, tables: list[Table])
     assert len(table[table["table"] == "Auto-FERNet I"]) > 20
 
 
-def test_a_head_of_1000_classes_is_told_from_another_network() -> None:
+def test_a_head_of_1000_classes_is_told_from_another_network(tree: Tree) -> None:
     sizes = {"vgg16": 138e6, "mobilenet_v2": 3.2e6, "emonas": 0.5e6}
 
     def reasons(method: str, params: int) -> list[str]:
         record = {"metric": "params", "setting": "", "dataset": "all"}
-        return published.reasons_against(record, {"method": method, "params": params}, Path(), None, sizes)
+        return published.reasons_against(record, {"method": method, "params": params}, Path(), tree[1], sizes)
 
     assert published.reference_params("vgg16") == 138_357_544 and published.reference_params("emonas") is None
     assert reasons("vgg16", 134_289_223) == ["its head has 1000 classes: 138M parameters, ours 134M"]
@@ -156,10 +157,21 @@ def test_auto_fernets_numbers_stand_beside_the_way_that_they_were_reached() -> N
     ]
     frame = pd.DataFrame(rows, columns=columns)
 
+    document = study_document()
+    kinds = {"official": "official", "loso": "loso", "ck48_blocks": "ck48_blocks"}
+    document["protocols"] = {name: {"kind": kinds.get(name, "subject_kfold")} for name in frame["protocol"].unique()}
+    document["datasets"] = {name: {} for name in frame["dataset"]}
+    task = {"classes": EMOTIONS, "view": "still"}
+    document["tasks"] = {
+        name: task | {"dataset": dataset} for _, dataset, name in frame[["dataset", "task"]].itertuples()
+    }
+    document["study"] = []
+    study = study_of(document)
+
     def beside(method: str, dataset: str, setting: str, table: pd.DataFrame = frame) -> tuple[str, list[str]]:
         record = {"method": method, "dataset": dataset, "setting": setting}
         methods, datasets, _ = published.way_of(record)
-        ours = published._our_row(table, methods, datasets, setting, None)
+        ours = published._our_row(table, methods, datasets, setting, study)
         assert ours is not None
         return "/".join((ours["dataset"], ours["protocol"], ours["method"])), published._way_reasons(record, ours)
 

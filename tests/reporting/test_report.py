@@ -18,7 +18,7 @@ from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from fernas.scoring.scores import score_predictions
 from tests.fixtures.made_up_results import fabricate, predictions, study_document
-from tests.reporting.conftest import Tree, ranked_study, report_of, study_of
+from tests.reporting.conftest import Tree, fixed_study, ranked_study, report_of, study_of
 
 
 @pytest.fixture(scope="module")
@@ -86,20 +86,21 @@ def test_the_page_is_the_same_twice(html: str, tree: Tree, tmp_path: Path) -> No
 def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     results = tmp_path / "results"
-    folder = results / "runs/t-rendered/p/emonas/per_group/s0/t0"
+    folder = results / "runs/mug-2-rendered/p/small_cnn/no_data/s0/t0"
     frame = predictions(np.random.default_rng(0), [evil, 'a"b'], [f"{evil}/1", f"{evil}/2"], 0.7)
     write_parquet(folder / "predictions.parquet", frame)
     write_json(folder / "scores.json", score_predictions(frame, [evil, 'a"b']))
-    write_json(results / "tasks/t-rendered/p/folds.train.json", {"classes": [evil, 'a"b'], "folds": [{}]})
-    write_text(results / "data/t-rendered/card.md", f"# {evil}\n\n- {evil}\n\n| {evil} |\n|---|\n| x |\n")
-    write_json(results / "data/t-rendered/audit.json", {"problems": [evil], "classes": {evil: 2}})
-    html = report_of(results, None).read_text(encoding="utf-8")
+    write_json(results / "tasks/mug-2-rendered/p/folds.train.json", {"classes": [evil, 'a"b'], "folds": [{}]})
+    write_text(results / "data/mug-rendered/card.md", f"# {evil}\n\n- {evil}\n\n| {evil} |\n|---|\n| x |\n")
+    write_json(results / "data/mug-rendered/audit.json", {"problems": [evil], "classes": {evil: 2}})
+    study = fixed_study(results, {"mug-2": ["anger", "fear"]}, ["small_cnn"], "p")
+    html = report_of(results, study).read_text(encoding="utf-8")
     assert evil not in html and "&lt;script&gt;alert(1)" in html
     parsed(html)
 
 
 def test_an_empty_results_folder_has_a_page(tmp_path: Path) -> None:
-    html = report_of(tmp_path, None).read_text(encoding="utf-8")
+    html = report_of(tmp_path, fixed_study(tmp_path, {}, [])).read_text(encoding="utf-8")
     assert "Nothing has been run yet" in html
     parsed(html)
 
@@ -158,10 +159,10 @@ def test_names_may_break() -> None:
 
 def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MAX_TASKS_OF_ONE_PAGE", 2)
-    ranked_study(tmp_path, 3)
-    index = report_of(tmp_path, None)
+    study, _ = ranked_study(tmp_path, 3)
+    index = report_of(tmp_path, study)
     names = {path.name for path in index.parent.iterdir()}
-    assert names == {"index.html", "d0-7-kfold4.html", "d1-7-kfold4.html", "d2-7-kfold4.html", "report.zip"}
+    assert names == {"index.html", "ckplus-7-kfold4.html", "disfa-7-kfold4.html", "jaffe-7-kfold4.html", "report.zip"}
     for name in names - {"report.zip"}:
         links = re.findall(r'href="([^"#]*)(#[\w-]*)?"', (index.parent / name).read_text(encoding="utf-8"))
         for file, place in links:
@@ -170,7 +171,7 @@ def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeyp
             assert (file or name) in names
             if place:
                 assert f'id="{place[1:]}"' in (index.parent / (file or name)).read_text(encoding="utf-8")
-    task = (index.parent / "d1-7-kfold4.html").read_text(encoding="utf-8")
+    task = (index.parent / "disfa-7-kfold4.html").read_text(encoding="utf-8")
     assert "Confusion matrix of strong" in task and 'id="provenance"' not in task
     assert "Confusion matrix" not in index.read_text(encoding="utf-8")
     with zipfile.ZipFile(index.with_name("report.zip")) as archive:

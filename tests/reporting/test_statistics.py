@@ -53,11 +53,14 @@ def test_other_samples_are_no_family(own_tree: Tree) -> None:
 
 def test_the_optimism_gap_is_printed_where_both_scopes_ran(own_tree: Tree) -> None:
     results, _ = own_tree
+    document = study_document()
+    document["methods"]["emonas"]["scopes"] = ["per_group", "whole_matched"]
+    study = study_of(document)
     finish(results / "runs/ckplus-7n-rendered/kfold4/emonas/whole_matched/s0/t0", 5, 0.95)
-    frame = comparison(results, None)
+    frame = comparison(results, study)
     matched = frame[frame["search_scope"] == "whole_matched"]
     assert "test subjects" in matched["leaks"].iloc[0]
-    found = study_statistics(results, frame, None)
+    found = study_statistics(results, frame, study)
     (row,) = records_of(found.optimism)
     assert row["method"] == "emonas" and row["gap"] > 0 and row["low"] < row["gap"] < row["high"]
     assert row["p_holm"] == row["p"]  # one gap is its own family
@@ -70,30 +73,33 @@ def test_the_optimism_gap_is_printed_where_both_scopes_ran(own_tree: Tree) -> No
     tags = best_runs(results, frame)
     assert tags["ckplus-7n-rendered/kfold4/emonas/per_group/s0"] == "true"
     assert tags["ckplus-7n-rendered/kfold4/emonas/whole_matched/s0"] == "false"
-    html = report_of(results, None).read_text(encoding="utf-8")
+    html = report_of(results, study).read_text(encoding="utf-8")
     assert "Optimism gap" in html and "when the search saw test subjects" in html
     assert (results / "tables/optimism.csv").read_text().count("\n") == 2
 
 
 def test_search_and_training_seeds_are_separate_terms(own_tree: Tree) -> None:
     results, _ = own_tree
+    document = study_document()
+    document["methods"]["emonas"]["search_seeds"] = 3
+    study = study_of(document)
     base = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group"
     for search in (1, 2):
         for training in (0, 1):
             finish(base / f"s{search}/t{training}", 10 * search + training, 0.3 * search)
-    found = study_statistics(results, comparison(results, None), None)
+    found = study_statistics(results, comparison(results, study), study)
     (row,) = [row for row in records_of(found.variance) if row["method"] == "emonas" and row["task"] == "ckplus-7n"]
     assert row["searches"] == 3 and row["trainings"] == 6
     assert row["search_sd"] > row["training_sd"] > 0 and 0 < row["search_share"] < 1
 
 
 def test_ranks_over_five_datasets_have_an_image(tmp_path: Path) -> None:
-    frame = ranked_study(tmp_path, 5)
-    ranks = study_ranks(frame)
+    study, frame = ranked_study(tmp_path, 5)
+    ranks = study_ranks(frame, study)
     assert ranks["available"] and ranks["ranks"] == {"strong": 1, "middle": 2, "weak": 3}
     svg = ranks_svg(ranks)
     assert "strong" in svg and "critical difference" in svg and svg == ranks_svg(ranks)
-    html = report_of(tmp_path, None).read_text(encoding="utf-8")
+    html = report_of(tmp_path, study).read_text(encoding="utf-8")
     assert "Mean ranks over 5 datasets: strong 1.00, middle 2.00, weak 3.00" in html
     assert (tmp_path / "tables/ranks.svg").is_file()
 
@@ -118,9 +124,10 @@ def test_datasets_with_the_same_subjects_and_rendered_ones_beside_real_ones_are_
 
 
 def test_four_datasets_are_too_few_for_ranks(tmp_path: Path) -> None:
-    ranks = study_ranks(ranked_study(tmp_path, 4))
+    study, frame = ranked_study(tmp_path, 4)
+    ranks = study_ranks(frame, study)
     assert not ranks["available"] and "at least 5 datasets" in ranks["reason"]
-    assert not study_ranks(comparison(tmp_path / "nothing", None))["available"]
+    assert not study_ranks(comparison(tmp_path / "nothing", study), study)["available"]
 
 
 def test_a_collapse_stands_beside_the_score(own_tree: Tree) -> None:
