@@ -38,7 +38,7 @@ def results(tmp_path):
 def toy_study(results):
     document = study_document()
     document["tasks"]["toy"] = document["tasks"]["ckplus-7n"]
-    document["methods"]["autofernet"] = {"search": "sgas", "space": "autofernet"}
+    document["methods"] = {"autofernet": {"search": "sgas", "space": "autofernet"}, **document["methods"]}
     methods = ["autofernet", "small_cnn", "vgg16"]
     document["study"] = [{"task": "toy", "protocol": "kfold", "methods": methods}]
     document["protocols"]["kfold"] = document["protocols"]["kfold4"]
