@@ -22,16 +22,16 @@ def test_views_of_methods_that_see_something_else_are_named() -> None:
 
 def test_a_page_has_the_facts_of_its_folds(tree: Tree, tables: StudyTables) -> None:
     first, second = [page for page in task_pages(tree[0], tables, tree[1]) if page.task != "fer2013-7"]
-    facts = {fact.name: fact.value for fact in first.facts}
+    facts = first.facts
     assert facts["folds"] == "4" and facts["audit of the folds"] == "no overlap of train and test split"
     assert facts["duplicates left out of training"] == "1" and facts["networks see"] == "48 px rgb, still"
     assert first.pairs_note.startswith("6 pairs over 8 subjects.") and len(first.tables["pairs"]) == 6
     assert "datasets" in second.tables and "datasets" not in first.tables
-    assert [skipped.method for skipped in first.untried] == ["darts"]
+    assert [method for method, _, _ in first.untried] == ["darts"]
 
 
 def test_leaks_are_counted_among_the_facts(own_tree: Tree) -> None:
     results, study = own_tree
     write_json(results / "tasks/ckplus-7n-rendered/kfold4/audit.json", {"ok": True, "leaks": ["a", "b"]})
     page = task_pages(results, compare_study(results, study), study)[0]
-    assert "2 leaks, see the notes" in {fact.value for fact in page.facts}
+    assert "2 leaks, see the notes" in page.facts.values()
