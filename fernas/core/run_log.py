@@ -56,3 +56,16 @@ def read_status(folder: Path | str) -> dict[str, Any]:
     """The status.json of a job, or `{"status": "absent"}`."""
     path = Path(folder) / "status.json"
     return read_json(path) if path.exists() else {"status": "absent", "reason": ""}
+
+
+def process_is_alive(pid: int) -> bool:
+    """Whether a process of this host exists."""
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True

@@ -58,8 +58,8 @@ def load_random_state(state: dict[str, Any], generator: torch.Generator, device:
 class Stopwatch:
     """Wall and core seconds of a job, continued over interruptions."""
 
-    def __init__(self, state: dict[str, float] | None = None) -> None:
-        self.load(state or {"wall_s": 0.0, "core_s": 0.0})
+    def __init__(self) -> None:
+        self.load({"wall_s": 0.0, "core_s": 0.0})
 
     def load(self, state: dict[str, float]) -> None:
         """Count from these seconds on."""

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fernas.core.errors import ConfigError
+from fernas.core.run_log import process_is_alive
 from fernas.study.layout import ResultsLayout
 from fernas.tracking.mirror import Mirror, Report
-from fernas.tracking.run_files import process_is_alive
 
 logger = logging.getLogger(__name__)
 

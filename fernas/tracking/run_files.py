@@ -1,7 +1,6 @@
 """What the files of a results folder say about runs: which exist, their states, parameters and points of metrics."""
 
 import hashlib
-import os
 import re
 import socket
 import time
@@ -13,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from fernas.core.io import canonical_json, is_number, sha256_file
-from fernas.core.run_log import HEARTBEAT_S
+from fernas.core.run_log import HEARTBEAT_S, process_is_alive
 from fernas.reporting.stored import RunFiles, number, optional_json, stored_runs
 from fernas.study.layout import ResultsLayout
 from fernas.tracking.store import Point
@@ -144,19 +143,6 @@ def parent_state(states: Sequence[str], scored: bool, live: bool) -> str:
     if scored:
         return "FINISHED"
     return "RUNNING" if live else "KILLED"
-
-
-def process_is_alive(pid: int) -> bool:
-    """Whether a process of this host exists."""
-    if pid <= 0:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        return True
-    return True
 
 
 def points_of_row(row: dict[str, Any]) -> list[Point]:

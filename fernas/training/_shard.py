@@ -116,12 +116,11 @@ def train_shard(context: TrainContext, fit_fold: Callable[[FoldRun], Fitted]) ->
     history = History(context.history_path, context.log)
     watch = Stopwatch()
     progress: dict[str, Any] = {"done": [], "spent": 0.0, "choice": 0.0}
-    # `watch` is looked up when a snapshot is taken: a restored one replaces it below
     snapshots = Snapshots(context.checkpoint, lambda: {"common": {"history": history.state(), "watch": watch.state()}})
     state = snapshots.load()
     if state is not None:
         history.load(state["common"]["history"])
-        watch = Stopwatch(state["common"]["watch"])
+        watch.load(state["common"]["watch"])
         progress = {"done": list(state["done"]), "spent": float(state["spent"]), "choice": float(state["choice"])}
         logger.info("training continues: folds %s are finished", progress["done"])
     for task in context.folds:

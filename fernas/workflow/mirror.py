@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from fernas.core.io import write_text
+from fernas.core.run_log import process_is_alive
 from fernas.study import Study
-from fernas.workflow.stale import is_alive
 
 WAIT_S = 60.0  # longest time that the mirror gets to finish
 
@@ -46,7 +46,7 @@ def _wait_for(pid_file: Path) -> None:
     pid = int(pid_file.read_text())
     end = time.monotonic() + WAIT_S
     while time.monotonic() < end:
-        if _has_ended(pid) or not is_alive(pid):
+        if _has_ended(pid) or not process_is_alive(pid):
             return
         time.sleep(0.1)
     os.kill(pid, signal.SIGTERM)

@@ -11,21 +11,11 @@ from typing import Any
 
 from fernas.core.errors import DataError
 from fernas.core.io import read_json
+from fernas.core.run_log import process_is_alive
 from fernas.study import ResultsLayout
 
 SKEW_S = 60.0
 SAVING_S = 120.0  # longest time that cancelled jobs are waited for; they save their state first
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of this host exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it exists and belongs to another user
-        return True
-    return True
 
 
 def dead_owner(layout: ResultsLayout) -> dict[str, Any] | None:
@@ -42,7 +32,9 @@ def dead_owner(layout: ResultsLayout) -> dict[str, Any] | None:
 
 def _is_snakemake(pid: int) -> bool:
     """Whether the process lives and is no other program that has been given its number since."""
-    if not is_alive(pid):
+    if pid <= 0:  # a record without a number says nothing about its writer, so its lock stays
+        return True
+    if not process_is_alive(pid):
         return False
     try:
         # a number is used again after a process ended, so the name must fit too
