@@ -11,7 +11,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 export MLFLOW_DISABLE_TELEMETRY := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo demo-full ablation complexity final test test-all lint fmt ui report tables bench docs-pages clean retry-failed lock plan
+.PHONY: help setup demo demo-full ablation complexity final test test-all mutants lint fmt ui report tables bench docs-pages clean retry-failed lock plan
 
 help: ## the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/:/' | column -t -s ':'
@@ -59,6 +59,9 @@ test: setup ## lint, unit, contract and workflow tests, one small study
 test-all: setup ## all tests, the long ones too
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=20 -m "not gpu"
+
+mutants: setup ## put one known mistake at a time into a copy; the tests must find each
+	$(BIN)/python tests/mutants/run.py --jobs 2
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint, audit of the lock
 	$(BIN)/ruff check .

@@ -142,6 +142,11 @@ def test_peak_positions_fit_and_hold_the_apex(length, apex, count, first):
     assert len(found) == min(count, length - first)
 
 
+def test_an_even_count_has_one_frame_more_behind_the_peak_than_before_it():
+    row = {"onset": 0, "apex": 5, "offset": 9}
+    assert [peak_positions(row, count, 0) for count in (1, 2, 3, 4)] == [[5], [5, 6], [4, 5, 6], [4, 5, 6, 7]]
+
+
 def test_short_sequences_never_label_one_frame_twice():
     row = {"sample_id": "d/s/c", "dataset": "d", "subject": "d/s", "group": "d/s/c", "label": "anger", "raw_label": "1",
            "split": None, "kind": "clip", "frames": ["a", "b"], "onset": 0, "apex": 1, "offset": 1, "sha256": "00",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fernas.core.config import FacesConfig
+from fernas.core.errors import DataError
 from tests.fixtures.aligned_faces import GREY, align
 from tests.fixtures.rendered_clips import Shelf, clip, manifest, still
 
@@ -57,3 +58,17 @@ def test_shipped_crops_are_taken_whole():
     np.testing.assert_allclose(row["transform"], [1 / 90, 0, 0, 0, 1 / 90, 0])
     assert row["landmarks"][4:] == pytest.approx(truth[2] - 20, abs=0.2 * np.linalg.norm(truth[1] - truth[0]))
     assert previews.shape == (1, 64, 64, 3)
+
+
+def test_the_datasets_own_landmarks_serve_the_first_frame_alone():
+    own = np.array([[60.0, 50.0], [100.0, 50.0], [80.0, 75.0]])
+
+    class Torn(Shelf):
+        def read(self, dataset, ref):
+            if ref == "toy/c#0":
+                raise DataError("torn")
+            return super().read(dataset, ref)
+
+    for shelf, status in ((Shelf, "ok"), (Torn, "no_face")):
+        faces, _ = align(manifest({"toy/c": 3}), shelf({"toy/c": [GREY] * 3}), own=lambda row: own)
+        assert faces["status"][0] == status, "on a later frame the face may have moved"

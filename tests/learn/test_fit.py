@@ -8,7 +8,7 @@ from fernas.core.errors import ContractError, ScienceError
 from fernas.learn.arrays import ArrayPart
 from fernas.learn.config import AugmentConfig, FitConfig
 from fernas.learn.evaluate import evaluate, predict_probabilities
-from fernas.learn.fit import Hooks, class_weights, fit
+from fernas.learn.fit import Hooks, class_weights, fit, make_optimiser
 from fernas.learn.history import Snapshots
 from fernas.spaces.patch_networks import PatchNetwork
 from tests.fixtures.networks import TinyNetwork
@@ -104,6 +104,17 @@ def test_balanced_class_weights_known_answer():
     weights = class_weights(np.array([0, 0, 0, 2]), 3, "balanced")
     assert torch.allclose(weights, torch.tensor([4 / (2 * 3), 0.0, 4 / (2 * 1)]))
     assert class_weights(np.array([0, 1]), 2, "none") is None
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_weight_decay_is_the_gradient_of_a_parameter_that_the_loss_leaves_alone(optimiser):
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(net.weight, 2.0)
+    rule = make_optimiser(net, options(optimiser=optimiser, lr=0.1, momentum=0.0, weight_decay=0.5))
+    net.weight.grad = torch.zeros_like(net.weight)
+    rule.step()
+    # SGD moves by lr times the gradient, Adam's first step is lr whatever the gradient
+    assert net.weight.item() == pytest.approx(2.0 - 0.1 * 0.5 * 2.0 if optimiser == "sgd" else 2.0 - 0.1)
 
 
 class Hungry(TinyNetwork):

@@ -55,10 +55,12 @@ def test_a_planted_copy_in_a_dataset_with_subjects_stops_the_run_by_name(how):
         audit_folds(table, train, test, pairs)
 
 
-def test_a_test_subject_in_the_search_pool_stops_the_run_by_name():
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_test_subject_of_any_fold_of_the_group_in_its_search_pool_stops_the_run_by_name(place):
     table, train, test = planted()
     group = train["groups"][0]
-    leaked = test["folds"][group["folds"][0]]["test"]
+    assert len(group["folds"]) == 3
+    leaked = test["folds"][group["folds"][place]]["test"]
     group["selection"] += leaked
     with pytest.raises(ContractError, match=f"search pool of group 0: sample '{leaked[0]}' is in the train split and"):
         audit_folds(table, train, test)

@@ -42,6 +42,34 @@ def test_all_pairs_of_a_task_are_one_family(found: Statistics, tree: Tree) -> No
     assert missing(row["mcnemar_p"]) and "subject" in row["mcnemar_reason"] and row["units"] == 8
 
 
+def test_a_pair_shows_the_interval_of_the_difference_in_uar(own_tree: Tree) -> None:
+    """Also where classes have unequal sizes, so that UAR is not accuracy."""
+    results, study = own_tree
+    base = results / "runs/ckplus-7n-rendered/kfold4"
+    for path in base.glob("*/*/s0/t*/predictions.parquet"):
+        table = pd.read_parquet(path)
+        write_parquet(path, table[(table["label"] != "anger") | (table["subject"] < "ckplus/S002")])
+    row = records_of(study_statistics(results, comparison(results, study), study).paired)[0]
+    one, two = (
+        [pd.read_parquet(path) for path in sorted(base.glob(f"{row[side]}/*/s0/t*/predictions.parquet"))]
+        for side in ("method_a", "method_b")
+    )
+    pair = compare_runs(one, two)
+    assert [row["low"], row["high"]] == pair["interval"]["uar"] != pair["interval"]["accuracy"]
+
+
+def test_holm_runs_over_all_optimism_gaps_of_the_study(own_tree: Tree) -> None:
+    results, _ = own_tree
+    document = study_document() | {"scoring": {"resamples": 100}}
+    for number, method in enumerate(("emonas", "random")):
+        document["methods"][method]["scopes"] = ["per_group", "whole_matched"]
+        finish(results / f"runs/ckplus-7n-rendered/kfold4/{method}/whole_matched/s0/t0", 5 + number, 0.95)
+    study = study_of(document)
+    rows = records_of(study_statistics(results, comparison(results, study), study).optimism)
+    p = [row["p"] for row in rows]
+    assert len(rows) == 2 and [row["p_holm"] for row in rows] == holm(p) != p
+
+
 def test_other_samples_are_no_family(own_tree: Tree) -> None:
     results, study = own_tree
     path = results / "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/t0/predictions.parquet"

@@ -35,6 +35,9 @@ def test_the_studentised_interval_by_hand():
     low, high = studentised(0.5, 0.1, values, errors, 0.95)
     assert (low, high) == pytest.approx((0.5 - 1.92 * 0.1, 0.5 + 1.92 * 0.1))
     assert studentised(0.97, 0.1, values + 0.47, errors, 0.95)[1] == 1.0
+    # ratios from -1 to 3, hence places -0.92 and 2.92: resamples reach high, so the truth may lie far below the score
+    low, high = studentised(0.5, 0.1, values + 0.05, errors, 0.95)
+    assert (low, high) == pytest.approx((0.5 - 2.92 * 0.1, 0.5 + 0.92 * 0.1))
     assert studentised(1.0, 0.0, np.ones(5), np.zeros(5)) == (1.0, 1.0)
 
 

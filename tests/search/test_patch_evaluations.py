@@ -35,3 +35,11 @@ def test_what_a_checkpoint_knows_is_not_trained_again_but_counted_again(tmp_path
     monkeypatch.setattr(_patch_evaluations, "evaluate_genome", lambda *_: pytest.fail("trained again"))
     resumed = Evaluations(planted_search(tmp_path).open(), run.options)
     assert resumed([genome]) == [expected] and (resumed.asked, resumed.hits, resumed.trained) == (1, 0, 1)
+
+
+def test_fitness_is_the_score_less_the_penalty_of_size_and_equal_ones_go_by_the_loss(tmp_path):
+    run = planted_search(tmp_path, size_penalty=0.3)
+    evaluations = Evaluations(run.open(), run.options)
+    result = {"accuracy": 0.8, "uar": 0.8, "loss": 0.5, "params": evaluations.whole_params / 4}
+    assert evaluations.fitness(result) == pytest.approx(0.8 - 0.3 / 4 - 0.5e-4)
+    assert evaluations.fitness({**result, "loss": 0.4}) > evaluations.fitness(result)

@@ -7,6 +7,7 @@ import torch
 
 from fernas.core.errors import ScienceError
 from fernas.core.io import read_jsonl
+from fernas.learn.augment import evaluation_view
 from fernas.search._darts import Darts
 from fernas.search._darts_second import SecondOrder
 from fernas.search._supernet_search import mean_entropy
@@ -46,6 +47,16 @@ def test_plain_and_fast_supernets_search_alike(tmp_path):
         moved.append(torch.cat([a.flatten() for a in e.alphas()]))
     # Adam's first steps are of size alpha_lr whatever the gradient, so a sign may differ where it is about zero
     assert torch.quantile((moved[0] - moved[1]).abs(), 0.9) < 1e-4
+
+
+def test_a_batch_of_a_part_holds_its_images_with_their_labels(tmp_path):
+    """Images of one grey value each, which tells part and class: weights 10, 11, 12, selection 20, 21, 22."""
+    e = darts_engine(Darts, tmp_path)
+    for samples, base in ((e.context.weights, 10), (e.context.selection, 20)):
+        samples.source[:] = (base + samples.labels)[:, None, None, None]
+    for (images, labels), base in zip(next_batches(e), (20, 10), strict=True):
+        expected = evaluation_view((base + labels)[:, None, None, None].expand(-1, 16, 16, 3).byte(), e.options.augment)
+        assert torch.equal(images, expected)
 
 
 def test_warm_up_leaves_the_alphas_alone(tmp_path):

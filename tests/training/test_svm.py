@@ -103,3 +103,15 @@ def test_one_class_in_the_train_split_is_a_failure_with_its_reason(task, tmp_pat
     write_parquet(task.root / "inputs.parquet", table)
     assert train(task, tmp_path, 0) == "failed"
     assert "two classes" in read_json(tmp_path / "shard0" / "status.json")["reason"]
+
+
+def test_of_equal_inner_scores_the_smaller_c_is_chosen(task, tmp_path):
+    for name, cs in (("both", [1.0, 0.1]), ("smaller", [0.1]), ("larger", [1.0])):
+        assert train(task, tmp_path / name, 0, method={"recipe": "svm", "recipe_options": {"c": cs}}) == "ok"
+    uar = [row["inner_uar"] for row in read_jsonl(tmp_path / "both" / "shard0" / "training.jsonl")]
+    assert uar[0] == uar[1]
+    both, smaller, larger = (
+        load_file(tmp_path / name / "shard0" / "models.safetensors") for name in ("both", "smaller", "larger")
+    )
+    assert all(bool((both[key] == smaller[key]).all()) for key in both)
+    assert not all(bool((both[key] == larger[key]).all()) for key in both)

@@ -1,0 +1,147 @@
+"""Runs the mutations of the lists beside this file: each puts one mistake into a copy of the tree, and the tests that
+it names must fail there. The checkout is only read.
+
+    python tests/mutants/run.py [--jobs N] [WORD ...]
+
+Words choose mutations by name or file. The exit status is 1 if a mutation survives or cannot be judged, or if a named
+test fails without any mutation.
+"""
+
+import argparse
+import compileall
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+ROOT = Path(__file__).resolve().parents[2]
+LISTS = ROOT / "tests" / "mutants"
+COPIED = ("fernas", "tests", "configs", "docs", "rules", "workflow_scripts", "profiles", "studies", "benchmarks")
+LIMIT_S = 300  # per mutation; a mutation that makes the tests hang is not killed
+VERDICTS = {0: "survived", 1: "killed"}  # by pytest's exit status; with any other one the tests did not run
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake: what is wrong, the file, the text that occurs there once, what replaces it, the tests that fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    def applied(self, root: Path) -> str:
+        """The text of the file with the mistake in it."""
+        text = (root / self.file).read_text()
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: the old text occurs {text.count(self.old)} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+
+def load_mutants() -> list[Mutant]:
+    """All mutations, in the order of the lists."""
+    entries = [entry for path in sorted(LISTS.glob("*.toml")) for entry in tomllib.loads(path.read_text())["mutant"]]
+    return [Mutant(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
+
+
+def make_copy(folder: str) -> None:
+    """Give this worker a copy of the tree of its own, and make it the working directory."""
+    copy = Path(tempfile.mkdtemp(dir=folder))
+    for path in ROOT.iterdir():
+        if path.name in COPIED:
+            shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.is_file():
+            shutil.copy2(path, copy)
+    # by hash, not by date: a mutation may have the size of the original and come within the same second
+    compileall.compile_dir(copy / "fernas", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
+    os.chdir(copy)
+
+
+def run_tests(tests: list[str], log: Path) -> int | None:
+    """Pytest's exit status in a forked process, which has the large libraries loaded; None after the time limit."""
+    child = os.fork()
+    if not child:
+        os.setsid()
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.environ["PYTHONPATH"] = os.getcwd()
+        sys.path[:] = [os.getcwd(), *(entry for entry in sys.path if Path(entry).resolve() not in (ROOT, LISTS))]
+        import pytest
+
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return None
+
+
+def judge(mutant: Mutant) -> tuple[Mutant, str, float, str]:
+    """The mutation, its verdict, seconds, and what the tests said last."""
+    start, path, log = time.monotonic(), Path(mutant.file), Path("mutant.log")
+    original = path.read_text()
+    path.write_text(mutant.applied(Path()))
+    try:
+        status = run_tests(list(mutant.tests), log)
+    finally:
+        path.write_text(original)
+    verdict = "no end" if status is None else VERDICTS.get(status, "not run")
+    return mutant, verdict, time.monotonic() - start, log.read_text()
+
+
+def load_libraries() -> None:
+    """What most tests import, once; nothing of fernas, which each forked process reads from its own copy."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+    for name in ("cv2", "pandas", "pydantic", "pytest", "scipy.stats", "sklearn.svm", "torch", "yaml"):
+        __import__(name)
+
+
+def main() -> int:
+    """Run the chosen mutations and print a line for each."""
+    parser = argparse.ArgumentParser(description="put one mistake at a time into a copy; the named tests must fail")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at a time")
+    parser.add_argument("words", nargs="*", help="only mutations whose name or file holds one of them")
+    arguments = parser.parse_args()
+    words = arguments.words or [""]
+    chosen = [m for m in load_mutants() if any(word in f"{m.file} {m.name}" for word in words)]
+    # first without any mutation: a test that fails anyway kills nothing
+    tests = tuple(dict.fromkeys(test for mutant in chosen for test in mutant.tests))
+    chosen.insert(0, Mutant("without any mutation", "LICENSE", "Apache License\n", "Apache License\n", tests))
+    load_libraries()
+    counts: Counter[str] = Counter()
+    bad, start = [], time.monotonic()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(arguments.jobs, get_context("fork"), make_copy, (folder,)) as pool,
+    ):
+        for done in as_completed([pool.submit(judge, mutant) for mutant in chosen]):
+            mutant, verdict, seconds, output = done.result()
+            is_plain = mutant == chosen[0]
+            print(f"{verdict:8} {seconds:6.1f} s  {mutant.file}: {mutant.name}", flush=True)
+            counts[verdict] += not is_plain
+            if verdict != ("survived" if is_plain else "killed"):
+                bad.append(mutant.name)
+                print(output[-3000:])
+    print(", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number), end="")
+    print(f", {time.monotonic() - start:.0f} s" + "".join(f"\n  not as it must be: {name}" for name in bad))
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
