@@ -70,7 +70,7 @@ def search(context: SearchContext, method: type[Darts]) -> Architecture:
         done.append({"cells": cells, "normal": normal, "reduce": reduce})
         if options.agreement is not None:
             # now, while the engine holds the trained supernet: snapshots keep its alphas alone
-            done[-1]["inherited"] = inherited_scores(context, engine.net, session.device, engine.passes)
+            done[-1]["inherited"] = inherited_scores(engine.context, engine.net, session.device, engine.passes)
         snapshots.save({"done": done})
     if options.agreement is not None:
         score_trained(session, options.final_cells(done[0]["cells"]), done[0]["inherited"], {"done": done})

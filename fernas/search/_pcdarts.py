@@ -75,12 +75,11 @@ def discretise_products(space: str, alphas: tuple[Tensor, Tensor], betas: tuple[
 
 
 def search(context: SearchContext) -> Architecture:
-    """One search with the number of cells of the final network."""
+    """One search."""
     options: PcdartsConfig = context.options
-    if context.network.channels % options.share:
-        raise ContractError(
-            f"PC-DARTS: network.channels {context.network.channels} can't be divided by share {options.share}"
-        )
+    channels = options.supernet_network(context.network).channels
+    if channels % options.share:
+        raise ContractError(f"PC-DARTS: {channels} channels of the supernet can't be divided by share {options.share}")
     session = context.open()
     engine = PartialChannels(context, session.device)
     run_alone(engine, session)

@@ -1,10 +1,12 @@
 """What all gradient-based searches set, and what a supernet costs; importable without torch."""
 
+import dataclasses
 import functools
 from typing import Literal
 
 from pydantic import Field
 
+from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError
 from fernas.learn.config import AugmentConfig, BatchOptions, batches_per_epoch, crop_size, effective_batch
 from fernas.search.context import PartSizes, SearchSize
@@ -30,6 +32,21 @@ class SupernetConfig(BatchOptions):
     augment: AugmentConfig = AugmentConfig()
     form: Literal["fast", "plain"] = Field(default="fast", description="form of the supernet; plain is the reference")
     validate_every: int = Field(default=1, ge=1, description="epochs between inner-validation scores")
+    search_cells: int | None = Field(
+        default=None, ge=1, description="cells of the supernet where they differ from the final network's"
+    )
+    search_channels: int | None = Field(
+        default=None, ge=1, description="channels of the supernet where they differ from the final network's"
+    )
+
+    def supernet_network(self, network: NetworkConfig) -> NetworkConfig:
+        """The size of the supernet of a method whose final network has the size `network`."""
+        sizes = {"cells": self.search_cells, "channels": self.search_channels}
+        return network.model_copy(update={name: value for name, value in sizes.items() if value is not None})
+
+    def supernet_size(self, size: SearchSize) -> SearchSize:
+        """The same search with the size of its supernet instead of the final network's."""
+        return dataclasses.replace(size, network=self.supernet_network(size.network))
 
 
 class MixedConfig(SupernetConfig):

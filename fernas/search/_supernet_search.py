@@ -38,6 +38,7 @@ What subclasses may change: the supernet (`make_net`, `cost`), the alpha step (`
 and `load` where they hold more state.
 """
 
+import dataclasses
 import functools
 import math
 import time
@@ -78,8 +79,10 @@ class SupernetSearch:
     look_ahead_passes = 0  # passes over the weights batch in an alpha step, beside the one over the selection batch
 
     def __init__(self, context: SearchContext, device: torch.device, cells: int | None = None) -> None:
-        """`cells`: those of the supernet where it has not as many as the final network."""
+        """`cells`: those of the supernet, for methods that search more than one."""
         options: SupernetConfig = context.options
+        # of the supernet from here on; whoever writes the architecture has the context with the final network
+        context = dataclasses.replace(context, network=options.supernet_network(context.network))
         self.context, self.options, self.device = context, options, device
         self.cells = cells or context.network.cells
         self.seed = derive_seed(context.seed, "supernet", self.cells)

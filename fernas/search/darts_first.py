@@ -34,9 +34,6 @@ class DartsConfig(MixedConfig):
         default=None,
         description="largest number of skip connections in the normal cell; a list: chosen by inner validation",
     )
-    search_cells: int | None = Field(
-        default=None, ge=1, description="cells of the supernet where they differ from the final network's (an ablation)"
-    )
     nodes: int | None = Field(default=None, ge=1, le=6, description="inner nodes of a cell; null: the space's own")
     without: tuple[str, ...] = Field(default=(), description="operations of the space that are left out (an ablation)")
     choice: FitConfig = Field(
@@ -87,10 +84,10 @@ class DartsConfig(MixedConfig):
 
 def budget(options: DartsConfig, size: SearchSize, look_ahead_passes: int = 0) -> float:
     """Multiply-accumulates of the searches over all numbers of cells (a choice among candidates aside)."""
-    total = 0.0
+    total, supernet = 0.0, options.supernet_size(size)
     for cells in options.cell_choices(size.network):
         train, full = (
-            supernet_cost(size.of_one_image(shape), cells, options.nodes, options.without)
+            supernet_cost(supernet.of_one_image(shape), cells, options.nodes, options.without)
             for shape in (training_shape(options.augment, size.input_shape), size.input_shape)
         )
         total += spend(options, train, full, size.parts, look_ahead_passes)
@@ -105,7 +102,7 @@ def agreement_macs(options: DartsConfig, size: SearchSize) -> float:
     final = options.final_cells(searched) or size.network.cells
     total = 0.0
     for cell in agreement_cells(options, size.space):
-        inherited, trained = (cell_macs(cell, cells, size) for cells in (searched, final))
+        inherited, trained = cell_macs(cell, searched, options.supernet_size(size)), cell_macs(cell, final, size)
         total += inherited * (size.parts.weights + size.parts.selection)
         # in training an image counts three times: forward once, backward twice
         total += trained * (3 * options.agreement.epochs * size.parts.weights + size.parts.selection)

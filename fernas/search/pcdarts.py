@@ -21,7 +21,7 @@ class PcdartsConfig(MixedConfig):
 def budget(options: PcdartsConfig, size: SearchSize) -> float:
     """Multiply-accumulates of the search."""
     train, full = (
-        partial_cost(size.of_one_image(shape), options.share)
+        partial_cost(options.supernet_size(size).of_one_image(shape), options.share)
         for shape in (training_shape(options.augment, size.input_shape), size.input_shape)
     )
     return spend(options, train, full, size.parts)

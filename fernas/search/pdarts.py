@@ -52,6 +52,8 @@ class PdartsConfig(MixedConfig):
 
     @model_validator(mode="after")
     def _same_length(self) -> "PdartsConfig":
+        if self.search_cells is not None:
+            raise ValueError("search_cells: the stages have their own numbers of cells; give depths")
         lengths = {1 + len(self.operations), len(self.skip_dropout), len(self.depths or DEPTHS)}
         if len(lengths) > 1:
             raise ValueError("depths and skip_dropout need one value per stage, operations one less")
@@ -84,7 +86,7 @@ def budget(options: PdartsConfig, size: SearchSize) -> float:
         share = stage.operations / columns
         costs = []
         for shape in (training_shape(options.augment, size.input_shape), size.input_shape):
-            base, tables = edge_macs(size.of_one_image(shape), stage.cells)
+            base, tables = edge_macs(options.supernet_size(size).of_one_image(shape), stage.cells)
             costs.append(base + share * sum(sum(map(sum, table)) for table in tables.values()))
         total += spend(options, costs[0], costs[1], size.parts)
     return total

@@ -86,7 +86,7 @@ def budget(options: SgasConfig, size: SearchSize) -> float:
     """
     import numpy as np
 
-    epochs, parts = options.total_epochs(size.space), size.parts
+    epochs, parts, size = options.total_epochs(size.space), size.parts, options.supernet_size(size)
     train = _expected_macs(size.of_one_image(training_shape(options.augment, size.input_shape)))
     full = _expected_macs(size.of_one_image())
     total = 0.0
