@@ -2,7 +2,7 @@
 
 snakemake --cores all            the study of config.yaml (rendered faces unless you say otherwise)
 snakemake --cores all ckplus     one dataset
-snakemake --cores all --configfile configs/paper.yaml
+snakemake --cores all --configfile configs/papers/emonas.yaml
 """
 
 from snakemake.utils import min_version

@@ -199,7 +199,7 @@ def training_macs(study: Study, run: Run, size: TaskSize) -> tuple[float, float]
     recipe = plugins.load("training", method.recipe).Config.model_validate(method.recipe_options)
     epochs = int(getattr(recipe, "epochs", 100)) * int(getattr(recipe, "trainings", 1))
     shape = _shape(_view(study, run))
-    network = Network(**method.network.model_dump(), classes=classes, input=shape)
+    network = Network(**method.network.at(max(shape[1:])).model_dump(), classes=classes, input=shape)
     architecture: Architecture
     if method.space == "patches":  # patches on a twentieth of the face; what a search finds is about as large
         side = max(4, round(0.22 * shape[1]))

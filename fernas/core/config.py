@@ -148,13 +148,24 @@ class ProtocolConfig(Strict):
     )
 
 
+LARGEST_PLAIN = 64  # px: beyond it the `auto` stem halves the side
+
+
 class NetworkConfig(Strict):
     """Size of a searched network."""
 
     cells: int = Field(8, ge=1)
     channels: int = Field(24, ge=1)
-    stem: Literal["plain", "stride2"] = "plain"
+    stem: Literal["plain", "stride2", "auto"] = Field(
+        "plain", description="stride of the first convolution: 1, 2, or 2 for images above 64 px (auto)"
+    )
     aux: bool = False
+
+    def at(self, side: int) -> "NetworkConfig":
+        """The same with the stem that images of `side` pixels get."""
+        if self.stem != "auto":
+            return self
+        return self.model_copy(update={"stem": "stride2" if side > LARGEST_PLAIN else "plain"})
 
 
 class InitFrom(Strict):

@@ -102,7 +102,8 @@ def search_budget_macs(
         return 0.0
     if plugin.budget is None:
         raise ConfigError(f"search {method.search}: its budget is not known beforehand, so it cannot limit another one")
-    return plugin.budget(options, SearchSize(method.space or "", method.network, classes, input_shape, parts))
+    network = method.network.at(max(input_shape[1:]))
+    return plugin.budget(options, SearchSize(method.space or "", network, classes, input_shape, parts))
 
 
 def search_budget_for(spec: SearchSpec, inputs: Path, folds: Path) -> float:
@@ -154,7 +155,7 @@ def _context(
         classes=list(document["classes"]),
         input_shape=parts["weights"].input_shape,
         options=options,
-        network=spec.method.network,
+        network=spec.method.network.at(max(parts["weights"].input_shape[1:])),
         seed=job.seed,
         budget=budget,
         checkpoint=tools.checkpoint,

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from fernas.core.checkpoint import CheckpointStore
+from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import read_json, read_jsonl, write_json
 from fernas.core.run_log import read_status
-from fernas.search.run import SearchSpec, scope_parts, search_budget_for
+from fernas.search.context import PartSizes
+from fernas.search.run import SearchSpec, scope_parts, search_budget_for, search_budget_macs
 from tests.fixtures.toy_jobs import NETWORK, SMALL_CNN, search_toy
 from tests.fixtures.toy_task import write_task
 
@@ -133,3 +135,17 @@ def test_plug_in_configs_need_no_torch():
         "assert 'torch' not in sys.modules and 'pandas' not in sys.modules, 'heavy import'"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_the_auto_stem_halves_images_above_64_px(tmp_path):
+    method = {"search": "darts_first", "space": "emonas", "search_options": {"epochs": 1}}
+    parts = PartSizes(weights=8, selection=8)
+
+    def macs(stem, side):
+        section = {**method, "network": {"cells": 3, "channels": 4, "stem": stem}}
+        return search_budget_macs(MethodConfig.model_validate(section), 5, (3, side, side), parts)
+
+    assert macs("auto", 64) == macs("plain", 64) > macs("auto", 66) == macs("stride2", 66)
+    section = {"search": "random_mean", "space": "emonas", "network": {**NETWORK, "stem": "auto"}}
+    assert search_toy(write_task(tmp_path), tmp_path / "run", section) == "ok"
+    assert read_json(tmp_path / "run" / "g0" / "architecture.json")["network"]["stem"] == "plain"

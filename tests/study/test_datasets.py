@@ -1,4 +1,4 @@
-"""Datasets under free names, composites of the config, who shows the same people, the full benchmark's roots."""
+"""Datasets under free names, composites of the config, who shows the same people."""
 
 import copy
 from pathlib import Path
@@ -94,22 +94,3 @@ def test_splits_must_be_datasets_of_the_task(document):
     refused(document, "ckplus is in the train split and in the test split")
     document["study"] = [{"task": "ckplus-6", "protocol": "dataset-out", "methods": ["small_cnn"]}]
     refused(document, r"leave_one_dataset_out got one dataset \(ckplus\)")
-
-
-def test_the_full_benchmark_needs_roots_and_nothing_else(tmp_path):
-    path = ROOT / "configs/paper.yaml"
-    study = Study.load(path)
-    config = study.config
-    assert set(targets.SHIPPED) <= set(config.datasets)
-    assert {d.source for d in config.datasets.values() if not d.parts} == {"real"}
-    assert {config.tasks[entry.task].dataset for entry in config.study} >= set(targets.SHIPPED)
-    assert not list(study.runs()) and {task for task, _ in study.skipped} == set(config.tasks)
-    for name in targets.SHIPPED:
-        with pytest.raises(ConfigError, match=r"root: missing, expected the folder of your copy"):
-            targets.dataset_files(study, name)
-    document = yaml.safe_load(path.read_text())
-    for name, section in document["datasets"].items():
-        if name not in ("macro", "megc2019"):
-            section["root"] = str(tmp_path)
-    full = Study.parse(document)
-    assert full.skipped == [] and all(targets.dataset_files(full, name) for name in targets.SHIPPED)
