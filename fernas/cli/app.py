@@ -95,8 +95,9 @@ def check_data(
 
     findings = read_dataset(dataset, root, _options(option))
     keys = ("dataset", "samples", "subjects", "classes", "splits", "problems")
+    other_labels = findings["duplicates"]["other_labels"]
     if json:
-        emit({key: findings[key] for key in keys}, True)
+        emit({key: findings[key] for key in keys} | {"other_labels": other_labels}, True)
     else:
         print_table(found_and_expected(findings), f"{dataset} in {root}")
         if per_subject:
@@ -104,6 +105,9 @@ def check_data(
             print_table(
                 [{key: row.get(key, 0) for key in ("subject", "samples", *findings["classes"])} for row in rows]
             )
+        if other_labels:
+            names = ("image", "equal to", "label", "label there")
+            print_table([dict(zip(names, pair, strict=True)) for pair in other_labels], "equal images, other labels")
         for problem in findings["problems"]:
             typer.echo(f"problem: {problem}")
         typer.echo("not usable" if findings["fatal"] or (strict and findings["excluded"]) else "usable")

@@ -1,6 +1,7 @@
-"""Duplicates and near-duplicates: perceptual hashes compared all at once, confirmed by pixel correlation."""
+"""Duplicates and near-duplicates: digests of decoded images; perceptual hashes, confirmed by pixel correlation."""
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,6 +12,11 @@ THUMB = 48
 BLOCK_BYTES = 64 << 20
 PAIRS_AT_ONCE = 2000
 MAX_CONFIRMED = 2000
+
+
+def image_digest(image: "np.ndarray") -> bytes:
+    """sha256 of a decoded image (H, W, 3): the same for the same pixels, in whatever file or format they are stored."""
+    return hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
 
 
 def perceptual_hash(grey: "np.ndarray") -> int:
@@ -132,9 +138,9 @@ def near_duplicates(
     return sorted(accepted)
 
 
-def duplicate_sets(digests: Sequence[str | None]) -> list[list[int]]:
-    """Indices that share a digest, sets of two and more, in order of first appearance."""
-    sets: dict[str, list[int]] = {}
+def duplicate_sets(digests: Sequence[Hashable]) -> list[list[int]]:
+    """Indices that share a digest (None is no digest), sets of two and more, in order of first appearance."""
+    sets: dict[Hashable, list[int]] = {}
     for at, digest in enumerate(digests):
         if digest is not None:
             sets.setdefault(digest, []).append(at)

@@ -18,6 +18,7 @@ from fernas.datasets._duplicates import (
     THUMB,
     correlation_of,
     duplicate_sets,
+    image_digest,
     near_duplicates,
     perceptual_hash,
     thumbnail,
@@ -51,8 +52,8 @@ def audit_dataset(
 
     Returns:
         dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
-        (sentences), fatal (the dataset cannot be used), unreadable, duplicates {exact: [[id, id]], near: [[id, id,
-        distance, correlation]], near_count}, expected, sizes, sources, rendered.
+        (sentences), fatal (the dataset cannot be used), unreadable, duplicates (see `_duplicates`), expected, sizes,
+        sources, rendered.
     """
     limits = config or AuditConfig()
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
@@ -155,6 +156,8 @@ class _KeyImages:
     """What reading the key images of N samples gave; hashes and thumbnails are those of the peak images.
 
     Attributes:
+        digests: of the decoded peak images; None where unreadable.
+        frame_digests: of the onset, apex and offset of each clip that are no flat image (black frames are no copies).
         hashes: uint64 (N,) perceptual hashes.
         thumbs: uint8 (N, THUMB, THUMB) grey thumbnails.
         readable: bool (N,).
@@ -164,6 +167,8 @@ class _KeyImages:
     """
 
     def __init__(self, count: int) -> None:
+        self.digests: list[bytes | None] = [None] * count
+        self.frame_digests: list[list[bytes]] = [[] for _ in range(count)]
         self.hashes = np.zeros(count, np.uint64)
         self.thumbs = np.zeros((count, THUMB, THUMB), np.uint8)
         self.readable = np.zeros(count, bool)
@@ -190,7 +195,11 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
                 images.unreadable.append(f"{row['sample_id']}: {error}")
                 continue
             shapes.add(image.shape)
+            digest = image_digest(image)
+            if others and image.min() < image.max():
+                images.frame_digests[at].append(digest)
             if position == peak:
+                images.digests[at] = digest
                 grey = to_grey(image)
                 images.hashes[at] = perceptual_hash(grey)
                 images.thumbs[at] = thumbnail(grey)
@@ -204,11 +213,18 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
 
 
 def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: AuditConfig, reader: FrameReader) -> dict[str, Any]:
-    """Exact duplicates as pairs with the first of each set; near-duplicates among images that are not exact ones."""
+    """Samples that show the same image; near-duplicates are looked for among images that are not equal to others.
+
+    Returns:
+        exact: [[id, id]] of equal decoded peak images, each with the first of its set, and of clips of different people
+        of which a frame among onset, apex and offset is equal; near: [[id, id, distance, correlation]] and near_count;
+        other_labels: [[id, id, label, label]] of equal peak images, and near_other_labels, a number.
+    """
     ids = [str(identity) for identity in usable["sample_id"]]
-    digests = [d if isinstance(d, str) else None for d in usable["sha256"]]
-    sets = duplicate_sets(digests)
-    exact = [[ids[members[0]], ids[other]] for members in sets for other in members[1:]]
+    labels = [str(label) for label in usable["label"]]
+    sets = duplicate_sets(images.digests)
+    equal = [(members[0], other) for members in sets for other in members[1:]]
+    exact = [[ids[i], ids[j]] for i, j in dict.fromkeys([*equal, *_shared_frames(usable, images)])]
     set_of = {members[0]: members for members in sets}
     later = {other for members in sets for other in members[1:]}
     # one image per duplicate set is compared; its near-duplicates hold for the whole set
@@ -243,10 +259,31 @@ def _duplicates(usable: pd.DataFrame, images: _KeyImages, limits: AuditConfig, r
     hashes, thumbs = images.hashes[alone], images.thumbs[alone]
     pairs = near_duplicates(hashes, thumbs, may_pair, confirmed, limits.hash_distance, limits.correlation)
     near: list[list[Any]] = []
+    near_other_labels = 0
     for i, j, bits, value in pairs:
         left, right = int(alone[i]), int(alone[j])
-        near += [[ids[a], ids[b], bits, value] for a in set_of.get(left, [left]) for b in set_of.get(right, [right])]
-    return {"exact": exact, "near": near[:MAX_NEAR], "near_count": len(near)}
+        members = [(a, b) for a in set_of.get(left, [left]) for b in set_of.get(right, [right])]
+        near += [[ids[a], ids[b], bits, value] for a, b in members]
+        near_other_labels += sum(labels[a] != labels[b] for a, b in members)
+    return {
+        "exact": exact,
+        "near": near[:MAX_NEAR],
+        "near_count": len(near),
+        "other_labels": [[ids[i], ids[j], labels[i], labels[j]] for i, j in equal if labels[i] != labels[j]],
+        "near_other_labels": near_other_labels,
+    }
+
+
+def _shared_frames(usable: pd.DataFrame, images: _KeyImages) -> list[tuple[int, int]]:
+    """Pairs of clips of different people with an equal frame: a copy may be annotated otherwise than its original."""
+    # clips of one person may be cut from one recording and share a frame; without subjects the sequence stands for it
+    person = usable["subject"].where(usable["subject"].notna(), usable["group"]).tolist()
+    first: dict[bytes, int] = {}
+    pairs = []
+    for at, digests in enumerate(images.frame_digests):
+        owners = [first.setdefault(digest, at) for digest in digests]
+        pairs += [(owner, at) for owner in owners if person[owner] != person[at]]
+    return pairs
 
 
 def _count_problems(findings: Mapping[str, Any]) -> list[str]:
@@ -278,6 +315,12 @@ def _duplicate_problems(duplicates: Mapping[str, Any], usable: pd.DataFrame) -> 
         more = f", {across} across official splits" if usable["split"].notna().any() else ""
         more += f", {crossing} of different subjects" if usable["subject"].notna().any() and crossing else ""
         problems.append(f"{count} pairs of {name} images{more}, first {pairs[0][0]} and {pairs[0][1]}")
+    if other := duplicates["other_labels"]:
+        one, two, label, second = other[0]
+        first = f"first {one} ({label}) and {two} ({second})"
+        problems.append(f"{len(other)} pairs of equal images with different labels, {first}")
+    if duplicates["near_other_labels"]:
+        problems.append(f"{duplicates['near_other_labels']} pairs of almost equal images with different labels")
     return problems
 
 

@@ -33,9 +33,7 @@ def data_card(
     if faces is not None:
         lines += ["", "## Faces", "", *_faces(faces)]
     lines += ["", "## Left out", "", *_excluded(audit.get("excluded", {}))]
-    duplicates = audit["duplicates"]
-    lines += ["", "## Duplicates", "", f"{len(duplicates['exact'])} pairs of equal images,"
-              f" {duplicates.get('near_count', len(duplicates['near']))} pairs of almost equal ones."]  # fmt: skip
+    lines += ["", "## Duplicates", "", *_duplicates(audit["duplicates"])]
     if audit.get("sources"):
         lines += ["", "## Read from", "", *[f"- {source}" for source in audit["sources"]]]
     lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
@@ -75,6 +73,19 @@ def _excluded(excluded: Mapping[str, str]) -> list[str]:
     lines = [f"- `{name}`: {why}" for name, why in list(excluded.items())[:LISTED]] or ["Nothing."]
     if len(excluded) > LISTED:
         lines.append(f"- and {len(excluded) - LISTED} more")
+    return lines
+
+
+def _duplicates(duplicates: Mapping[str, Any]) -> list[str]:
+    """The numbers of pairs, and those equal images that have different labels."""
+    lines = [f"{len(duplicates['exact'])} pairs of equal images, {duplicates['near_count']} pairs of almost equal ones."]
+    pairs = duplicates["other_labels"]
+    if pairs or duplicates["near_other_labels"]:
+        near = f"{duplicates['near_other_labels']} pairs of almost equal ones"
+        lines += ["", f"{len(pairs)} pairs of equal images and {near} have different labels.", ""]
+        lines += [f"- `{one}` {label}, `{two}` {second}" for one, two, label, second in pairs[:LISTED]]
+    if len(pairs) > LISTED:
+        lines.append(f"- and {len(pairs) - LISTED} more")
     return lines
 
 

@@ -66,8 +66,9 @@ def unusable(name: str, reason: str) -> dict[str, Any]:
     """The findings about files that cannot be read."""
     return {
         "dataset": name, "samples": 0, "subjects": 0, "classes": {}, "splits": {}, "per_subject": {}, "excluded": {},
-        "problems": [reason], "fatal": True, "unreadable": [], "duplicates": {"exact": [], "near": [], "near_count": 0},
-        "expected": {}, "sizes": {}, "sources": [], "rendered": False,
+        "problems": [reason], "fatal": True, "unreadable": [], "expected": {}, "sizes": {}, "sources": [],
+        "duplicates": {"exact": [], "near": [], "near_count": 0, "other_labels": [], "near_other_labels": 0},
+        "rendered": False,
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LISTED = 20
+NEAR = "test samples with a near-duplicate in training"
 
 
 def audit_folds(
@@ -26,12 +27,12 @@ def audit_folds(
 
     Looked for are overlaps of ids, subjects, sequences and exact copies: between the train and the test split of a
     fold, between the search pool of a fold group and the tests of its folds, and between the parts of one train split.
-    Near-duplicates across splits are listed. With the policy `fail` they are errors; with `drop_train` none may be left
+    Near-duplicates across splits are listed and counted among the leaks. With the policy `fail` they are errors; with `drop_train` none may be left
     in a dataset without subjects.
 
     Returns:
-        `ok`; `problems` (texts); `leaks` (text -> number of test samples; empty unless the protocol is a replica);
-        `near` (the first pairs across splits: fold, training sample, test sample) and `near_count`; `dropped` (training
+        `ok`; `problems` (texts); `leaks` (text -> number of test samples, summed over folds; near-duplicates, and the
+        overlaps of a replica); `near` (the first pairs across splits: fold, training sample, test sample) and `near_count`; `dropped` (training
         samples taken out as copies); `folds`, `samples`, `tested`.
 
     Raises:
@@ -52,6 +53,8 @@ def audit_folds(
             leaks[kind] = leaks.get(kind, 0) + count
             problems.append(text)
         near += [(entry["fold"], a, b) for a, b in samples.duplicates.near_pairs(trained, tested)]
+        if alike := samples.duplicates.near_pairs(tested, trained):
+            leaks[NEAR] = leaks.get(NEAR, 0) + len(alike)
     problems += _audit_pools(samples, train, tests)
     # pooled scores count every sample once
     if train["tests_once"]:

@@ -69,10 +69,15 @@ def fold_count(results: Path, run: RunFiles, scored: Scored) -> int | None:
     return next((int(folds) for _, scores in scored if (folds := number(scores, "folds")) is not None), None)
 
 
+def audit_leaks(audit: Mapping[str, Any]) -> list[str]:
+    """The leaks that the audit of the folds counted, in words."""
+    leaks = audit.get("leaks") or []
+    return [f"{key}: {value}" for key, value in leaks.items()] if isinstance(leaks, dict) else [str(x) for x in leaks]
+
+
 def leaks(results: Path, run: RunFiles) -> list[str]:
     """What of the test split a run may have seen: the findings of the audit and what its search scope implies."""
-    audit = optional_json(ResultsLayout(results).task(run.task_dir).folds(run.protocol).audit).get("leaks") or []
-    texts = [f"{key}: {value}" for key, value in audit.items()] if isinstance(audit, dict) else [str(x) for x in audit]
+    texts = audit_leaks(optional_json(ResultsLayout(results).task(run.task_dir).folds(run.protocol).audit))
     if run.scope in SCOPE_LEAKS:
         texts.append(SCOPE_LEAKS[run.scope])
     if len(texts) > MAX_LEAKS:

@@ -13,6 +13,7 @@ from fernas.reporting.drawings import kind_of, task_classes
 from fernas.reporting.formats import gap, p_value, percent, plain, records_of, rows_of, task_groups
 from fernas.reporting.images import Face, Image, svg_address
 from fernas.reporting.predictions import pooled_predictions
+from fernas.reporting.run_facts import audit_leaks
 from fernas.reporting.statistics import finished, paired_table, run_name, run_of
 from fernas.reporting.stored import RunFiles, optional_json
 from fernas.reporting.table import Table
@@ -168,9 +169,9 @@ def _facts(
 ) -> dict[str, str]:
     """What the files of a protocol's folder and the config say of a task; what they do not say is left out."""
     folds, audit = optional_json(folder.train), optional_json(folder.audit)
-    leaks, dropped = audit.get("leaks") or [], audit.get("dropped") or []
+    dropped = audit.get("dropped") or []
     methods = [str(record["method"]) for record in records if record["status"] != "skipped"]
-    overlap = f"{len(leaks)} leaks, see the notes" if leaks else "no overlap of train and test split"
+    overlap = "; ".join(audit_leaks(audit)) or "no overlap of train and test split"
     facts = {
         "dataset": page.dataset,
         "protocol": str(folds.get("note") or folds.get("kind") or page.protocol),

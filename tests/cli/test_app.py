@@ -98,7 +98,7 @@ def test_synth_then_check_data(tmp_path):
     fernas("synth", "smic", tmp_path / "smic", "--subjects", 2, "--seed", 3)
     found = fernas_json("check-data", "smic", tmp_path / "smic")
     truth = json.loads((tmp_path / "smic.truth.json").read_text())
-    assert set(found) == {"dataset", "samples", "subjects", "classes", "splits", "problems"}
+    assert set(found) == {"dataset", "samples", "subjects", "classes", "splits", "problems", "other_labels"}
     assert found["samples"] == truth["samples"] and found["classes"] == truth["classes"]
 
 

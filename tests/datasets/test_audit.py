@@ -10,6 +10,7 @@ from fernas.core import plugins
 from fernas.core.images import read_image
 from fernas.core.io import to_json
 from fernas.datasets.audit import audit_dataset
+from fernas.datasets.card import data_card
 from fernas.datasets.check import check_data
 from fernas.datasets.frames import FrameReader
 from fernas.datasets.manifest import build_manifest
@@ -93,7 +94,7 @@ def test_truth_decides_for_rendered_datasets(tmp_path):
     assert found["fatal"] and f"{clips[0]['sample_id']}: label is 'disgust', 'fear' was rendered" in found["problems"]
 
 
-def planted(root):
+def planted(root, labels=None):
     """A FER2013 csv of faces-like noise with one exact copy and one almost equal image across the splits."""
     rng = np.random.default_rng(5)
     images = [np.kron(rng.integers(30, 220, (12, 12)), np.ones((4, 4))).astype(np.uint8) for _ in range(30)]
@@ -101,7 +102,8 @@ def planted(root):
     images[26] = np.clip(images[3].astype(int) + rng.integers(-6, 7, (48, 48)) + 4, 0, 255).astype(np.uint8)
     lines = ["emotion,pixels,Usage"]
     for row, (label, usage) in enumerate(zip(FER_LABELS, FER_USAGE, strict=True)):
-        lines.append(f"{label},{' '.join(str(v) for v in images[row].ravel())},{usage}")
+        pixels = " ".join(str(v) for v in images[row].ravel())
+        lines.append(f"{(labels or {}).get(row, label)},{pixels},{usage}")
     (root / "fer2013.csv").write_text("\n".join(lines))
 
 
@@ -127,3 +129,65 @@ def test_near_duplicates_of_large_images_are_confirmed_on_the_source(tmp_path):
     assert {(a, b) for a, b, *_ in found} == {
         ("ckplus/S130/007", "ckplus/S501/001"), ("ckplus/S130/007", "ckplus/S501/006"),
     }  # fmt: skip
+
+
+def saved_again(root, subject, sequence, copy, frames=None):
+    """A sequence of CK+ under another subject's name: the same pixels in other bytes, with all labels."""
+    for kind, name in (("cohn-kanade-images", "png"), ("Landmarks", "txt"), ("FACS", "txt"), ("Emotion", "txt")):
+        files = sorted((root / kind / subject / sequence).glob(f"*.{name}"))
+        for path in files[:frames] if kind in {"cohn-kanade-images", "Landmarks"} else files:
+            target = root / kind / copy / sequence / path.name.replace(subject, copy)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if name == "txt":
+                target.write_bytes(path.read_bytes())
+            else:
+                Image.open(path).save(target, compress_level=1)
+                assert target.read_bytes() != path.read_bytes()
+
+
+def test_equal_pixels_in_other_bytes_are_an_exact_duplicate(tmp_path):
+    write_ckplus(tmp_path)
+    saved_again(tmp_path, "S010", "002", "S777")
+    found = check_data("ckplus", tmp_path)["duplicates"]
+    assert found["exact"] == [["ckplus/S010/002", "ckplus/S777/002"]] and found["near"] == []
+
+
+def test_a_copied_clip_with_another_apex_shares_its_onset(tmp_path):
+    write_ckplus(tmp_path)
+    saved_again(tmp_path, "S010", "002", "S777", frames=-1)
+    for kind, name in (("Emotion", "emotion"), ("FACS", "facs")):
+        path = tmp_path / kind / "S777/002" / f"S777_002_00000008_{name}.txt"
+        path.rename(path.with_name(f"S777_002_00000007_{name}.txt"))
+    assert check_data("ckplus", tmp_path)["duplicates"]["exact"] == [["ckplus/S010/002", "ckplus/S777/002"]]
+
+
+def test_black_first_frames_of_two_people_are_no_copies(tmp_path):
+    write_ckplus(tmp_path)
+    for subject, sequence in (("S005", "001"), ("S010", "002")):
+        path = tmp_path / f"cohn-kanade-images/{subject}/{sequence}/{subject}_{sequence}_00000001.png"
+        Image.new("L", Image.open(path).size).save(path)
+    assert check_data("ckplus", tmp_path)["duplicates"]["exact"] == []
+
+
+def test_equal_images_with_different_labels_are_listed_and_near_ones_counted(tmp_path):
+    planted(tmp_path, labels={20: 3})
+    found = check_data("fer2013", tmp_path)
+    pair = ["fer2013/PublicTest/20", "fer2013/Training/2", "happiness", "fear"]
+    assert found["duplicates"]["other_labels"] == [pair]
+    assert found["duplicates"]["near_other_labels"] == 1
+    problem = (
+        "1 pairs of equal images with different labels, first fer2013/PublicTest/20 (happiness) and "
+        "fer2013/Training/2 (fear)"
+    )
+    assert problem in found["problems"]
+    assert "1 pairs of almost equal images with different labels" in found["problems"]
+    card = data_card(plugins.load("datasets", "fer2013").spec, build_manifest("fer2013", tmp_path), found)
+    assert "- `fer2013/PublicTest/20` happiness, `fer2013/Training/2` fear" in card
+    assert "1 pairs of equal images and 1 pairs of almost equal ones have different labels." in card
+
+
+def test_duplicates_with_one_label_are_no_conflict(tmp_path):
+    planted(tmp_path, labels={26: 3})
+    found = check_data("fer2013", tmp_path)
+    assert found["duplicates"]["other_labels"] == [] and found["duplicates"]["near_other_labels"] == 0
+    assert not any("different labels" in problem for problem in found["problems"])

@@ -1,14 +1,18 @@
 """The audit of the folds finds each kind of leak and names it."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from fernas.core.config import TaskConfig
 from fernas.core.errors import ContractError
+from fernas.datasets.adapters import adapter_of
+from fernas.datasets.audit import audit_dataset
+from fernas.datasets.frames import FrameReader
+from fernas.datasets.tasks import task_samples
 from fernas.protocols.audit import audit_folds
 from fernas.protocols.folds import SplitSpec, make_folds
-from tests.fixtures.sample_tables import (
-    SHARES,
-    regular,
-)
+from tests.fixtures.sample_tables import SHARES, regular
 
 
 def planted():
@@ -82,3 +86,55 @@ def test_a_subject_in_two_parts_and_documents_that_do_not_fit_are_refused():
     test["folds"][1]["test"] = test["folds"][0]["test"]
     with pytest.raises(ContractError):
         audit_folds(table, train, test)
+
+
+def test_near_duplicates_of_test_samples_are_leaks_counted_by_test_sample():
+    table, train, test = planted()
+    near = [["dataset/S000/c0", "dataset/S001/c0", 2, 0.99], ["dataset/S000/c0", "dataset/S002/c0", 3, 0.985]]
+    found = audit_folds(table, train, test, {"exact": [], "near": near})
+    # leave one subject out: S000, S001 and S002 are each tested once against training on the two others
+    assert found["leaks"] == {"test samples with a near-duplicate in training": 3}
+    assert audit_folds(table, train, test, {"exact": [], "near": []})["leaks"] == {}
+
+
+def audit_of_copied_subject(root, copied):
+    """Six subjects and a copy of the first, through manifest, dataset audit, samples and folds as in the workflow."""
+    rng = np.random.default_rng(1)
+    lines = ["path,label,subject"]
+    for subject in range(7):
+        for label in ("joy", "rage"):
+            path = root / f"{subject}{label}.png"
+            lines.append(f"{path.name},{label},p{subject}")
+            if subject < 6:
+                coarse = np.kron(rng.integers(30, 220, (12, 12)), np.ones((4, 4))).astype(np.uint8)
+                Image.fromarray(coarse).save(path)
+            else:
+                copied(root / f"0{label}.png", path)
+    (root / "list.csv").write_text("\n".join(lines))
+    adapter = adapter_of("custom")
+    manifest = adapter.build(root)
+    pairs = audit_dataset(adapter.spec, manifest, FrameReader({"custom": root}))["duplicates"]
+    samples = task_samples(manifest, TaskConfig(dataset="custom", classes=("joy", "rage"), view="still"))
+    spec = SplitSpec("loso", fold_groups=2, parts=SHARES, seed=0)
+    return audit_folds(samples, *make_folds(samples, spec, pairs), pairs)
+
+
+def saved_again(source, target):
+    Image.open(source).convert("RGB").save(target)
+    assert target.read_bytes() != source.read_bytes()
+
+
+def saved_with_noise(source, target):
+    grey = np.asarray(Image.open(source)).astype(int)
+    noise = np.random.default_rng(0).integers(-2, 3, grey.shape)
+    Image.fromarray(np.clip(grey + noise, 0, 255).astype(np.uint8)).save(target)
+
+
+def test_a_subject_saved_again_under_another_name_stops_the_run(tmp_path):
+    with pytest.raises(ContractError, match="'custom/p0/0joy' is an exact copy of the training sample 'custom/p6/6joy"):
+        audit_of_copied_subject(tmp_path, saved_again)
+
+
+def test_a_subject_saved_with_noise_under_another_name_is_a_leak_of_all_its_samples(tmp_path):
+    found = audit_of_copied_subject(tmp_path, saved_with_noise)
+    assert found["leaks"] == {"test samples with a near-duplicate in training": 4}

@@ -73,6 +73,15 @@ def test_leaks_are_a_column(own_tree: Tree) -> None:
     assert "S001" in row(comparison(results, study), "ckplus-7n", "emonas")["leaks"]
 
 
+def test_near_duplicates_in_training_stand_beside_the_score(own_tree: Tree) -> None:
+    results, study = own_tree
+    leaks = {"test samples with a near-duplicate in training": 16}
+    write_json(results / "tasks/ckplus-7n-rendered/kfold4/audit.json", {"ok": True, "leaks": leaks})
+    found = row(comparison(results, study), "ckplus-7n", "emonas")
+    text = "test samples with a near-duplicate in training: 16"
+    assert found["leaks"] == text and notes(found.to_dict()) == f"leaks: {text}"
+
+
 def test_the_best_epoch_on_the_test_split_is_a_column_beside_the_score(own_tree: Tree) -> None:
     results, study = own_tree
     before = row(comparison(results, study), "ckplus-7n", "emonas")
