@@ -78,11 +78,12 @@ def _excluded(excluded: Mapping[str, str]) -> list[str]:
 
 def _duplicates(duplicates: Mapping[str, Any]) -> list[str]:
     """The numbers of pairs, and those equal images that have different labels."""
-    lines = [f"{len(duplicates['exact'])} pairs of equal images, {duplicates['near_count']} pairs of almost equal ones."]
+    exact, near = len(duplicates["exact"]), duplicates["near_count"]
+    lines = [f"{exact} pairs of equal images, {near} pairs of almost equal ones."]
     pairs = duplicates["other_labels"]
     if pairs or duplicates["near_other_labels"]:
-        near = f"{duplicates['near_other_labels']} pairs of almost equal ones"
-        lines += ["", f"{len(pairs)} pairs of equal images and {near} have different labels.", ""]
+        alike = f"{duplicates['near_other_labels']} pairs of almost equal ones"
+        lines += ["", f"{len(pairs)} pairs of equal images and {alike} have different labels.", ""]
         lines += [f"- `{one}` {label}, `{two}` {second}" for one, two, label, second in pairs[:LISTED]]
     if len(pairs) > LISTED:
         lines.append(f"- and {len(pairs) - LISTED} more")

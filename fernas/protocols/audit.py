@@ -27,13 +27,13 @@ def audit_folds(
 
     Looked for are overlaps of ids, subjects, sequences and exact copies: between the train and the test split of a
     fold, between the search pool of a fold group and the tests of its folds, and between the parts of one train split.
-    Near-duplicates across splits are listed and counted among the leaks. With the policy `fail` they are errors; with `drop_train` none may be left
-    in a dataset without subjects.
+    Near-duplicates across splits are listed and counted among the leaks. With the policy `fail` they are errors; with
+    `drop_train` none may be left in a dataset without subjects.
 
     Returns:
         `ok`; `problems` (texts); `leaks` (text -> number of test samples, summed over folds; near-duplicates, and the
-        overlaps of a replica); `near` (the first pairs across splits: fold, training sample, test sample) and `near_count`; `dropped` (training
-        samples taken out as copies); `folds`, `samples`, `tested`.
+        overlaps of a replica); `near` (the first pairs across splits: fold, training sample, test sample) and
+        `near_count`; `dropped` (training samples taken out as copies); `folds`, `samples`, `tested`.
 
     Raises:
         ContractError: an overlap, named by subject, sequence or sample; or documents that do not fit the samples. A
