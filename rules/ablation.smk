@@ -17,8 +17,9 @@ rule ablation:
         mem_mb=2000,
         runtime=60,
     params:
-        config=study.config.model_dump(mode="json"),
-        code=code("fernas.reporting.ablation"),
+        config=whole_config,
+        compared=params.results_config(study),
+        code=lambda wildcards: code(rules.ablation, wildcards, "fernas.reporting.ablation"),
     message:
         "compare the variants of emonas"
     script:

@@ -1,6 +1,8 @@
 # What all rules share: the checked study, the patterns of its files, wildcard constraints.
+from pathlib import Path
+
 from fernas.workflow import handlers, inputs, params, stale, start, targets
-from fernas.workflow.digest import code_digest
+from fernas.workflow.digest import code_digest, recorded_digest
 from fernas.workflow.patterns import CONSTRAINTS, Patterns
 
 CONFIG_FILES = workflow.config_settings.configfiles or ["config.yaml"]
@@ -20,9 +22,27 @@ wildcard_constraints:
     **CONSTRAINTS,
 
 
-def code(*modules):
-    """The code digest of a rule; one fixed word when the config says frozen."""
-    return "frozen" if study.config.code_digest == "frozen" else code_digest(*modules)
+def code(rule, wildcards, *modules):
+    """The code digest of a job: of its script, of modules, and of what these import.
+
+    Where the config says frozen, it is the one that the job's result was made under.
+    """
+    if study.config.code_digest == "frozen":
+        recorded = recorded_digest(workflow.persistence.params(rule.output[0].apply_wildcards(wildcards)))
+        if recorded is not None:
+            return recorded
+    script = workflow.sourcecache.get_path(rule.rule.basedir.join(rule.rule.script))
+    return code_digest(*modules, script=Path(script))
+
+
+def how_to_run(wildcards, threads):
+    """How jobs run. Snakemake compares no param whose function asks for `threads`, so a change reruns nothing."""
+    return params.run_section(study)
+
+
+def whole_config(wildcards, threads):
+    """The config as it is, for scripts that need most of it; `results_config` is what is compared, see `how_to_run`."""
+    return study.config.model_dump(mode="json")
 
 
 def section(name):

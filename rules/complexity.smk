@@ -19,8 +19,16 @@ rule complexity:
         runtime=240,
         gpu=params.gpus(study),
     params:
-        config=study.config.model_dump(mode="json"),
-        code=code("fernas.reporting.complexity", "fernas.spaces.networks", "fernas.spaces.complexity"),
+        config=whole_config,
+        compared=params.results_config(study),
+        measured_on=[study.config.device, study.config.threads],
+        code=lambda wildcards: code(
+            rules.complexity,
+            wildcards,
+            "fernas.reporting.complexity",
+            "fernas.spaces.networks",
+            "fernas.spaces.complexity",
+        ),
     message:
         "measure the searched networks, alone on the machine"
     script:

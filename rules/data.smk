@@ -18,7 +18,9 @@ rule synthesize:
         dataset="{dataset}",
         layout=lambda wildcards: study.datasets[wildcards.dataset].adapter,
         config=lambda wildcards: params.rendered_section(study, wildcards.dataset),
-        code=lambda wildcards: code("fernas.synth", params.layout_module(study, wildcards.dataset)),
+        code=lambda wildcards: code(
+            rules.synthesize, wildcards, "fernas.synth", params.layout_module(study, wildcards.dataset)
+        ),
     message:
         "render {wildcards.dataset} in its real on-disk layout"
     script:
@@ -41,7 +43,12 @@ rule build_manifest:
     params:
         source=lambda wildcards: params.source_section(study.dataset_of(wildcards.data)),
         options=lambda wildcards: params.ordered(study.dataset_of(wildcards.data).section.options),
-        code=lambda wildcards: code("fernas.datasets.manifest", study.dataset_of(wildcards.data).adapter_module),
+        code=lambda wildcards: code(
+            rules.build_manifest,
+            wildcards,
+            "fernas.datasets.manifest",
+            study.dataset_of(wildcards.data).adapter_module,
+        ),
     message:
         "read the dataset {wildcards.data}"
     script:
@@ -68,6 +75,8 @@ rule audit_dataset:
         source=lambda wildcards: params.source_section(study.dataset_of(wildcards.data)),
         options=section("audit"),
         code=lambda wildcards: code(
+            rules.audit_dataset,
+            wildcards,
             "fernas.datasets.audit",
             "fernas.datasets.demographics",
             *params.adapter_modules(study.dataset_of(wildcards.data)),
@@ -101,6 +110,8 @@ rule align_faces:
         source=lambda wildcards: params.source_section(study.dataset_of(wildcards.data)),
         config=section("faces"),
         code=lambda wildcards: code(
+            rules.align_faces,
+            wildcards,
             "fernas.faces.align",
             "fernas.datasets.card",
             *params.adapter_modules(study.dataset_of(wildcards.data)),

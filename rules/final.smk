@@ -38,9 +38,11 @@ rule final_model:
     params:
         method=lambda wildcards: params.train_section(study, wildcards.method),
         image=lambda wildcards: params.image_section(study, wildcards),
-        run=params.run_section(study),
+        run=how_to_run,
         seed=study.config.seed,
-        code=lambda wildcards: code("fernas.deploy.final", *params.train_modules(study, wildcards.method)),
+        code=lambda wildcards: code(
+            rules.final_model, wildcards, "fernas.deploy.final", *params.train_modules(study, wildcards.method)
+        ),
     message:
         "final model: {wildcards.method} on all subjects of {wildcards.task}"
     script:

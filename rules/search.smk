@@ -28,9 +28,11 @@ rule search:
         gpu=params.gpus(study),
     params:
         search=lambda wildcards: params.search_section(study, wildcards.method),
-        run=params.run_section(study),
+        run=how_to_run,
         seed=lambda wildcards: params.search_seed(study, wildcards),
-        code=lambda wildcards: code("fernas.search.run", *params.search_modules(study, wildcards.method)),
+        code=lambda wildcards: code(
+            rules.search, wildcards, "fernas.search.run", *params.search_modules(study, wildcards.method)
+        ),
     message:
         "search: {wildcards.method} on {wildcards.task} ({wildcards.scope}, seed {wildcards.search_seed}, "
         "fold group {wildcards.fold_group})"

@@ -44,8 +44,9 @@ rule compare:
         mem_mb=2000,
         runtime=60,
     params:
-        config=study.config.model_dump(mode="json"),
-        code=code("fernas.reporting.compare", *params.metric_modules()),
+        config=whole_config,
+        compared=params.results_config(study),
+        code=lambda wildcards: code(rules.compare, wildcards, "fernas.reporting.compare", *params.metric_modules()),
     message:
         "compare all methods"
     script:
@@ -70,8 +71,9 @@ rule report:
         mem_mb=2000,
         runtime=60,
     params:
-        config=study.config.model_dump(mode="json"),
-        code=code("fernas.reporting.report"),
+        config=whole_config,
+        compared=params.results_config(study),
+        code=lambda wildcards: code(rules.report, wildcards, "fernas.reporting.report"),
     message:
         "write the report"
     script:

@@ -15,7 +15,7 @@ rule make_samples:
         runtime=60,
     params:
         task=lambda wildcards: params.task_section(study.task_of(wildcards.task)),
-        code=code("fernas.datasets.tasks"),
+        code=lambda wildcards: code(rules.make_samples, wildcards, "fernas.datasets.tasks"),
     message:
         "list the samples of {wildcards.task}"
     script:
@@ -44,6 +44,8 @@ rule make_inputs:
         no_face=lambda wildcards: study.task_of(wildcards.task).section.no_face,
         view=lambda wildcards: params.view_section(study, wildcards.view),
         code=lambda wildcards: code(
+            rules.make_inputs,
+            wildcards,
             "fernas.views.inputs",
             "fernas.datasets.tasks",
             params.view_module(study, wildcards.view),
@@ -73,6 +75,8 @@ rule make_folds:
     params:
         split=lambda wildcards: params.split_section(study, wildcards),
         code=lambda wildcards: code(
+            rules.make_folds,
+            wildcards,
             "fernas.protocols.folds",
             "fernas.datasets.tasks",
             params.protocol_module(study, wildcards.protocol),
@@ -100,7 +104,7 @@ rule audit_folds:
         runtime=60,
     params:
         duplicates=lambda wildcards: study.protocols[wildcards.protocol].duplicates,
-        code=code("fernas.protocols.audit", "fernas.datasets.tasks"),
+        code=lambda wildcards: code(rules.audit_folds, wildcards, "fernas.protocols.audit", "fernas.datasets.tasks"),
     message:
         "check that no subject and no image is in the train and the test split of {wildcards.task} {wildcards.protocol}"
     script:

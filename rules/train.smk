@@ -30,9 +30,11 @@ rule train:
     params:
         method=lambda wildcards: params.train_section(study, wildcards.method),
         shards=lambda wildcards: study.protocols[wildcards.protocol].shards,
-        run=params.run_section(study),
+        run=how_to_run,
         seed=lambda wildcards: params.train_seed(study, wildcards),
-        code=lambda wildcards: code("fernas.training.run", *params.train_modules(study, wildcards.method)),
+        code=lambda wildcards: code(
+            rules.train, wildcards, "fernas.training.run", *params.train_modules(study, wildcards.method)
+        ),
     message:
         "train: {wildcards.method} on {wildcards.task} ({wildcards.scope}, "
         "seeds {wildcards.search_seed}/{wildcards.train_seed}, shard {wildcards.shard})"
@@ -64,8 +66,10 @@ rule predict:
         gpu=params.gpus(study),
     params:
         method=lambda wildcards: params.train_section(study, wildcards.method),
-        run=params.run_section(study),
-        code=lambda wildcards: code("fernas.training.predict", *params.space_modules(study, wildcards.method)),
+        run=how_to_run,
+        code=lambda wildcards: code(
+            rules.predict, wildcards, "fernas.training.predict", *params.space_modules(study, wildcards.method)
+        ),
     message:
         "predict: {wildcards.method} on {wildcards.task} ({wildcards.scope}, "
         "seeds {wildcards.search_seed}/{wildcards.train_seed})"
@@ -89,7 +93,7 @@ rule combine:
         mem_mb=1000,
         runtime=60,
     params:
-        code=code("fernas.training.combine"),
+        code=lambda wildcards: code(rules.combine, wildcards, "fernas.training.combine"),
     message:
         "combine: {wildcards.method} on {wildcards.task} ({wildcards.scope})"
     script:
@@ -115,7 +119,9 @@ rule score:
     params:
         scoring=section("scoring"),
         seed=study.config.seed,
-        code=code("fernas.scoring.scores", "fernas.scoring.demographics", *params.metric_modules()),
+        code=lambda wildcards: code(
+            rules.score, wildcards, "fernas.scoring.scores", "fernas.scoring.demographics", *params.metric_modules()
+        ),
     message:
         "score: {wildcards.method} on {wildcards.task} ({wildcards.scope}, "
         "seeds {wildcards.search_seed}/{wildcards.train_seed})"

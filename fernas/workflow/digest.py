@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,8 @@ def _own_digest(path: Path) -> str:
 
 
 @functools.cache
-def _imports(module: str) -> tuple[str, ...]:
-    """The fernas modules that `module` imports anywhere (inside functions too, not under TYPE_CHECKING)."""
-    path = _module_path(module)
-    if path is None:
-        return ()
+def _imports(path: Path) -> tuple[str, ...]:
+    """The fernas modules that a file imports anywhere (inside functions too, not under TYPE_CHECKING)."""
     modules: set[str] = set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in _walk_runtime(tree):
@@ -94,10 +92,11 @@ def closure(*modules: str) -> tuple[str, ...]:
     stack = list(modules)
     while stack:
         module = stack.pop()
-        if module in seen or _is_neutral(module) or _module_path(module) is None:
+        path = _module_path(module)
+        if module in seen or _is_neutral(module) or path is None:
             continue
         seen.add(module)
-        stack.extend(_imports(module))
+        stack.extend(_imports(path))
     return tuple(sorted(seen))
 
 
@@ -113,9 +112,17 @@ def _package_data(module: str) -> list[Path]:
 
 
 @functools.cache
-def code_digest(*modules: str) -> str:
-    """16 hex digits over the syntax trees of the modules and all they import, comments and docstrings aside."""
+def code_digest(*modules: str, script: Path | None = None) -> str:
+    """16 hex digits over the syntax trees of the modules and all they import, comments and docstrings aside.
+
+    Args:
+        modules: dotted names.
+        script: a file whose own code and imports count as well.
+    """
     digest = hashlib.sha256()
+    if script is not None:
+        digest.update(f"{script.name}:{_own_digest(script)}\n".encode())
+        modules = (*modules, *_imports(script))
     for module in closure(*modules):
         path = _module_path(module)
         assert path is not None  # noqa: S101 - `closure` keeps only modules with a file
@@ -123,6 +130,11 @@ def code_digest(*modules: str) -> str:
         for data in _package_data(module):
             digest.update(f"{data.name}:{hashlib.sha256(data.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def recorded_digest(params: Iterable[str] | None) -> str | None:
+    """The code digest among the params that Snakemake has recorded (their `repr`); None where there is none."""
+    return next((value[1:-1] for value in params or () if re.fullmatch("'[0-9a-f]{16}'", value)), None)
 
 
 def run_key(stage: str, wildcards: dict[str, str], config: Any, inputs: dict[str, str], code: str) -> str:

@@ -6,6 +6,8 @@ from fernas.core import plugins
 from fernas.core.seeds import derive_seed
 from fernas.study import Dataset, Study, Task
 
+HOW_JOBS_RUN = ("results", "device", "threads", "checkpoint", "code_digest", "keep_models", "final")
+
 
 def ordered(value: Any) -> Any:
     """The same value with sorted keys, so that the order of keys in the config file is no change."""
@@ -85,9 +87,21 @@ def image_section(study: Study, wildcards: Any) -> dict[str, Any]:
 
 
 def run_section(study: Study) -> dict[str, Any]:
-    """How jobs run: recorded, but without influence on results."""
+    """How jobs run: recorded, but without influence on results; rules pass it so that a change runs nothing again."""
     config = study.config
     return {"device": config.device, "every_s": config.checkpoint.every_s, "work": str(study.layout.work)}
+
+
+def results_config(study: Study) -> dict[str, Any]:
+    """What tables and report depend on: the config without what says only where and how jobs run."""
+    config = study.config.model_dump(mode="json")
+    for key in HOW_JOBS_RUN:
+        config.pop(key)
+    # the rest of `tracking` says where the mirror writes
+    config["tracking"] = {"real_faces": study.config.tracking.real_faces}
+    for method in config["methods"].values():
+        method.pop("mem_mb")
+    return config
 
 
 # ---------------------------------------------------------------------------------------------------- seeds

@@ -69,3 +69,30 @@ def test_datasets_with_names_of_their_own_keep_their_adapters(document):
     }
     assert params.adapter_modules(study.datasets["lab"]) == ["fernas.datasets.custom"]
     assert params.layout_module(study, "smic_vis") == "fernas.synth.layouts.smic"
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"results": "elsewhere"}, True),
+        ({"device": "cuda"}, True),
+        ({"threads": 7}, True),
+        ({"code_digest": "frozen"}, True),
+        ({"keep_models": True}, True),
+        ({"checkpoint": {"every_s": 5}}, True),
+        ({"tracking": {"enabled": False, "uri": "http://somewhere", "every_s": 60}}, True),
+        ({"final": []}, True),
+        ({"tracking": {"real_faces": True}}, False),
+        ({"seed": 8}, False),
+        ({"scoring": {"level": 0.9}}, False),
+    ],
+)
+def test_tables_depend_on_all_but_how_jobs_run(document, change, same):
+    before, after = (params.results_config(Study.parse(d)) for d in (document, {**document, **change}))
+    assert (before == after) is same
+
+
+def test_the_memory_of_a_method_is_no_matter_of_the_tables(document):
+    changed = copy.deepcopy(document)
+    changed["methods"]["emonas"]["mem_mb"] = 9000
+    assert params.results_config(Study.parse(changed)) == params.results_config(Study.parse(document))

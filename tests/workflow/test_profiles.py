@@ -26,6 +26,8 @@ def test_a_profile_is_short_commented_and_plans(profile, tmp_path):
     assert text.startswith("#") and len(text.splitlines()) <= 30
     options = yaml.safe_load(text)
     assert options["keep-going"] and options["rerun-incomplete"]
+    # the digests of the code among the params know better than the dates of scripts
+    assert options["rerun-triggers"] == ["mtime", "params", "input"]
     workflow = copy_workflow(tmp_path)
     command = [sys.executable, "-m", "snakemake", "-n", "--profile", f"profiles/{profile}"]  # as documented: no --cores
     done = subprocess.run(

@@ -1,37 +1,19 @@
 """The whole chain on configs/tiny.yaml: it runs, it skips what is finished, a change reruns exactly what it touches."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from fernas.core.io import read_json, read_jsonl
 from fernas.deploy.export import export_onnx
-from tests.fixtures.workflow_folder import Workflow, copy_workflow
+from tests.fixtures.workflow_folder import TINY, Workflow
 
 pytestmark = pytest.mark.e2e
-TINY = ("--configfile", "configs/tiny.yaml")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Workflow:
-    """A folder in which the tiny study has run; tests that change it work on a copy."""
-    workflow = copy_workflow(tmp_path_factory.mktemp("tiny"), package=True)
-    result = workflow.snakemake(*TINY)
-    assert result.status == 0, result.text[-8000:]
-    return workflow
-
-
-def clone(finished: Workflow, folder: Path) -> Workflow:
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    return Workflow(folder, folder)
 
 
 def comparison(workflow: Workflow) -> pd.DataFrame:
@@ -69,33 +51,24 @@ def test_a_second_run_has_nothing_to_do(finished):
 
 
 def planned(workflow: Workflow) -> dict[str, int]:
-    result = workflow.snakemake("-n", *TINY)
-    assert result.status == 0, result.text[-3000:]
-    return {rule: n for rule, n in result.rules.items() if rule not in ("all", "compare", "report")}
-
-
-def edit_config(workflow: Workflow, change) -> None:
-    path = workflow.folder / "configs" / "tiny.yaml"
-    document = yaml.safe_load(path.read_text())
-    change(document)
-    path.write_text(yaml.safe_dump(document))
+    return {rule: n for rule, n in workflow.planned().items() if rule not in ("compare", "report")}
 
 
 def test_a_training_value_reruns_training_and_what_follows(finished, tmp_path):
-    workflow = clone(finished, tmp_path / "copy")
-    edit_config(workflow, lambda d: d["methods"]["emonas"]["recipe_options"].update(epochs=2))
+    workflow = finished.clone(tmp_path / "copy")
+    workflow.edit_config(lambda d: d["methods"]["emonas"]["recipe_options"].update(epochs=2))
     assert planned(workflow) == {"train": 1, "predict": 1, "score": 1}
 
 
 def test_a_search_value_reruns_search_and_what_follows(finished, tmp_path):
-    workflow = clone(finished, tmp_path / "copy")
-    edit_config(workflow, lambda d: d["methods"]["emonas"]["search_options"].update(epochs=4))
+    workflow = finished.clone(tmp_path / "copy")
+    workflow.edit_config(lambda d: d["methods"]["emonas"]["search_options"].update(epochs=4))
     assert planned(workflow) == {"search": 2, "train": 1, "predict": 1, "score": 1}
 
 
 def test_a_resource_or_a_thread_free_value_reruns_nothing(finished, tmp_path):
-    workflow = clone(finished, tmp_path / "copy")
-    edit_config(workflow, lambda d: d["methods"]["emonas"].update(mem_mb=1600))
+    workflow = finished.clone(tmp_path / "copy")
+    workflow.edit_config(lambda d: d["methods"]["emonas"].update(mem_mb=1600))
     assert planned(workflow) == {}
 
 
@@ -110,7 +83,7 @@ def test_a_resource_or_a_thread_free_value_reruns_nothing(finished, tmp_path):
     ],
 )
 def test_a_changed_module_reruns_the_stages_that_use_it(finished, tmp_path, file, old, new, expected):
-    workflow = clone(finished, tmp_path / "copy")
+    workflow = finished.clone(tmp_path / "copy")
     with open(workflow.folder / file, "a") as stream:
         stream.write(new)
     found = planned(workflow)
@@ -123,7 +96,7 @@ def test_a_changed_module_reruns_the_stages_that_use_it(finished, tmp_path, file
 
 @pytest.mark.parametrize("stage", ["search", "train"])
 def test_kill_nine_costs_at_most_a_checkpoint_and_changes_nothing(finished, tmp_path, stage):
-    workflow = clone(finished, tmp_path / "copy")
+    workflow = finished.clone(tmp_path / "copy")
     results = workflow.folder / "results-tiny"
     base = results / "runs" / "ckplus-3-rendered" / "subject2" / "emonas" / "per_group" / "s0"
     before = {name: (base / name).read_bytes() for name in ("g0/architecture.json",)}
@@ -132,8 +105,8 @@ def test_kill_nine_costs_at_most_a_checkpoint_and_changes_nothing(finished, tmp_
     epochs = 40 if stage == "search" else 60
     # A long enough job to be killed in its middle: more epochs, in both the killed and the reference run.
     key = "search_options" if stage == "search" else "recipe_options"
-    edit_config(workflow, lambda d: d["methods"]["emonas"][key].update(epochs=epochs))
-    reference = clone(workflow, tmp_path / "reference")
+    workflow.edit_config(lambda d: d["methods"]["emonas"][key].update(epochs=epochs))
+    reference = workflow.clone(tmp_path / "reference")
     target = "results-tiny/runs/ckplus-3-rendered/subject2/emonas/per_group/s0/t0/scores.json"
     assert reference.snakemake(target, *TINY).status == 0
     environment = {**os.environ, "PYTHONPATH": str(workflow.package)}
@@ -163,8 +136,8 @@ def test_kill_nine_costs_at_most_a_checkpoint_and_changes_nothing(finished, tmp_
 
 
 def test_a_failed_method_is_a_row_and_can_be_retried(finished, tmp_path):
-    workflow = clone(finished, tmp_path / "copy")
-    edit_config(workflow, lambda d: d["methods"]["emonas"]["search_options"].update(lr=1e30))
+    workflow = finished.clone(tmp_path / "copy")
+    workflow.edit_config(lambda d: d["methods"]["emonas"]["search_options"].update(lr=1e30))
     result = workflow.snakemake(*TINY)
     assert result.status == 0, result.text[-4000:]
     row = comparison(workflow).set_index("method").loc["emonas"]
@@ -173,9 +146,9 @@ def test_a_failed_method_is_a_row_and_can_be_retried(finished, tmp_path):
 
 
 def test_a_model_for_use_and_what_networks_cost_come_from_their_targets(finished, tmp_path):
-    workflow = clone(finished, tmp_path / "copy")
+    workflow = finished.clone(tmp_path / "copy")
     entry = {"task": "ckplus-3", "protocol": "subject2"}
-    edit_config(workflow, lambda d: d.update(final=[{**entry, "method": name} for name in ("emonas", "small_cnn")]))
+    workflow.edit_config(lambda d: d.update(final=[{**entry, "method": name} for name in ("emonas", "small_cnn")]))
     for target in ("final", "complexity"):
         result = workflow.snakemake(target, *TINY)
         assert result.status == 0, result.text[-4000:]
