@@ -89,12 +89,15 @@ def check_data(
     json: Json = False,
 ) -> None:
     """Read a real dataset: counts beside the published ones, the first missing or unexpected file by name."""
+    from fernas.core.config import AuditConfig
     from fernas.core.errors import DataError
+    from fernas.datasets.audit import why_refused
     from fernas.datasets.check import check_data as read_dataset
     from fernas.datasets.check import found_and_expected
 
     findings = read_dataset(dataset, root, _options(option))
-    keys = ("dataset", "samples", "subjects", "classes", "splits", "problems")
+    reason = why_refused(findings, AuditConfig(excluded="fail" if strict else "report"))
+    keys = ("dataset", "samples", "subjects", "classes", "splits", "problems", "not_as_published")
     other_labels = findings["duplicates"]["other_labels"]
     if json:
         emit({key: findings[key] for key in keys} | {"other_labels": other_labels}, True)
@@ -110,12 +113,9 @@ def check_data(
             print_table([dict(zip(names, pair, strict=True)) for pair in other_labels], "equal images, other labels")
         for problem in findings["problems"]:
             typer.echo(f"problem: {problem}")
-        typer.echo("not usable" if findings["fatal"] or (strict and findings["excluded"]) else "usable")
-    if strict and findings["excluded"] and not findings["fatal"]:
-        name, why = next(iter(findings["excluded"].items()))
-        raise DataError(f"{dataset} in {root}: {len(findings['excluded'])} samples cannot be used, first {name}: {why}")
-    if findings["fatal"]:
-        raise DataError(f"{dataset} in {root}: not usable: {(findings['problems'] or ['no samples'])[0]}")
+        typer.echo("usable" if reason is None else reason.partition(":")[0])
+    if reason is not None:
+        raise DataError(f"{dataset} in {root}: {reason}")
 
 
 def _options(pairs: list[str] | None) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class AuditConfig(Strict):
         "report",
         description="samples that cannot be used (broken images, frames that do not exist): fail stops the run",
     )
+    counts: Literal["report", "fail"] = Field(
+        "fail",
+        description="counts of a real dataset that are not the published ones: report goes on with a part of it or "
+        "another edition",
+    )
     hash_distance: int = Field(4, ge=0, le=16, description="largest perceptual-hash distance of a near-duplicate")
     correlation: float = Field(0.98, gt=0, le=1, description="pixel correlation that confirms a near-duplicate")
 

@@ -52,8 +52,8 @@ def audit_dataset(
 
     Returns:
         dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
-        (sentences), fatal (the dataset cannot be used), unreadable, duplicates (see `_duplicates`), expected, sizes,
-        sources, rendered.
+        (sentences), fatal (the dataset cannot be used), not_as_published (sentences), unreadable, duplicates (see
+        `_duplicates`), expected, sizes, sources, rendered.
     """
     limits = config or AuditConfig()
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
@@ -79,7 +79,9 @@ def audit_dataset(
     }
     problems = [str(problem) for problem in manifest.attrs.get("problems", [])]
     problems += _image_problems(findings["excluded"], images)
-    problems += _count_problems(findings)
+    counts = _count_problems(findings, manifest)
+    findings["not_as_published"] = [text for text, explained in counts.items() if not explained]
+    problems += counts
     problems += _duplicate_problems(findings["duplicates"], usable)
     fatal = _fatal(findings, len(manifest))
     if truth is not None:
@@ -286,19 +288,42 @@ def _shared_frames(usable: pd.DataFrame, images: _KeyImages) -> list[tuple[int, 
     return pairs
 
 
-def _count_problems(findings: Mapping[str, Any]) -> list[str]:
+def _count_problems(findings: Mapping[str, Any], manifest: pd.DataFrame) -> dict[str, bool]:
+    """Sentence about a count that is not the published one -> whether samples that had to be excluded explain it."""
     if findings["rendered"]:
-        return []
-    problems = []
+        return {}
+    problems = {}
     expected = findings["expected"]
-    for key, words in (("classes", "samples of class"), ("splits", "samples of split")):
+    for key, column, words in (("classes", "label", "samples of class"), ("splits", "split", "samples of split")):
+        every = manifest[column].value_counts()
         for name, number in expected[key].items():
             count = findings[key].get(name, 0)
             if count != number:
-                problems.append(f"{count} {words} {name}, {number} are published")
-    if expected["subjects"] is not None and findings["subjects"] != expected["subjects"]:
-        problems.append(f"{findings['subjects']} subjects, {expected['subjects']} are published")
+                text = f"{count} {words} {name}, {number} are published"
+                problems[text] = count < number <= int(every.get(name, 0))
+    count, number = findings["subjects"], expected["subjects"]
+    if number is not None and count != number:
+        # a form of the dataset that names no subjects (an HDF5 of pixels) still has the published samples
+        every_subject = manifest["subject"].nunique()
+        problems[f"{count} subjects, {number} are published"] = not count or count < number <= every_subject
     return problems
+
+
+def why_refused(findings: Mapping[str, Any], rules: AuditConfig) -> str | None:
+    """Why a run must not go on with a dataset: it cannot be used, or the config forbids what the audit found."""
+    if findings["fatal"]:
+        return "the dataset cannot be used: " + "; ".join(findings["problems"][:LISTED])
+    excluded, counts = findings["excluded"], findings["not_as_published"]
+    if rules.excluded == "fail" and excluded:
+        named = "; ".join(f"{name}: {why}" for name, why in list(excluded.items())[:LISTED])
+        return f"{len(excluded)} samples cannot be used: {named}"
+    if rules.counts == "fail" and counts:
+        more = f"; {len(counts) - LISTED} more" if len(counts) > LISTED else ""
+        return (
+            f"not as published: {'; '.join(counts[:LISTED])}{more}. Expected the published counts; to go on with a part "
+            f"of the dataset or another edition, set audit: {{counts: report}} in the config"
+        )
+    return None
 
 
 def _duplicate_problems(duplicates: Mapping[str, Any], usable: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from fernas.core.images import read_image, write_image
+from tests.fixtures.dataset_trees.fer2013 import write_fer2013_csv
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = {
@@ -36,6 +37,13 @@ def fernas(*arguments: object, status: int = 0) -> str:
 
 def fernas_json(*arguments: object):
     return json.loads(fernas(*arguments, "--json"))
+
+
+def test_a_copy_whose_counts_are_not_as_published_is_status_2_and_says_how_to_go_on(tmp_path):
+    write_fer2013_csv(tmp_path)
+    message = fernas("check-data", "fer2013", tmp_path, status=2)
+    assert "not as published: 4 samples of class anger, 4953 are published" in message
+    assert "audit: {counts: report}" in message
 
 
 def test_help_imports_nothing_heavy():
@@ -98,7 +106,9 @@ def test_synth_then_check_data(tmp_path):
     fernas("synth", "smic", tmp_path / "smic", "--subjects", 2, "--seed", 3)
     found = fernas_json("check-data", "smic", tmp_path / "smic")
     truth = json.loads((tmp_path / "smic.truth.json").read_text())
-    assert set(found) == {"dataset", "samples", "subjects", "classes", "splits", "problems", "other_labels"}
+    assert set(found) == {
+        "dataset", "samples", "subjects", "classes", "splits", "problems", "not_as_published", "other_labels",
+    }  # fmt: skip
     assert found["samples"] == truth["samples"] and found["classes"] == truth["classes"]
 
 

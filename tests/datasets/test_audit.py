@@ -1,15 +1,18 @@
 """The audit of a dataset: counts, unreadable images, duplicates, rendered truth."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fernas.core import plugins
+from fernas.core.config import AuditConfig
 from fernas.core.images import read_image
 from fernas.core.io import to_json
-from fernas.datasets.audit import audit_dataset
+from fernas.datasets.audit import audit_dataset, why_refused
 from fernas.datasets.card import data_card
 from fernas.datasets.check import check_data
 from fernas.datasets.frames import FrameReader
@@ -191,3 +194,52 @@ def test_duplicates_with_one_label_are_no_conflict(tmp_path):
     found = check_data("fer2013", tmp_path)
     assert found["duplicates"]["other_labels"] == [] and found["duplicates"]["near_other_labels"] == 0
     assert not any("different labels" in problem for problem in found["problems"])
+
+
+def audit_against(root, **published):
+    """The audit of CK+ at a root as if other numbers were published."""
+    table = build_manifest("ckplus", root)
+    spec = replace(SPEC, **{"subjects": 4, "counts": Counter(table["label"].dropna()), **published})
+    table.attrs["expected"] = {}
+    return audit_dataset(spec, table, FrameReader({"ckplus": root}))
+
+
+def test_other_counts_than_the_published_ones_stop_a_run_unless_the_config_allows_them(tmp_path):
+    write_ckplus(tmp_path)
+    assert audit_against(tmp_path)["not_as_published"] == []
+    found = audit_against(tmp_path, counts={"anger": 1, "disgust": 2, "fear": 0})
+    assert found["not_as_published"] == ["1 samples of class disgust, 2 are published"] and not found["fatal"]
+    assert why_refused(found, AuditConfig()).startswith("not as published: 1 samples of class disgust, 2 are published")
+    assert "audit: {counts: report}" in why_refused(found, AuditConfig())
+    assert why_refused(found, AuditConfig(counts="report")) is None
+
+
+def test_a_class_that_was_blown_up_is_not_as_published(tmp_path):
+    write_ckplus(tmp_path)
+    table = build_manifest("ckplus", tmp_path)
+    more = {"anger": int((table["label"] == "anger").sum()) - 1}
+    assert audit_against(tmp_path, counts=more)["not_as_published"] == ["1 samples of class anger, 0 are published"]
+
+
+def test_samples_that_had_to_be_excluded_explain_a_missing_count(tmp_path):
+    write_ckplus(tmp_path)
+    whole = audit_against(tmp_path)["classes"]
+    broken = tmp_path / "cohn-kanade-images/S010/002/S010_002_00000008.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    found = audit_against(tmp_path, counts=whole)
+    assert list(found["excluded"]) == ["ckplus/S010/002"] and found["not_as_published"] == []
+    assert "0 samples of class anger, 1 are published" in found["problems"]
+    assert why_refused(found, AuditConfig()) is None
+    assert why_refused(found, AuditConfig(excluded="fail")).startswith("1 samples cannot be used: ckplus/S010/002: ")
+    # one more than was excluded is missing: that is no longer explained
+    assert audit_against(tmp_path, counts=whole | {"anger": 2})["not_as_published"]
+
+
+def test_a_form_without_subjects_is_as_published_and_other_numbers_of_subjects_are_not(tmp_path):
+    write_ckplus(tmp_path)
+    assert audit_against(tmp_path, subjects=5)["not_as_published"] == ["4 subjects, 5 are published"]
+    table = build_manifest("ckplus", tmp_path).assign(subject=None)
+    table.attrs["expected"] = {}
+    spec = replace(SPEC, subjects=4, counts={})
+    found = audit_dataset(spec, table, FrameReader({"ckplus": tmp_path}))
+    assert found["not_as_published"] == [] and "0 subjects, 4 are published" in found["problems"]
