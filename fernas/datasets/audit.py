@@ -320,8 +320,8 @@ def why_refused(findings: Mapping[str, Any], rules: AuditConfig) -> str | None:
     if rules.counts == "fail" and counts:
         more = f"; {len(counts) - LISTED} more" if len(counts) > LISTED else ""
         return (
-            f"not as published: {'; '.join(counts[:LISTED])}{more}. Expected the published counts; to go on with a part "
-            f"of the dataset or another edition, set audit: {{counts: report}} in the config"
+            f"not as published: {'; '.join(counts[:LISTED])}{more}. Expected the published counts; to go on with a "
+            f"part of the dataset or another edition, set audit: {{counts: report}} in the config"
         )
     return None
 

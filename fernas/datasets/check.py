@@ -66,7 +66,8 @@ def unusable(name: str, reason: str) -> dict[str, Any]:
     """The findings about files that cannot be read."""
     return {
         "dataset": name, "samples": 0, "subjects": 0, "classes": {}, "splits": {}, "per_subject": {}, "excluded": {},
-        "problems": [reason], "fatal": True, "not_as_published": [], "unreadable": [], "expected": {}, "sizes": {}, "sources": [],
+        "problems": [reason], "fatal": True, "not_as_published": [], "unreadable": [], "expected": {}, "sizes": {},
+        "sources": [],
         "duplicates": {"exact": [], "near": [], "near_count": 0, "other_labels": [], "near_other_labels": 0},
         "rendered": False,
     }  # fmt: skip
