@@ -79,6 +79,7 @@ def comparison(results: Path, study: Study) -> pd.DataFrame:
     """
     rows = [_row(results, run, study) for run in _expected(results, study)]
     _sum_members(study, rows)
+    _note_budgets(study, rows)
     rows += _skipped_rows(study, rows)
     numbers = (*score_columns(), "macs", "search_macs", "core_s", "oracle_uar")
     types = dict.fromkeys(("seed_count", "folds", "params"), "Int64") | dict.fromkeys(numbers, "float64")
@@ -168,6 +169,17 @@ def _sum_members(study: Study, rows: list[dict[str, Any]]) -> None:
             counted = {(m, scope, s) for m, scope, s, _ in members} if name == "search_macs" else members
             parts = [by_run.get((row["task"], row["protocol"], *key[:2]), {}).get(name) for key in counted]
             row[name] = None if None in parts else sum(parts)
+
+
+def _note_budgets(study: Study, rows: list[dict[str, Any]]) -> None:
+    """The reason of a row whose search has the budget of another (`budget_from`) says what share of it was spent."""
+    by_run = {(row["task"], row["protocol"], row["method"], row["search_scope"]): row for row in rows}
+    for row in rows:
+        source = study.methods[row["method"]].budget_from
+        reference = by_run.get((row["task"], row["protocol"], source, row["search_scope"]), {})
+        if row["status"] == "ok" and row["search_macs"] and reference.get("search_macs"):
+            share = f"search spent {percent(row['search_macs'] / reference['search_macs'])} % of the MACs of {source}"
+            row["reason"] = "; ".join(filter(None, [row["reason"], share]))
 
 
 def _skipped_rows(study: Study, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -280,7 +292,7 @@ def table_columns() -> tuple[Column, ...]:
         Column("skips_normal", "skips", skips_pair, ("skips_reduce",), forms=FILES),
         Column(
             HEALTH_KEYS[0], "search", _search_text, HEALTH_KEYS[1:], forms="html", style="text",
-            about="entropy of alpha in nats from the first to the last epoch; skips of the normal + reduction cell",
+            about="entropy of alpha in percent of uniform, first to last epoch; skips of the normal + reduction cell",
         ),
         Column("notes", text=optional, forms=FILES),
     )  # fmt: skip
@@ -361,6 +373,6 @@ def comparison_markdown(frame: pd.DataFrame, captions: Captions, statistics: Sta
     parts.append(
         "Scores in percent, pooled over all test samples, mean over seeds; best UAR first. p Holm: paired permutation "
         "test over subjects against the best, adjusted over all pairs of the task (tables/paired.csv). Entropy of "
-        "alpha in nats, first to last epoch; skips of the searched normal and reduction cell.\n"
+        "alpha in percent of uniform, first to last epoch; skips of the searched normal and reduction cell.\n"
     )
     return "\n".join(parts)

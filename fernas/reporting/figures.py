@@ -66,11 +66,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Panel:
-    """One small plot of curves: series name -> (steps, values)."""
+    """One small plot of curves: series name -> (steps, values), with the range of the y axis where it is fixed."""
 
     title: str
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     ylabel: str = ""
+    limits: tuple[float, float] | None = None
 
 
 def _figure(height_in: float, rows: int = 1, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -304,6 +305,7 @@ def curves_svg(panels: Sequence[Panel], xlabel: str = "epoch") -> str:
         axis.set_axisbelow(True)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         axis.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        axis.set_ylim(panel.limits)
         axis.ticklabel_format(axis="y", useOffset=False, style="plain")
         axis.tick_params(labelsize=7)
         drawn = sorted({step for steps, _ in panel.series.values() for step in steps})

@@ -21,6 +21,7 @@ from fernas.reporting.formats import listed, percent, records_of, short_count
 from fernas.reporting.predictions import PooledPredictions
 from fernas.reporting.relabelled import swap_log, swap_panels
 from fernas.reporting.stored import RunFiles, number, optional_json, optional_jsonl, run_costs
+from fernas.scoring.health import entropy_shares
 from fernas.study import Study
 from fernas.study.layout import DatasetFolder, InputsFolder
 
@@ -28,9 +29,10 @@ logger = logging.getLogger(__name__)
 Curve = tuple[list[float], list[float]]  # steps, values
 MAX_CELLS = 6
 FACES_PER_CLASS = 3
+ENTROPY = "entropy of alpha, % of uniform"
 CURVES = {  # panel -> names of the columns of search.jsonl, each with its legend
     "loss": {"weight_loss": "weights", "alpha_loss": "alphas", "train_loss": "training"},
-    "entropy of alpha, nats": {"entropy_normal": "normal", "entropy_reduce": "reduction"},
+    ENTROPY: {"entropy_normal": "normal", "entropy_reduce": "reduction"},
     "skips in the cell": {"skips_normal": "normal", "skips_reduce": "reduction"},
     "dominant eigenvalue of the alphas": {"eig_max": "selection loss"},
     "UAR inside the train split": {
@@ -179,7 +181,7 @@ def _operations(document: dict[str, Any]) -> str:
 def search_curves(name: str, run: RunFiles) -> Image | None:
     """Curves of a method's searches, the mean over fold groups and seeds; nothing for searches without steps."""
     histories = [optional_jsonl(search.folder / "search.jsonl") for search in run.searches]
-    histories = [rows for rows in histories if len(rows) > 1]
+    histories = [[row | _entropy_percents(row) for row in rows] for rows in histories if len(rows) > 1]
     if not histories:
         return None
     panels = {
@@ -193,6 +195,10 @@ def search_curves(name: str, run: RunFiles) -> Image | None:
     step = next((unit for unit in ("candidate", "generation") if unit in first), "epoch")
     caption = f"search of {name}" + (f", mean of {len(histories)} searches" if len(histories) > 1 else "")
     return _curves(panels, f"Curves of the search of {name}.", caption, step, ", ")
+
+
+def _entropy_percents(row: Mapping[str, Any]) -> dict[str, float]:
+    return {f"entropy_{cell}": 100 * share for cell, share in entropy_shares(row).items()}
 
 
 def training_curves(runs: Mapping[str, RunFiles]) -> Image | None:
@@ -219,7 +225,9 @@ def _curves(panels: Mapping[str, Mapping[str, Curve]], alt: str, caption: str, s
         for title, series in full.items()
         for name, (_, values) in series.items()
     ]
-    drawn = [figures.Panel(title, series) for title, series in full.items() if series]
+    # the whole range of the entropy: a flat line at 99 % must not look like a descent
+    ranges = {ENTROPY: (0.0, 105.0)}
+    drawn = [figures.Panel(title, series, limits=ranges.get(title)) for title, series in full.items() if series]
     return Image(svg_address(figures.curves_svg(drawn, step)), f"{alt} {'; '.join(words)}", caption) if drawn else None
 
 
@@ -234,13 +242,14 @@ def numbered_by_fold(rows: Iterable[dict[str, Any]], column: str) -> list[tuple[
 
 
 def mean_curve(histories: Iterable[Iterable[tuple[int, Any]]]) -> Curve:
-    """The mean of several curves at each step at which one of them has a finite number."""
+    """The mean of several curves, as far as all of them go: curves of unequal length would bend where one ends."""
     values: dict[int, list[float]] = defaultdict(list)
     for rows in histories:
         for step, value in rows:
             if isinstance(value, int | float) and np.isfinite(value):
                 values[step].append(float(value))
-    steps = sorted(values)
+    most = max(map(len, values.values()), default=0)
+    steps = sorted(step for step in values if len(values[step]) == most)
     return [float(step) for step in steps], [float(np.mean(values[step])) for step in steps]
 
 

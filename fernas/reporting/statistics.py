@@ -447,8 +447,8 @@ def _health(results: Path, record: Row) -> dict[str, Any] | None:
 
 
 def entropy_text(start: Any, end: Any) -> str:
-    """The entropy of alpha at the end of the first and of the last epoch: `1.94 to 0.87`."""
-    return "-" if missing(end) else f"{start:.2f} to {end:.2f}"
+    """Entropy of alpha after the first and after the last epoch in percent of uniform: `99 % to 45 %`."""
+    return "-" if missing(end) else f"{100 * start:.0f} % to {100 * end:.0f} %"
 
 
 def agreement_text(tau: Any, low: Any, high: Any, cells: Any) -> str:
@@ -474,7 +474,7 @@ HEALTH_TABLE = (
     TASK,
     RUN,
     Column("uar", "UAR", percent),
-    Column("entropy_start", "entropy, nats", entropy_text, ("entropy_end",)),
+    Column("entropy_start", "entropy, % of uniform", entropy_text, ("entropy_end",)),
     Column("skips_normal", "skips normal", skips_text, ("operations",)),
     Column("skips_reduce", "skips reduction", skips_text, ("operations",)),
     Column("curvature", "eigenvalue", digits(3)),

@@ -30,8 +30,8 @@ def lead(records: list[dict[str, Any]], chance: float, against: Pairs | None = N
     clean = first.get("search_scope", "") in CLEAN_SCOPES
     good = [record for record in every if not clean or record["search_scope"] in CLEAN_SCOPES]
     text = f"{first['method']} has the highest UAR, {uar_text(first)} %"
-    if np.isfinite(chance):
-        text += f" (chance {percent(chance)} %)"
+    remarks = ([f"chance {percent(chance)} %"] if np.isfinite(chance) else []) + _seeds(good)
+    text += f" ({'; '.join(remarks)})" if remarks else ""
     if not missing(first["uar_low"]) and first["uar_low"] <= chance:
         return f"{text}; its confidence interval includes chance."
     names = [run_name(record, every) for record in good]
@@ -46,6 +46,15 @@ def lead(records: list[dict[str, Any]], chance: float, against: Pairs | None = N
     if near:
         return f"{text}. Its confidence interval overlaps that of {listed(near)}, so their order is not settled."
     return f"{text}, and its confidence interval overlaps no other."
+
+
+def _seeds(records: Sequence[Row]) -> list[str]:
+    """How many seeds stand behind the compared rows: the tests resample subjects, not seeds."""
+    counts = sorted({int(record["seed_count"]) for record in records if not missing(record.get("seed_count"))})
+    if not counts:
+        return []
+    number = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return [f"{number} seed{'' if number == '1' else 's'} per method"]
 
 
 def _is_worse(pair: Mapping[str, Any] | None) -> bool:

@@ -5,6 +5,7 @@ does not show it, so the tables list the warnings beside the score.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +21,10 @@ COLLAPSED_SHARE = 0.5
 """A normal cell with more than this share of skip connections counts as collapsed."""
 
 UNMOVED = 0.01
-"""Alphas whose mean entropy fell by less than this share of its largest value count as undecided."""
+"""Alphas whose mean entropy fell by less than this share of its first value count as undecided."""
+
+AT_CHANCE = 0.5
+"""With more than this share of candidates at or below chance (kappa <= 0), a choice among them is one of noise."""
 
 CURVATURE_RISE = 4 / 3
 """Growth of the dominant eigenvalue that Zela et al. (2020, section 5.1) take for the sign of a bad minimum."""
@@ -40,7 +44,8 @@ class Health:
     """The health of one search.
 
     Attributes:
-        entropy_start, entropy_end: mean entropy of softmax(alpha) over edges and both cells, in nats.
+        entropy_start, entropy_end: mean entropy of softmax(alpha) over edges and both cells after the first and the
+            last epoch, as a share of ln(operations), the entropy of the uniform distribution; 0 to 1.
         skips_normal, skips_reduce: skip connections among the operations of the searched cells.
         operations: operations of one searched cell (two per node).
         curvature: the last dominant eigenvalue of the selection loss in the alphas, where the search computed it.
@@ -73,7 +78,7 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
         history: rows of search.jsonl in order.
         architecture: json object of the searched architecture; one without cells has no skips.
     """
-    entropies = [value for row in history if (value := _entropy(row)) is not None]
+    entropies = [sum(shares) / len(shares) for row in history if (shares := list(entropy_shares(row).values()))]
     curvatures = [float(row["eig_max"]) for row in history if is_number(row.get("eig_max"))]
     normal, reduce = _names(architecture, "normal"), _names(architecture, "reduce")
     agreement = {json.dumps([row["normal"], row["reduce"]]): row for row in history if "inherited_uar" in row}
@@ -90,7 +95,8 @@ def search_health(history: Sequence[Mapping[str, Any]], architecture: Mapping[st
     # a greedy search fixes its edges one by one, so that the entropy of the others says nothing
     greedy = any("undecided_normal" in row for row in history)
     undecided = [] if greedy else _entropy_warnings(health)
-    return replace(health, warnings=(*_cell_warnings(normal), *undecided, *_curvature_warning(curvatures)))
+    warnings = (*_cell_warnings(normal), *undecided, *_curvature_warning(curvatures), *_chance_warning(history))
+    return replace(health, warnings=warnings)
 
 
 def _names(architecture: Mapping[str, Any], cell: str) -> list[str]:
@@ -121,9 +127,17 @@ def _ranks(searches: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any
     }
 
 
-def _entropy(row: Mapping[str, Any]) -> float | None:
-    values = [float(row[name]) for name in ("entropy_normal", "entropy_reduce") if is_number(row.get(name))]
-    return sum(values) / len(values) if values else None
+def entropy_shares(row: Mapping[str, Any]) -> dict[str, float]:
+    """Entropy of the alphas of each cell (`normal`, `reduce`) in a row of search.jsonl, divided by ln(operations).
+
+    1 is the uniform distribution, 0 a decided cell. Empty where a row has no alphas.
+    """
+    shares = {}
+    for cell in ("normal", "reduce"):
+        entropy, alphas = row.get(f"entropy_{cell}"), row.get(f"alpha_{cell}")
+        if is_number(entropy) and alphas and len(alphas[0]) > 1:
+            shares[cell] = float(entropy) / math.log(len(alphas[0]))
+    return shares
 
 
 def _cell_warnings(normal: Sequence[str]) -> list[str]:
@@ -141,7 +155,16 @@ def _entropy_warnings(health: Health) -> list[str]:
     start, end = health.entropy_start, health.entropy_end
     if start is None or end is None or start <= 0 or (start - end) / start >= UNMOVED:
         return []
-    return [f"alphas hardly decided: entropy {end:.3f} of {start:.3f} nats"]
+    return [f"alphas hardly decided: entropy {100 * end:.1f} % of uniform"]
+
+
+def _chance_warning(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Candidates of a random search that predict no better than chance on the selection part: kappa <= 0."""
+    kappas = [float(row["selection_kappa"]) for row in history if is_number(row.get("selection_kappa"))]
+    at_chance = sum(kappa <= 0 for kappa in kappas)
+    if at_chance <= AT_CHANCE * len(kappas):
+        return []
+    return [f"selected on noise: {at_chance} of {len(kappas)} candidates at or below chance on the selection part"]
 
 
 def _curvature_warning(values: Sequence[float]) -> list[str]:

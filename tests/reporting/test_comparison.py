@@ -109,6 +109,18 @@ def test_an_ensemble_costs_what_its_members_cost(own_tree: Tree) -> None:
     assert frame["both"]["status"] == "ok" and frame["both"]["uar"] == frame["small_cnn"]["uar"]
 
 
+def test_a_baseline_says_what_share_of_the_reference_budget_its_search_spent(own_tree: Tree) -> None:
+    results, study = own_tree
+    assert "MACs" not in row(comparison(results, study), "ckplus-7n", "random")["reason"]
+    document = study_document()
+    document["methods"]["random"]["budget_from"] = "emonas"
+    for group in (0, 1):
+        path = results / f"runs/ckplus-7n-rendered/kfold4/random/per_group/s0/g{group}/cost.json"
+        write_json(path, read_json(path) | {"macs": 2.91e12})
+    found = comparison_of_members(results, document)["random"]
+    assert found["reason"] == "search spent 97.0 % of the MACs of emonas"
+
+
 def comparison_of_members(results: Path, document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found = comparison(results, study_of(document))
     return {row["method"]: row for row in records_of(found[found["task"] == "ckplus-7n"])}

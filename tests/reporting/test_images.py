@@ -1,12 +1,19 @@
 """Images of runs: curves and the similarity of expressions."""
 
+import pytest
+
 from fernas.reporting.images import mean_curve, numbered_by_fold, similarity_images
 from tests.fixtures.made_up_results import EMOTIONS, study_document
 from tests.reporting.conftest import study_of
 
 
 def test_mean_curve_skips_what_is_missing() -> None:
-    assert mean_curve([[(0, 1.0), (1, None)], [(0, 3.0), (2, float("nan")), (1, 4)]]) == ([0.0, 1.0], [2.0, 4.0])
+    assert mean_curve([[(0, 1.0), (1, None)], [(0, 3.0), (2, float("nan"))]]) == ([0.0], [2.0])
+
+
+def test_the_mean_of_curves_that_only_rise_never_falls_where_one_of_them_ends() -> None:
+    high, low = [(0, 0.2), (1, 0.3)], [(0, 0.1), (1, 0.1), (2, 0.1)]
+    assert mean_curve([high, low]) == ([0.0, 1.0], [pytest.approx(0.15), pytest.approx(0.2)])
 
 
 def test_epochs_go_on_over_the_phases_of_a_fold() -> None:

@@ -167,5 +167,5 @@ def test_a_collapse_stands_beside_the_score(own_tree: Tree) -> None:
         write_json(path, document)
     html = report_of(results, study).read_text(encoding="utf-8")
     line = next(text for text in (results / "comparison.md").read_text().splitlines() if text.startswith("| emonas"))
-    assert "collapse in 2 of 2 searches" in line and "8 + " in line and "1.94 to" in line
+    assert "collapse in 2 of 2 searches" in line and "8 + " in line and "100 % to 91 %" in line
     assert "collapse in 2 of 2 searches" in html

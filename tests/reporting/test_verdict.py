@@ -45,6 +45,9 @@ def test_the_lead_says_who_wins_by_how_much_whether_significantly_and_what_is_ch
     assert "Cheapest of those: b, 10 core-seconds against 90" in text
     rows, against = records(0.01)
     assert "significantly better than every other method." in lead(rows, 1 / 3, against)
+    few = [row | {"seed_count": count} for row, count in zip(rows, (1, 3, 1), strict=True)]
+    assert "(chance 33.3 %; 1 to 3 seeds per method)" in lead(few, 1 / 3, against)
+    assert "; 1 seed per method)" in lead([few[0], few[2]], 1 / 3, against)
     leaky = {**rows[1], "method": "leaky", "search_scope": "whole_dataset"}
     assert "every other method whose search saw no test subjects." in lead([*rows, leaky], 1 / 3, against)
     for pair in against.values():

@@ -12,8 +12,12 @@ def cells(*names):
     return {"kind": "cells", "normal": pairs, "reduce": [["sep_conv_3x3", 0]] * 8}
 
 
-def rows(start=1.9, end=0.9, **more):
-    return [{"entropy_normal": start, "entropy_reduce": start}, {"entropy_normal": end, "entropy_reduce": end, **more}]
+def rows(start=1.9, end=0.9, operations=7, **more):
+    alphas = {"alpha_normal": [[0.0] * operations], "alpha_reduce": [[0.0] * operations]}
+    return [
+        {"entropy_normal": start, "entropy_reduce": start} | alphas,
+        {"entropy_normal": end, "entropy_reduce": end} | alphas | more,
+    ]
 
 
 def test_a_normal_cell_of_skips_is_a_collapse():
@@ -27,10 +31,22 @@ def test_a_normal_cell_of_skips_is_a_collapse():
 
 def test_alphas_that_hardly_moved_are_said_and_greedy_searches_are_judged_otherwise():
     result = search_health(rows(math.log(7), 0.995 * math.log(7)), cells(*["sep_conv_3x3"] * 8))
-    assert len(result.warnings) == 1 and result.warnings[0].startswith("alphas hardly decided")
-    assert result.entropy_start == pytest.approx(math.log(7))
-    greedy = rows(math.log(11), math.log(11), undecided_normal=0)
+    assert result.warnings == ("alphas hardly decided: entropy 99.5 % of uniform",)
+    assert (result.entropy_start, result.entropy_end) == (pytest.approx(1), pytest.approx(0.995))
+    greedy = rows(math.log(11), math.log(11), 11, undecided_normal=0)
     assert search_health(greedy, cells(*["sep_conv_3x3"] * 8)).warnings == ()
+
+
+def test_the_entropy_is_a_share_of_the_operations_that_are_left():
+    later = {"entropy_normal": math.log(3), "alpha_normal": [[0.0] * 3]}  # P-DARTS drops operations between stages
+    assert search_health([*rows(math.log(8), math.log(8), 8), later], {}).entropy_end == pytest.approx(1)
+
+
+def test_candidates_that_scored_at_chance_are_a_choice_on_noise():
+    at_chance, above = {"selection_kappa": 0.0}, {"selection_kappa": 0.2}
+    noise = search_health([at_chance] * 3 + [above], cells(*["sep_conv_3x3"] * 8)).warnings
+    assert noise == ("selected on noise: 3 of 4 candidates at or below chance on the selection part",)
+    assert search_health([at_chance] * 2 + [above] * 2, cells(*["sep_conv_3x3"] * 8)).warnings == ()
 
 
 def test_curvature_warns_when_it_grows_by_a_third_over_five_epochs():
@@ -74,7 +90,8 @@ def test_ranks_of_cells_scored_both_ways():
     assert search_health([*rows(), *ranked((1, 1), (2, 2))], good).agreement_cells is None  # two: not finished
     up = search_health([*rows(), *ranked((1, 1), (2, 2), (3, 3))], good)
     down = search_health([*rows(), *ranked((1, 3), (2, 2), (3, 1))], good)
-    assert (up.kendall, up.spearman, up.agreement_cells, up.entropy_end) == (1, 1, 3, 0.9)
+    assert (up.kendall, up.spearman, up.agreement_cells) == (1, 1, 3)
+    assert up.entropy_end == pytest.approx(0.9 / math.log(7))
     assert up.kendall_low <= up.kendall <= up.kendall_high
     both = mean_health([up, down, search_health(rows(), good)])
     assert both.kendall == both.spearman == 0 and both.agreement_cells == 3
