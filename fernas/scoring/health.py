@@ -135,7 +135,7 @@ def entropy_shares(row: Mapping[str, Any]) -> dict[str, float]:
     shares = {}
     for cell in ("normal", "reduce"):
         entropy, alphas = row.get(f"entropy_{cell}"), row.get(f"alpha_{cell}")
-        if is_number(entropy) and alphas and len(alphas[0]) > 1:
+        if entropy is not None and is_number(entropy) and alphas and len(alphas[0]) > 1:
             shares[cell] = float(entropy) / math.log(len(alphas[0]))
     return shares
 
