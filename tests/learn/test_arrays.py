@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from fernas.core.errors import ContractError, DataError
@@ -20,6 +21,13 @@ def test_a_part_keeps_the_order_of_the_ids_and_reads_only_its_rows(tmp_path):
     assert (chosen.batch(np.array([2, 0])).numpy() == whole[[6, 13]]).all()
     assert chosen.input_shape == (3, 16, 16)
     assert chosen.noses is not None and chosen.noses.shape == (3, 2)
+
+
+def test_images_are_found_by_the_column_row_in_whatever_order_the_table_is():
+    images = np.broadcast_to(np.arange(3, dtype=np.uint8)[:, None, None, None], (3, 8, 8, 1))
+    table = pd.DataFrame({"row": [2, 0, 1], "sample_id": ["c", "a", "b"], "class_index": [0, 1, 2]})
+    chosen = Inputs(images, table, CLASSES).part(["a", "c"])
+    assert chosen.images[:, 0, 0, 0].tolist() == [0, 2] and chosen.labels.tolist() == [1, 0]
 
 
 def test_an_unknown_id_is_named(tmp_path):

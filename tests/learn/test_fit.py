@@ -50,6 +50,25 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert same(one, two) and not same(one, other)
 
 
+def test_order_and_augmentation_each_follow_the_seed():
+    def first_step(seed, **augment):
+        seen = []
+
+        def look(logits, labels, epoch, indices):
+            seen.append((indices, logits[np.argsort(indices)]))
+            return labels
+
+        torch.manual_seed(1)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 16 * 16, 3))  # a sample's logits depend on nothing else
+        config = options(epochs=1, batch=24, select="last", augment=AugmentConfig(**augment))
+        fit(net, part(24), part(9), config=config, classes=3, seed=seed, device=CPU, hooks=Hooks(relabel=look))
+        return seen[0]
+
+    (order, logits), (other_order, other_logits) = (first_step(seed, **NO_AUGMENTATION) for seed in (4, 5))
+    assert (order != other_order).any() and torch.allclose(logits, other_logits, atol=1e-4)
+    assert not torch.allclose(first_step(4)[1], first_step(5)[1], atol=1e-2)
+
+
 @pytest.mark.parametrize("optimiser", ["sgd", "adam"])
 def test_a_killed_run_continues_bit_for_bit(tmp_path, optimiser):
     config = options(optimiser=optimiser, lr=0.01)
@@ -85,6 +104,14 @@ def test_inner_validation_chooses_the_epoch_and_last_takes_the_last():
     assert all(torch.equal(net.state_dict()[k], v) for k, v in history[best][2].items())
     _, last = run(options(epochs=8, lr=0.2, select="last"))
     assert last.epoch == 7 and last.score is None
+
+
+def test_an_epochs_scores_are_those_of_inner_validation():
+    inner = part(9, seed=1)
+    net, fitted = run(options(select="last"), inner=inner)
+    row = fitted.rows[-1]
+    scores = evaluate(net, inner, options().augment, 3, CPU)
+    assert (row["inner_loss"], row["inner_uar"]) == (scores["loss"], scores["uar"])
 
 
 def test_without_inner_validation_only_last_can_choose():

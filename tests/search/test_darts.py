@@ -4,11 +4,14 @@ import pytest
 import torch
 
 from fernas.core.io import read_jsonl
-from fernas.search._darts import discretise_capped
+from fernas.learn.fit import Fitted
+from fernas.search import _darts
+from fernas.search._darts import Candidate, choose, discretise_capped
 from fernas.search._supernet_search import count_skips
 from fernas.search.darts_first import PLUGIN as FIRST
 from fernas.search.darts_first import DartsConfig
 from fernas.spaces.cell_space import edge_list
+from fernas.spaces.supernet import discretise
 from tests.fixtures.toy_searches import search_context
 
 
@@ -52,6 +55,22 @@ def test_cells_and_skip_caps_are_chosen_by_inner_validation(tmp_path):
     assert found.network.cells == winner["cells"]
     if winner["max_skips"] == 0:
         assert count_skips(found.normal) == 0
+
+
+def test_candidates_learn_from_the_weights_part_and_the_best_on_inner_validation_is_chosen(tmp_path, monkeypatch):
+    run = search_context("darts_first", "emonas", tmp_path, options=FIRST.Config(choice={"epochs": 1}))
+    uar = iter([0.4, 0.6, 0.5])
+
+    def fit_nothing(net, train, inner, **_):
+        assert train is run.weights and inner is run.inner_validation
+        return Fitted(rows=[{"inner_uar": next(uar)}])
+
+    monkeypatch.setattr(_darts, "fit", fit_nothing)
+    cells = (3, 4, 5)
+    candidates = [
+        Candidate(number, None, discretise("emonas", torch.zeros(14, 7), torch.zeros(14, 7))) for number in cells
+    ]
+    assert choose(run.open(), candidates).cells == 4
 
 
 @pytest.mark.parametrize("value", [[], [4, 4], [-1], "four"])

@@ -1,5 +1,8 @@
 """Evaluations of genomes: what is known is not trained again."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from fernas.core.seeds import rng
@@ -43,3 +46,17 @@ def test_fitness_is_the_score_less_the_penalty_of_size_and_equal_ones_go_by_the_
     result = {"accuracy": 0.8, "uar": 0.8, "loss": 0.5, "params": evaluations.whole_params / 4}
     assert evaluations.fitness(result) == pytest.approx(0.8 - 0.3 / 4 - 0.5e-4)
     assert evaluations.fitness({**result, "loss": 0.4}) > evaluations.fitness(result)
+
+
+def test_unknown_noses_of_either_part_become_the_mean_of_the_weights_part(tmp_path):
+    run = planted_search(tmp_path)
+    noses = np.tile(np.float32([20, 30]), (len(run.weights), 1))
+    noses[0], noses[1] = np.nan, [30, 30]
+    unknown = np.full((len(run.selection), 2), np.nan, np.float32)
+    unknown[0] = [1, 2]
+    run = replace(run, weights=replace(run.weights, noses=noses), selection=replace(run.selection, noses=unknown))
+    evaluations = Evaluations(run.open(), run.options)
+    mean = [20 + 10 / (len(run.weights) - 1), 30]
+    assert evaluations.train.noses[0].tolist() == pytest.approx(mean)
+    assert evaluations.selection.noses[0].tolist() == [1, 2]
+    assert evaluations.selection.noses[1].tolist() == pytest.approx(mean)

@@ -23,7 +23,7 @@ def test_random_spends_its_budget_and_keeps_the_best_on_selection(tmp_path):
     run = search_context("random", "emonas", tmp_path, options=options, budget=BudgetMeter(limit))
     found = RANDOM.run(run)
     rows = read_jsonl(tmp_path / "search.jsonl")
-    assert len(rows) > 2
+    assert len(rows) > 2 and len({str(row["normal"]) for row in rows}) == len(rows)
     assert limit - run.budget.spent < max(row["macs"] for row in rows) * (3 * 8 + 6) * 2
     assert run.budget.spent <= limit
     best = max(rows, key=lambda row: (row["selection_uar"], -row["selection_loss"]))
@@ -38,3 +38,14 @@ def test_random_draws_at_least_one_candidate(tmp_path):
     run = search_context("random", "emonas", tmp_path, options=options, budget=BudgetMeter(1.0))
     RANDOM.run(run)
     assert len(read_jsonl(tmp_path / "search.jsonl")) == 1
+
+
+def test_another_seed_draws_other_candidates(tmp_path):
+    from fernas.search.random import PLUGIN as RANDOM
+
+    options = RANDOM.Config(candidates=1, train={"epochs": 1, "batch": 8})
+    one, two = (
+        RANDOM.run(search_context("random", "emonas", tmp_path / str(seed), options=options, seed=seed))
+        for seed in (11, 12)
+    )
+    assert one.normal != two.normal

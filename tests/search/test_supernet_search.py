@@ -1,18 +1,22 @@
 """The alternating steps of the gradient-based searches: who learns from what, and what an epoch leaves."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from fernas.core.errors import ScienceError
 from fernas.core.io import read_jsonl
 from fernas.learn.augment import evaluation_view
+from fernas.learn.evaluate import evaluate
 from fernas.search._darts import Darts
 from fernas.search._darts_second import SecondOrder
 from fernas.search._supernet_search import mean_entropy
 from fernas.search.darts_first import PLUGIN as FIRST
 from tests.fixtures.toy_searches import darts_engine, next_batches, search_context
+from tests.fixtures.toy_task import part
 
 
 @pytest.mark.parametrize("form", ["plain", "fast"])
@@ -57,6 +61,29 @@ def test_a_batch_of_a_part_holds_its_images_with_their_labels(tmp_path):
     for (images, labels), base in zip(next_batches(e), (20, 10), strict=True):
         expected = evaluation_view((base + labels)[:, None, None, None].expand(-1, 16, 16, 3).byte(), e.options.augment)
         assert torch.equal(images, expected)
+
+
+def test_alpha_gradients_are_those_of_the_selection_batch(tmp_path):
+    e = darts_engine(Darts, tmp_path)
+    selection, train = next_batches(e)
+    e.alpha_gradients(selection, train)
+    of_alphas = [alpha.grad.clone() for alpha in e.net.alphas()]
+    e.gradients(selection, "alphas")
+    assert all(torch.equal(alpha.grad, old) for alpha, old in zip(e.net.alphas(), of_alphas, strict=True))
+
+
+def test_inner_validation_is_what_validates(tmp_path):
+    e = darts_engine(Darts, tmp_path)
+    scores = evaluate(e.net, part(6, seed=3), e.options.augment, 3, e.device)
+    assert e.validate() == {f"inner_{name}": value for name, value in scores.items()}
+
+
+def test_class_weights_come_from_the_weights_part_alone(tmp_path):
+    labels = np.array([0] * 6 + [1] * 4 + [2] * 2)
+    options = FIRST.Config(epochs=1, class_weights="balanced")
+    weights = replace(part(12, seed=1), labels=labels)
+    e = Darts(search_context("darts_first", "emonas", tmp_path, options=options, weights=weights), torch.device("cpu"))
+    assert e.class_weights.tolist() == pytest.approx([12 / 18, 1, 2])
 
 
 def test_warm_up_leaves_the_alphas_alone(tmp_path):

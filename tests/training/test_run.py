@@ -1,12 +1,27 @@
 """Search, training and prediction from files to files, and what happens when something fails or is killed."""
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from fernas.core.architecture import NamedArchitecture, Network, write_architecture
 from fernas.core.checkpoint import CheckpointStore
-from fernas.core.io import read_json, read_jsonl, read_parquet
+from fernas.core.io import read_json, read_jsonl, read_parquet, write_json
 from fernas.core.run_log import read_status
-from tests.fixtures.toy_jobs import NETWORK, SMALL_CNN, predict_toy, search_toy, train_toy_shard
+from fernas.learn.fit import Fitted
+from fernas.training.run import load_recipe
+from tests.fixtures.toy_jobs import (
+    NETWORK,
+    SMALL_CNN,
+    method_section,
+    predict_toy,
+    search_toy,
+    train_toy_shard,
+    write_small_cnn,
+)
 from tests.fixtures.toy_task import write_task
 
 RECIPE = {"recipe": "plain", "recipe_options": {"epochs": 3, "batch": 8, "lr": 0.05}}
@@ -68,6 +83,45 @@ def test_outputs_are_complete_and_checkpoints_are_gone(tmp_path):
     assert cost["core_s"] > 0 and cost["macs"] > 0 and cost["threads"] == 1
     assert read_status(shard)["status"] == "ok"
     assert not any((tmp_path / "work").glob("*/*"))
+
+
+def test_a_fold_learns_from_weights_and_selection_with_the_architecture_of_its_group(tmp_path, monkeypatch):
+    """Its epoch is chosen on inner validation; other groups' architectures have other widths here."""
+    files = write_task(tmp_path)
+    document = read_json(files.folds)
+    document["folds"][0]["group"], document["folds"][1]["group"] = 1, 0
+    write_json(files.folds, document)
+    architectures = []
+    for group, classes in enumerate((3, 4)):
+        network = NamedArchitecture(name="small_cnn", network=Network(classes=classes, input=(3, 16, 16)))
+        architectures.append(tmp_path / f"g{group}.json")
+        write_architecture(architectures[-1], network)
+    seen = []
+    plugin, options = load_recipe(method_section(**RECIPE))
+    recipe = replace(plugin, run=lambda context: seen.extend(context.folds) or {})
+    monkeypatch.setattr("fernas.training.run.load_recipe", lambda method: (recipe, options))
+    assert train(files, tmp_path / "run", architectures, shard=0, shards=1) == "ok"
+    for fold, entry in zip(seen, document["folds"], strict=True):
+        assert fold.train.ids == entry["weights"] + entry["selection"]
+        assert fold.inner.ids == entry["inner_validation"]
+        assert fold.architecture.network.classes == (4 if fold.fold == 0 else 3)
+
+
+def test_every_fold_has_a_seed_of_its_own_from_which_its_weights_start(tmp_path, monkeypatch):
+    started = []
+
+    def fit_nothing(fold):
+        started.append((fold.seed, next(fold.net.parameters()).detach().clone()))
+        return Fitted(0, None)
+
+    monkeypatch.setattr("fernas.training.plain.fit_fold", fit_nothing)
+    files = write_task(tmp_path)
+    network = write_small_cnn(tmp_path / "a.json")
+    for seed in (7, 8):
+        assert train(files, tmp_path / str(seed), [network] * 2, shard=0, shards=1, seed=seed) == "ok"
+    seeds, weights = zip(*started, strict=True)
+    assert len(set(seeds)) == 4
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(weights, 2))
 
 
 def test_one_shard_of_all_folds_gives_the_same_predictions_as_two(tmp_path):

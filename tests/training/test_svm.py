@@ -115,3 +115,16 @@ def test_of_equal_inner_scores_the_smaller_c_is_chosen(task, tmp_path):
     )
     assert all(bool((both[key] == smaller[key]).all()) for key in both)
     assert not all(bool((both[key] == larger[key]).all()) for key in both)
+
+
+def test_c_is_chosen_by_inner_validation_not_by_the_training_samples(task, tmp_path, monkeypatch):
+    smaller, larger = {"accuracy": 0.5, "inner_uar": 0.9}, {"accuracy": 0.9, "inner_uar": 0.5}
+    scores = iter([smaller, larger])
+    monkeypatch.setattr("fernas.training.svm._scores", lambda *_: next(scores))
+    method = {"recipe": "svm", "recipe_options": {"c": [0.1, 1.0]}}
+    assert train(task, tmp_path / "both", 0, method=method) == "ok"
+    monkeypatch.undo()
+    method["recipe_options"] = {"c": [0.1]}
+    assert train(task, tmp_path / "smaller", 0, method=method) == "ok"
+    both, alone = (load_file(tmp_path / name / "shard0" / "models.safetensors") for name in ("both", "smaller"))
+    assert all(bool((both[key] == alone[key]).all()) for key in both)

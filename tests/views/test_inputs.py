@@ -2,12 +2,13 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import read_parquet
-from fernas.faces.geometry import centre_crop_transform
+from fernas.faces.geometry import centre_crop_transform, to_aligned
 from fernas.views.inputs import positions_of_view, view_of
 from tests.fixtures.input_tables import CLIP, FRAMES, LAST, InputsOfClips, face_rows
 
@@ -80,3 +81,17 @@ def test_the_same_inputs_give_the_same_files(inputs):
     first = inputs.npy.read_bytes(), json.loads(read_parquet(inputs.table).to_json())
     inputs.make(view, CLIP)
     assert (inputs.npy.read_bytes(), json.loads(read_parquet(inputs.table).to_json())) == first
+
+
+def test_each_sample_has_the_frames_and_the_nose_of_its_own_source(tmp_path):
+    """Whatever the order of samples, manifest and faces."""
+    grey = {name: [np.full((60, 60, 3), value, np.uint8)] * 3 for name, value in (("toy/a", 50), ("toy/b", 200))}
+    inputs = InputsOfClips(tmp_path, grey)
+    transform = np.array([[1 / 60, 0, 0], [0, 1 / 60, 0]])
+    faces = face_rows(["toy/c", "toy/b", "toy/a"], transform=transform)
+    noses = {"toy/c": (9.5, 9.5), "toy/b": (19.5, 29.5), "toy/a": (29.5, 39.5)}
+    faces["landmarks"] = [[0.0] * 4 + list(noses[name]) for name in faces["sample_id"]]
+    array, table = inputs.make({"kind": "still", "size": 30}, {"toy/b": [0], "toy/a": [1]}, faces)
+    assert [image.min() for image in array] == [image.max() for image in array] == [200, 50]
+    half = [to_aligned(transform, np.array(noses[name]), 30) for name in ("toy/b", "toy/a")]
+    np.testing.assert_allclose(table[["nose_x", "nose_y"]].to_numpy(), half)
