@@ -1,10 +1,15 @@
 """A final model as ONNX: its probabilities are torch's, and the file holds what its images go through."""
 
+import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
+from fernas.core.architecture import read_architecture
 from fernas.core.errors import DataError
 from fernas.deploy.export import export_onnx
 from fernas.deploy.predict import Model
+from fernas.spaces.networks import build_network
 from tests.fixtures.final_models import CLASSES, two_patches, write_final_model
 
 
@@ -28,3 +33,18 @@ def test_a_model_on_patches_takes_nose_tips_beside_the_images(form, tmp_path):
 def test_a_folder_without_a_model_names_the_command_that_makes_one(tmp_path):
     with pytest.raises(DataError, match="snakemake --cores all final"):
         export_onnx(tmp_path, tmp_path / "m.onnx")
+
+
+def test_an_exported_model_scales_images_as_its_training_did(tmp_path):
+    """Here each image to mean 0 and deviation 1; the network in evaluation mode."""
+    folder = write_final_model(tmp_path / "final")
+    export_onnx(folder, tmp_path / "model.onnx")
+    images = np.random.default_rng(0).integers(0, 90, (3, 32, 32, 3)).astype(np.uint8)
+    floats = images.astype(np.float32)
+    scaled = (floats - floats.mean((1, 2, 3), keepdims=True)) / floats.std((1, 2, 3), keepdims=True)
+    net = build_network(read_architecture(folder / "architecture.json")).eval()
+    net.load_state_dict(load_file(folder / "model.safetensors"))
+    with torch.no_grad():
+        expected = torch.softmax(net(torch.from_numpy(scaled).permute(0, 3, 1, 2)), -1).numpy()
+    (probabilities,) = Model(tmp_path / "model.onnx").session.run(None, {"images": images})
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)

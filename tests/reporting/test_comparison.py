@@ -10,8 +10,9 @@ import pytest
 
 from fernas.core.io import read_json, write_json
 from fernas.metrics import all_metrics
-from fernas.reporting.comparison import comparison, notes, table_columns
+from fernas.reporting.comparison import comparison, notes, table_columns, task_records
 from fernas.reporting.formats import records_of
+from fernas.scoring.scores import score_seeds
 from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import Tree, study_of
 
@@ -44,10 +45,18 @@ def test_a_finished_method_has_the_mean_over_its_seeds(frame: pd.DataFrame, tree
     seeds = [read_json(folder / f"t{t}/scores.json")["uar"] for t in (0, 1)]
     assert found["status"] == "ok" and found["seed_count"] == 2 and found["folds"] == 4
     assert found["uar"] == pytest.approx(np.mean(seeds))
-    assert found["uar_low"] < found["uar"] < found["uar_high"]
+    seeds = [pd.read_parquet(folder / f"t{t}/predictions.parquet") for t in (0, 1)]
+    assert [found["uar_low"], found["uar_high"]] == score_seeds(seeds)["interval"]["uar"]
     assert found["search_macs"] == pytest.approx(2 * 3e12)
     assert found["core_s"] == pytest.approx(2 * 19 + 2 * 8.5)
     assert found["rendered"] and found["dataset"] == "ckplus" and found["search"] == "darts_first"
+
+
+def test_the_rows_of_a_task_are_sorted_by_uar_and_unfinished_ones_are_last(frame: pd.DataFrame) -> None:
+    turned = frame.assign(accuracy=1 - frame["uar"], uf1=1 - frame["uar"])
+    rows = [record["uar"] for record in task_records(turned, "ckplus-7n", "kfold4")]
+    scores = [uar for uar in rows if not np.isnan(uar)]
+    assert len(scores) == 4 and scores == sorted(scores, reverse=True) and not np.isnan(rows[:4]).any()
 
 
 def test_failed_and_skipped_methods_are_rows_with_reasons(frame: pd.DataFrame) -> None:

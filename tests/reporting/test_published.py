@@ -67,7 +67,7 @@ def test_settings_are_read(setting: str, classes: int | None, split: str | None)
     assert published.class_count(setting) == classes and published.split_of(setting) == split
 
 
-def test_a_comparable_row_has_no_reason(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_comparable_row_has_no_reason_and_another_split_is_one(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(published, "official_subjects", lambda dataset, study: None)
     record = {"method": "Other", "dataset": "CK+", "metric": "accuracy", "setting": "4 folds; 7 classes"}
     ours = {
@@ -80,8 +80,11 @@ def test_a_comparable_row_has_no_reason(tree: Tree, monkeypatch: pytest.MonkeyPa
     kept = folds.read_text()
     folds.write_text(json.dumps(json.loads(kept) | {"kind": "subject_kfold"}))
     reasons = published.reasons_against(record, ours, tree[0], tree[1], {})
+    other = published.reasons_against({**record, "setting": "8 folds; 6 classes"}, ours, tree[0], tree[1], {})
     folds.write_text(kept)
     assert reasons == ["ours are rendered faces"]
+    split = "other split: 8 folds, ours subject_kfold with 4 folds"
+    assert other == ["ours are rendered faces", "other classes: 6, ours 7", split]
 
 
 @pytest.fixture(scope="module")

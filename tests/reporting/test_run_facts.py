@@ -1,7 +1,7 @@
 """What the files of one run say."""
 
 from fernas.core.io import write_json
-from fernas.reporting.run_facts import constant_note, search_macs
+from fernas.reporting.run_facts import constant_note, leaks, search_macs
 from fernas.reporting.stored import RunFiles
 
 
@@ -24,3 +24,10 @@ def test_a_learning_rate_that_was_tried_and_not_kept_is_search(tmp_path):
             write_json(folder / "status.json", {"status": "ok"})
             write_json(folder / "cost.json", {"macs": 100.0, "choice_macs": choice})
     assert search_macs(run) == 5.0 + (2 * 4.0 + 2 * 8.0) / 2
+
+
+def test_a_search_that_saw_test_subjects_is_a_leak_of_its_run(tmp_path):
+    for scope in ("whole_dataset", "whole_matched", "published"):
+        assert len(leaks(tmp_path, RunFiles("t", "p", "m", scope, tmp_path))) == 1
+    for scope in ("per_group", "per_fold", "no_data"):
+        assert leaks(tmp_path, RunFiles("t", "p", "m", scope, tmp_path)) == []

@@ -31,6 +31,16 @@ def test_seeds_come_from_names_without_the_suffix_of_synthetic_faces(document):
     assert params.split_section(study, WILDCARDS)["seed"] == derive_seed(5, "folds", "ckplus-7n", "subject4")
 
 
+def test_every_wildcard_of_a_job_gives_it_another_seed(document):
+    study = Study.parse(document)
+    for seed, names in (
+        (params.search_seed, ("protocol", "scope", "search_seed", "fold_group")),
+        (params.train_seed, ("protocol", "scope", "search_seed", "train_seed")),
+    ):
+        other = [seed(study, SimpleNamespace(**{**vars(WILDCARDS), name: "9"})) for name in names]
+        assert len({seed(study, WILDCARDS), *other}) == 5
+
+
 @pytest.mark.parametrize(
     ("change", "searched", "trained"),
     [
