@@ -14,6 +14,7 @@ rule final_model:
     input:
         inputs=lambda wildcards: inputs.inputs_of(study, wildcards).inputs,
         table=lambda wildcards: inputs.inputs_of(study, wildcards).table,
+        faces=lambda wildcards: inputs.dataset_of(study, wildcards).faces,
         folds=paths.folds.train,
         audit=paths.folds.audit,
         architecture=lambda wildcards: inputs.final_architecture(study, wildcards),

@@ -311,6 +311,14 @@ def predict(
     camera: Annotated[int | None, typer.Option(help="number of a camera, for example 0")] = None,
     frames: Annotated[int | None, typer.Option(help="stop after this many camera images")] = None,
     annotate: Annotated[Path | None, typer.Option(help="folder for images with face and prediction drawn in")] = None,
+    faces: Annotated[
+        str,
+        typer.Option(
+            help="trained: as in training (an image of the size of the crops that it was trained on is taken whole) | "
+            "crop: take the whole image | detect: find and align the face | first: in the first frame of a folder or "
+            "video, for all its frames"
+        ),
+    ] = "trained",
     json: Json = False,
 ) -> None:
     """Predict new images, folders or videos: label, probabilities, annotated images."""
@@ -320,14 +328,15 @@ def predict(
     if camera is not None:
         if inputs:
             raise ConfigError(f"predict: got --camera {camera} and {inputs[0]}, expected one of them")
-        predict_camera(model, camera, frames, annotate, json)
+        predict_camera(model, camera, frames, annotate, faces, json)
         return
-    rows = predict_files(model, inputs or [], annotate)
+    rows = predict_files(model, inputs or [], annotate, faces)
     if json:
         emit(rows, True)
         return
     short = [{key: row[key] for key in ("input", "label", "probability", "face")} for row in rows]
-    print_table(short, f"{model}: the most similar training class (an expression is not an emotion)")
+    trained = ", of rendered faces" if rows[0]["rendered"] else ""
+    print_table(short, f"{model}: the most similar training class{trained} (an expression is not an emotion)")
 
 
 @app.command()

@@ -56,7 +56,7 @@ class FacesConfig(Strict):
     nose_drop: float = Field(
         0.55, gt=0, lt=2, description="nose tip below the eyes where only eyes are known, eye distances"
     )
-    preview_px: int = Field(64, ge=16, description="size of the small previews")
+    preview_px: int = Field(64, ge=16, le=512, description="size of the small previews")
 
 
 class AuditConfig(Strict):

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from fernas.core.architecture import architecture_hash, read_architecture, write_architecture
-from fernas.core.config import MethodConfig
+from fernas.core.config import FacesConfig, MethodConfig
 from fernas.core.errors import ScienceError
-from fernas.core.io import atomic_path, read_json, write_json
+from fernas.core.io import atomic_path, read_json, read_parquet, write_json
 from fernas.core.run_log import read_status
 from fernas.core.seeds import derive_seed
+from fernas.deploy.preprocessing import Preprocessing, shipped_crops
 from fernas.learn.job import JobInputs
 from fernas.metrics import all_metrics
 from fernas.training.run import Searches, TrainSpec, load_recipe, run_training
@@ -34,8 +35,17 @@ class Evidence:
     scores: tuple[Path, ...]
 
 
+@dataclass(frozen=True)
+class ImageSource:
+    """How the images of a task are made: the view's section, the section `faces`, and the faces table itself."""
+
+    view: dict[str, Any]
+    faces: FacesConfig
+    faces_table: Path
+
+
 def train_final(
-    job: JobInputs, method: MethodConfig, architecture: Path, evidence: Evidence, preprocessing: dict[str, Any]
+    job: JobInputs, method: MethodConfig, architecture: Path, evidence: Evidence, image: ImageSource
 ) -> None:
     """Train on all subjects; writes model.safetensors, architecture.json, preprocessing.json, card.json.
 
@@ -47,7 +57,7 @@ def train_final(
         method: the method's section (recipe and recipe_options are read).
         architecture: of a search on all subjects, or of one that reads no data.
         evidence: for the card.
-        preprocessing: what an image goes through: `view`, `faces`.
+        image: how the images of `job.inputs` were made.
 
     Raises:
         ScienceError: the search or the training failed; the text is its reason.
@@ -66,13 +76,20 @@ def train_final(
     _, options = load_recipe(method)
     _write_model(work, job.out_dir)
     write_architecture(job.out_dir / "architecture.json", read_architecture(architecture))
-    write_json(
-        job.out_dir / "preprocessing.json",
-        {"classes": document["classes"], "scale": options.augment.scale, **preprocessing},
-    )
+    record = Preprocessing(
+        classes=document["classes"], scale=options.augment.scale, view=image.view, faces=image.faces,
+        crops=shipped_crops(_sources_of(job.table), read_parquet(image.faces_table)),
+    )  # fmt: skip
+    write_json(job.out_dir / "preprocessing.json", record.model_dump(mode="json"))
     write_json(job.out_dir / "card.json", _card(evidence, document, architecture))
     # last, since the outputs above are made from it
     shutil.rmtree(work)
+
+
+def _sources_of(table: Path) -> list[str]:
+    """The row of the faces table of each image that a network can see."""
+    inputs = read_parquet(table)
+    return [str(name) for name in inputs.loc[inputs["excluded"].isna(), "source_id"]]
 
 
 def _write_model(work: Path, out: Path) -> None:

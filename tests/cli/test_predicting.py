@@ -31,7 +31,8 @@ def test_an_image_and_a_folder_are_predicted_and_annotated(tmp_path: Path, image
     result = run.invoke(app, ["export", str(tmp_path / "final"), "-o", str(tmp_path / "m.onnx"), "--json"])
     assert result.exit_code == 0 and json.loads(result.output)["checked"] == 8
     arguments = ["predict", str(tmp_path / "m.onnx"), str(images / "1.png"), str(images), "--json"]
-    rows = json.loads(run.invoke(app, [*arguments, "--annotate", str(tmp_path / "drawn")]).output)
+    result = run.invoke(app, [*arguments, "--annotate", str(tmp_path / "drawn")])
+    rows = json.loads(result.stdout)
     assert [Path(row["input"]).name for row in rows] == ["1.png", "0.png", "1.png", "2.png"]
     for row in rows:
         assert sum(row[f"p_{name}"] for name in CLASSES) == pytest.approx(1, abs=1e-5)
@@ -46,11 +47,11 @@ def test_the_frames_of_a_video_are_predicted_one_by_one_or_as_a_clip(tmp_path: P
     write_video(tmp_path / "clip.avi", 60)
     export_onnx(write_final_model(tmp_path / "final"), tmp_path / "m.onnx")
     result = CliRunner().invoke(app, ["predict", str(tmp_path / "m.onnx"), str(tmp_path / "clip.avi"), "--json"])
-    names = [row["input"].rsplit("#")[-1] for row in json.loads(result.output)]
+    names = [row["input"].rsplit("#")[-1] for row in json.loads(result.stdout)]
     assert len(names) == 50 and names[0] == "0" and names[-1] == "59"
     export_onnx(write_final_model(tmp_path / "clips", kind="dynamic"), tmp_path / "c.onnx")
     result = CliRunner().invoke(app, ["predict", str(tmp_path / "c.onnx"), str(tmp_path / "clip.avi"), "--json"])
-    (row,) = json.loads(result.output)
+    (row,) = json.loads(result.stdout)
     assert row["input"] == str(tmp_path / "clip.avi") and row["label"] in CLASSES
 
 

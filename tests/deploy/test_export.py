@@ -17,7 +17,8 @@ def test_onnx_predicts_as_torch_does_and_says_what_it_needs(tmp_path):
     summary = export_onnx(write_final_model(tmp_path / "final"), tmp_path / "model.onnx")
     assert summary["largest_difference"] < 1e-4 and summary["input"] == [32, 32, 3] and summary["bytes"] > 1000
     model = Model(tmp_path / "model.onnx")
-    assert model.classes == CLASSES and model.view["size"] == 32 and model.card["uar"] == 0.5 and not model.takes_clips
+    assert model.classes == tuple(CLASSES) and model.preprocessing.view["size"] == 32 and model.card["uar"] == 0.5
+    assert model.is_rendered and not model.takes_clips
     assert [entry.name for entry in model.session.get_inputs()] == ["images"]
 
 
