@@ -25,6 +25,14 @@ class Network(_Strict):
     input: tuple[int, int, int] | None = Field(default=None, description="(C, H, W)")
 
 
+class Origin(_Strict):
+    """Where cells that a file brings come from: what their search saw stands in the tables."""
+
+    paper: str = Field(min_length=1)
+    dataset: str = Field(min_length=1, description="a plug-in of fernas/datasets, or any other name (CIFAR-10)")
+    test_split: bool = Field(description="whether the search saw the test split of that dataset")
+
+
 class CellsArchitecture(_Strict):
     """A normal and a reduction cell: two `(operation, input)` pairs per node in order."""
 
@@ -35,6 +43,7 @@ class CellsArchitecture(_Strict):
     reduce: tuple[tuple[str, int], ...]
     reduce_concat: tuple[int, ...]
     network: Network | None = None
+    origin: Origin | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "CellsArchitecture":
@@ -108,7 +117,7 @@ def parse_architecture(document: Any, where: str = "architecture") -> Architectu
 def architecture_json(architecture: Architecture) -> dict[str, Any]:
     """The plain json document of an architecture, without what says nothing (no network block, the usual form)."""
     document = architecture.model_dump(mode="json")
-    for name, plain in (("network", None), ("form", "separate"), ("resize_px", None)):
+    for name, plain in (("network", None), ("origin", None), ("form", "separate"), ("resize_px", None)):
         # left out, so that a file from outside without these keys has the same hash
         if name in document and document[name] == plain:
             document.pop(name)

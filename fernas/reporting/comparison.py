@@ -114,7 +114,18 @@ def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
         "core_s": run_facts.core_seconds(run),
         "leaks": "; ".join([*run_facts.leaks(results, run), *_inherited_leaks(run, method)]),
     }
+    row |= _cells_of_a_file(row, study)
     return row | (_scores(row, scored, study) if status == "ok" else {})
+
+
+def _cells_of_a_file(row: Row, study: Study) -> dict[str, str]:
+    """The columns of a row with what the search behind its cells saw, where they come from a file."""
+    extra, leak = study.cells_outside(row["task"], row["protocol"], row["method"])
+    given = "" if row["extra_data"] in ("True", "False") else row["extra_data"]
+    return {
+        "extra_data": "; ".join(filter(None, [given, extra])) or row["extra_data"],
+        "leaks": "; ".join(filter(None, [row["leaks"], leak])),
+    }
 
 
 def _configured(study: Study, task: str, protocol: str, method: str) -> dict[str, Any]:

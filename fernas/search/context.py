@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from fernas.core.architecture import Architecture, Network
+from fernas.core.architecture import Architecture, CellsArchitecture, Network
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
@@ -72,6 +72,8 @@ class SearchPlugin:
         budget: the multiply-accumulates that a run spends, known beforehand, from its options and size; None when only
             a limit decides. Not asked where `uses_data` is False.
         budget_exact: False where what is spent depends on the course of the search; `budget` is its expectation then.
+        architecture: the cells that the options bring along, for methods that take them from a file; a rule's params
+            hold their hash, so that a changed file searches again.
     """
 
     name: str
@@ -82,6 +84,7 @@ class SearchPlugin:
     uses_data: bool = True
     budget: Callable[[Any, SearchSize], float] | None = None
     budget_exact: bool = True
+    architecture: "Callable[[Any], CellsArchitecture] | None" = None
 
 
 def _stopwatch() -> "Stopwatch":

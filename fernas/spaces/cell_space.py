@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fernas.core import plugins
+from fernas.core.architecture import CellsArchitecture
 from fernas.core.errors import ConfigError, did_you_mean
 
 POOLS = ("max_pool_3x3", "avg_pool_3x3")
@@ -52,6 +53,14 @@ class CellSpace:
                 f"{where}: the space {self.name!r} has no operation {operation!r}"
                 f"{did_you_mean(operation, self.choices)}; expected one of {', '.join(self.choices)}"
             )
+
+
+def require_operations(architecture: CellsArchitecture, where: str = "architecture") -> None:
+    """Raises ConfigError when the cells hold an operation that their space does not offer."""
+    space = space_of(architecture.space)
+    for kind, cell in (("normal", architecture.normal), ("reduce", architecture.reduce)):
+        for position, (operation, _) in enumerate(cell):
+            space.require(operation, f"{where}.{kind}[{position}]")
 
 
 def space_of(space: "str | CellSpace") -> CellSpace:

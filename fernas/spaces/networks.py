@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import nn
 
-from fernas.core import plugins
 from fernas.core.architecture import CellsArchitecture
 from fernas.core.errors import ConfigError, unknown
+from fernas.spaces.cell_space import require_operations
 from fernas.spaces.cells import CellNetwork, FinalCell
 
 # kind -> module with build(arch, shape: NetworkShape) -> nn.Module; a new kind is one line and one module
@@ -93,11 +93,7 @@ def build_network(
 
 def build(arch: CellsArchitecture, shape: NetworkShape) -> CellNetwork:
     """The final network of a `cells` architecture."""
-    space = plugins.load("spaces", arch.space)
-    for cell in ("normal", "reduce"):
-        pairs = getattr(arch, cell)
-        for i, (name, _) in enumerate(pairs):
-            space.require(name, f"architecture.{cell}[{i}]")  # the architecture itself has checked the inputs
+    require_operations(arch)
     return CellNetwork(
         arch,
         shape.need("cells"),

@@ -118,6 +118,15 @@ class Dataset:
             one.name == two.name or one._knows(two) or two._knows(one) for one in self.members for two in other.members
         )
 
+    def shows_people_of(self, adapter: str) -> bool:
+        """Whether it shares subjects with the dataset that an adapter reads; the config need not hold that one."""
+        known = adapter in plugins.available("datasets")
+        same = plugins.load("datasets", adapter).spec.same_people_as if known else ()
+        return any(
+            adapter == member.adapter != CUSTOM or adapter in member.spec.same_people_as or member.adapter in same
+            for member in self.members
+        )
+
     def _knows(self, other: "Dataset") -> bool:
         if other.name in self.section.same_people_as:
             return True

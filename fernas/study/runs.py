@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fernas.core import plugins
+from fernas.core.architecture import CellsArchitecture
 from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError
 from fernas.study.layout import RunFolder, SearchFolder, ShardFolder, TrainFolder
 
 if TYPE_CHECKING:
     from fernas.study.study import Study
+
+
+CELLS_LEAK = "the search behind the file's cells saw these subjects"
 
 
 class Repetition(NamedTuple):
@@ -94,6 +98,36 @@ def scopes_of(study: "Study", method: str) -> tuple[str, ...]:
     if section.combine or section.params_from is not None or plugins.load("search", section.search).uses_data:
         return tuple(section.scopes)
     return ("no_data",)
+
+
+def cells_of(study: "Study", method: str) -> CellsArchitecture | None:
+    """The cells that a method brings along in a file; None for methods that search, or take them from another run."""
+    section = study.methods[method]
+    plugin = None if section.combine else plugins.load("search", section.search)
+    if plugin is None or plugin.architecture is None:
+        return None
+    cells: CellsArchitecture = plugin.architecture(plugin.Config.model_validate(section.search_options))
+    return cells
+
+
+def cells_outside(study: "Study", task: str, protocol: str, method: str) -> tuple[str, str]:
+    """What the search behind a method's cells of a file saw, as texts: (beyond the task's dataset, of its test split).
+
+    Both are empty for other methods. Synthetic faces were never searched on, so that nothing of them leaks.
+    """
+    cells = cells_of(study, method)
+    if cells is None:
+        return "", ""
+    if cells.origin is None:
+        return "cells of a file that names no dataset", ""
+    dataset, origin = study.tasks[task].dataset, cells.origin
+    is_same = any(member.adapter == origin.dataset for member in dataset.members) and not dataset.is_rendered
+    extra = "" if is_same else f"cells searched on {origin.dataset}"
+    # the official train split is what the search saw: its test split is as new as after a search of ours
+    is_clean = is_same and not origin.test_split and study.protocols[protocol].kind == "official"
+    if dataset.is_rendered or is_clean or not dataset.shows_people_of(origin.dataset):
+        return extra, ""
+    return extra, f"{CELLS_LEAK}: {origin.dataset}{', its test split included' if origin.test_split else ''}"
 
 
 def fold_groups_of(study: "Study", protocol: str, scope: str) -> int:

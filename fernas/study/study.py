@@ -13,7 +13,7 @@ from fernas.core.errors import ConfigError, unknown
 from fernas.study.checks import check_study, misfit
 from fernas.study.datasets import Dataset
 from fernas.study.layout import ResultsLayout
-from fernas.study.runs import Run, fold_groups_of, members_of, scopes_of
+from fernas.study.runs import Run, cells_of, cells_outside, fold_groups_of, members_of, scopes_of
 from fernas.study.tasks import Task
 
 Value = TypeVar("Value")
@@ -124,6 +124,8 @@ class Study:
     scopes_of = scopes_of
     fold_groups_of = fold_groups_of
     members_of = members_of
+    cells_of = cells_of
+    cells_outside = cells_outside
 
     def runs(self, dataset: str | None = None, named: bool = False) -> Iterator[Run]:
         """All runs whose datasets have roots, or those of one dataset.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fernas.core import plugins
+from fernas.core.architecture import architecture_hash
 from fernas.core.seeds import derive_seed
 from fernas.study import Dataset, Study, Task
 
@@ -70,6 +71,9 @@ def _searched(study: Study, method: str) -> dict[str, Any]:
     for key in ("combine", "init_from", "params_from"):
         if not section[key]:
             section.pop(key)
+    # the options name a file alone
+    if (cells := study.cells_of(method)) is not None:
+        section["architecture"] = architecture_hash(cells)
     return section
 
 

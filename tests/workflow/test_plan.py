@@ -52,7 +52,10 @@ def test_the_full_demo_holds_every_method_and_is_planned_as_counted(workflow):
         "darts", "darts_second", "pdarts", "pcdarts", "mobilenet_v2", "vgg16", "vgg19", "resnet50", "resnet18",
         "small_cnn", "lbp_top_svm",
     } <= listed  # fmt: skip
-    assert set(Study.load(ROOT / "config.yaml").methods) >= listed, "the demo has a row for each, if only a skipped one"
+    published = {name for name in listed if study.cells_of(name) is not None}
+    assert published == {"autofernet_published", "darts_v1", "darts_v2", "pdarts_published", "pcdarts_published"}
+    demo = set(Study.load(ROOT / "config.yaml").methods)
+    assert demo >= listed - published, "the demo has a row for each search, if only a skipped one"
     result = workflow.snakemake("-n", "--configfile", "configs/full.yaml", "--resources", "mem_mb=7000")
     assert result.status == 0, result.text
     counted = {rule: n for rule, n in targets.count_jobs(study).items() if n}
