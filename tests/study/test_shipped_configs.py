@@ -12,14 +12,16 @@ from tests.fixtures.workflow_folder import ROOT, copy_workflow
 
 PAPERS = ROOT / "configs" / "papers"
 CONFIGS = [ROOT / "config.yaml", *sorted((ROOT / "configs").rglob("*.yaml"))]
-COMPARED = {"darts", "pdarts", "pcdarts", "mobilenet_v2", "vgg16", "vgg19", "resnet50"}
 METHODS = {  # what each paper proposes and compares with, and our baselines
-    "emonas": {"emonas", "emonas_second", "autofernet", "random", "random_mean", "small_cnn"} | COMPARED | {
-        "darts_v1", "darts_v2", "pdarts_published", "pcdarts_published",
+    "emonas": {
+        "emonas", "emonas_second", "autofernet", "darts", "pdarts", "pcdarts", "darts_v1", "darts_v2",
+        "pdarts_published", "pcdarts_published", "mobilenet_v2", "vgg16", "vgg19", "resnet50", "random", "random_mean",
+        "small_cnn",
     },
     "autofernet": {
-        "autofernet", "autofernet_published", "random_autofernet", "autofernet_relabel", "autofernet_fes", "autofernet_fes_deep",
+        "autofernet", "autofernet_published", "autofernet_relabel", "autofernet_fes", "autofernet_fes_deep",
         "autofernet_ensemble", "autofernet_transfer", "autofernet_by_position", "autofernet_zero_shot",
+        "random_autofernet",
     },
     "deep_evolution": {
         "deep_evolution", "deep_evolution_nsga2", "deep_evolution_stacked", "deep_evolution_leaky", "random_patches",
