@@ -9,7 +9,7 @@ from fernas.core.config import FrameRule, TaskConfig
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.io import write_parquet
 from fernas.datasets.manifest import build_manifest
-from fernas.datasets.tasks import peak_positions, read_samples, task_samples, write_samples
+from fernas.datasets.tasks import peak_positions, read_samples, task_samples, with_inputs, write_samples
 from tests.fixtures.dataset_trees.casme2 import write_casme2
 from tests.fixtures.dataset_trees.ckplus import write_ckplus
 from tests.fixtures.dataset_trees.fer2013 import write_fer2013_csv
@@ -168,3 +168,9 @@ def test_neutral_of_a_subject_comes_from_its_first_sequence_only(ckplus):
         assert set(rows["source_id"]) == {every.loc[every["subject"] == subject, "source_id"].iloc[0]}
     assert len(every[every["label"] == "neutral"]) > len(neutral)
     assert (once["label"] != "neutral").sum() == (every["label"] != "neutral").sum()
+
+
+def test_samples_whose_input_is_excluded_or_absent_are_left_out():
+    samples = pd.DataFrame({"sample_id": ["a", "b", "c", "d"], "label": list("xyxy")})
+    inputs = pd.DataFrame({"sample_id": ["c", "b", "a"], "excluded": [None, "no face: blank", None]})
+    assert with_inputs(samples, inputs)["sample_id"].tolist() == ["a", "c"]

@@ -87,6 +87,20 @@ def test_the_whole_pool_and_its_subsample_of_the_size_of_the_fold_groups_pools()
     matched = set.union(*units_of(train["whole_matched"], table))
     assert pool == [12, 12] and len(matched) == 12
     assert Counter(name.split("/")[0] for name in matched) == {"casme2": 4, "samm": 4, "smic": 4}
+    uneven = regular(9)
+    train, _ = make_folds(uneven, SplitSpec("loso", fold_groups=2, parts=SHARES, seed=0))
+    assert sorted(len(set.union(*units_of(group, uneven))) for group in train["groups"]) == [4, 5]
+    assert len(set.union(*units_of(train["whole_matched"], uneven))) == 4  # 4.5 on average
+
+
+def test_inner_validation_of_a_fold_holds_no_subject_that_its_search_has_learnt_from():
+    table = regular(12)
+    train, _ = make_folds(table, SplitSpec("loso", fold_groups=2, parts=SHARES, seed=0))
+    unit = dict(zip(table["sample_id"], table["subject"], strict=True))
+    for fold in train["folds"]:
+        search = train["groups"][fold["group"]]
+        learnt = {unit[sample] for sample in search["weights"] + search["selection"]}
+        assert learnt.isdisjoint(unit[sample] for sample in fold["inner_validation"])
 
 
 def test_documents_hold_what_readers_need():
@@ -133,11 +147,13 @@ def test_published_pools_halve_by_position():
 
 
 def test_without_subjects_copies_of_test_images_leave_the_train_split():
-    table = official(sha256={3: "same", 90: "same", 5: "twin", 6: "twin"})
+    """Also its inner validation, from which 70 is."""
+    table = official(sha256={3: "same", 90: "same", 5: "twin", 6: "twin", 70: "second", 91: "second"})
     train, test = make_folds(table, SplitSpec("official", fold_groups=1, parts=SHARES, seed=0))
-    assert train["dropped"] == [{"fold": 0, "sample_id": "wild/00003", "reason": "exact"}]
+    copies = ["wild/00003", "wild/00070"]
+    assert train["dropped"] == [{"fold": 0, "sample_id": name, "reason": "exact"} for name in copies]
     for entry in train["folds"] + train["groups"]:
-        assert "wild/00003" not in sum((entry[part] for part in NAMES), [])
+        assert not set(copies) & set(sum((entry[part] for part in NAMES), []))
         assert {"wild/00005", "wild/00006"} <= set(sum((entry[part] for part in NAMES), []))
     assert audit_folds(table, train, test)["dropped"] == train["dropped"]
     with pytest.raises(

@@ -7,6 +7,7 @@ from torch import nn
 
 from fernas.learn.arrays import Inputs
 from fernas.learn.config import AugmentConfig
+from fernas.training.oracle import CHOSEN
 from fernas.training.predict import predict_folds
 
 CLASSES = ["dark", "light"]
@@ -47,3 +48,17 @@ def test_each_sample_has_the_probabilities_of_its_own_image_and_fold_in_any_orde
     assert list(frame["label"]) == ["light", "dark", "light", "dark"]
     logits = np.array([40, 20, 10, 30]) / 255 + frame["fold"]
     np.testing.assert_allclose(frame["p_light"], 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
+def test_the_probabilities_are_those_of_the_chosen_epoch_whatever_scores_best_on_the_test_split():
+    class Copies(Networks):
+        def load(self, fold, epoch):
+            return Brightness(-2 if epoch == CHOSEN else 2)
+
+        def copied_epochs(self, fold):
+            return [3]
+
+    table = pd.DataFrame({"row": [0], "sample_id": ["s"], "class_index": [1]})
+    inputs = Inputs(np.zeros((1, 8, 8, 1), np.uint8), table, CLASSES)
+    frame = predict_folds(inputs, Copies(), {0: ["s"]}, AugmentConfig(scale="unit"), torch.device("cpu"))
+    assert (frame["p_light"][0] < 0.5, frame["oracle"][0], frame["oracle_epoch"][0]) == (True, "light", 3)
