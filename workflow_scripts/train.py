@@ -15,7 +15,9 @@ def main(
     from fernas.training.run import Searches, TrainSpec, read_origin, run_training
 
     method = validate_section(MethodConfig, params.method, "method")
-    origin = read_origin(method, Path(input.source[0]), Path(input.source_folds[0])) if input.source else None
+    origin = None
+    if input.source:
+        origin = read_origin(method, Path(input.source[0]), Path(input.source_folds[0]), Path(input.folds))
     searches = Searches(tuple(Path(path) for path in input.architectures), wildcards.scope)
     spec = TrainSpec(method, searches, int(wildcards.shard), params.shards, origin)
     run_training(JobInputs(out_dir=Path(output.models).parent, **job.settings), spec)

@@ -31,6 +31,7 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
     """Check a config: keys, types, names, roots of real datasets."""
     from fernas.core.errors import ConfigError
     from fernas.study import Study
+    from fernas.study.runs import SCOPE_LEAKS, inherited_leaks
     from fernas.workflow.targets import count_jobs
 
     study = Study.load(config)
@@ -40,11 +41,20 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
                 f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected the dataset root"
             )
     jobs = count_jobs(study)
+    leaks = [
+        f"{run.task}, {run.protocol}, {run.method} ({run.scope}): {text}"
+        for run in study.runs()
+        for text in [
+            *([SCOPE_LEAKS[run.scope]] if run.scope in SCOPE_LEAKS else []),
+            *inherited_leaks(study, run.task, run.protocol, run.method, run.scope),
+        ]
+    ]
     document = {
         "config": str(config),
         "runs": len(list(study.runs())),
         "jobs": sum(jobs.values()),
         "skipped": [f"{task}: {reason}" for task, reason in study.skipped],
+        "search_leaks": leaks,
     }
     emit(document, json, "config is valid")
 

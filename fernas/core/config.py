@@ -180,7 +180,12 @@ class InitFrom(Strict):
     protocol: str
     method: str
     scope: Literal["per_group", "per_fold", "whole_dataset", "whole_matched", "published", "no_data"] = "per_group"
-    fold: int = Field(0, ge=0, description="the fold whose weights are taken; an official split has fold 0 alone")
+    fold: int | None = Field(
+        None,
+        ge=0,
+        description="the fold whose weights are taken, 0 by default; within one task and protocol each fold starts "
+        "from the same fold of the other run, and this is left out",
+    )
 
 
 class MethodConfig(Strict):

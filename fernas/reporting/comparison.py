@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from fernas.core import plugins
-from fernas.core.config import MethodConfig
 from fernas.metrics import HEADLINE, all_metrics
 from fernas.reporting import run_facts
 from fernas.reporting.captions import Captions
@@ -30,7 +29,7 @@ from fernas.reporting.formats import (
     spaced,
     task_groups,
 )
-from fernas.reporting.run_facts import SCOPE_LEAKS, Scored
+from fernas.reporting.run_facts import Scored
 from fernas.reporting.statistics import (
     HEALTH_KEYS,
     SIGNIFICANT,
@@ -45,7 +44,7 @@ from fernas.reporting.statistics import (
 from fernas.reporting.stored import RENDERED_NOTE, RunFiles, number, stored_run
 from fernas.reporting.table import FILES, Column, Row, Table, escape_markdown
 from fernas.study import Study
-from fernas.study.runs import extra_data
+from fernas.study.runs import extra_data, inherited_leaks
 
 BOUNDS = (f"{HEADLINE}_low", f"{HEADLINE}_high")
 IDENTITY = (
@@ -98,10 +97,12 @@ def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
     status, reason = run_facts.run_status(run, len(scored))
     if status == "ok":
         reason = run_facts.constant_note([scores for _, scores in scored])
-    method = study.methods[run.method]
     size = run_facts.run_complexity(run)
+    key = (run.task, run.protocol, run.method, run.scope)
+    cells_leak = study.cells_outside(*key[:3])[1]
     row = {
         **_configured(study, run.task, run.protocol, run.method),
+        "extra_data": str(extra_data(study, *key)),
         "search_scope": run.scope,
         "seed_count": len(scored),
         "folds": run_facts.fold_count(results, run, scored),
@@ -112,20 +113,9 @@ def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
         "macs": size["macs"],
         "search_macs": run_facts.search_macs(run),
         "core_s": run_facts.core_seconds(run),
-        "leaks": "; ".join([*run_facts.leaks(results, run), *_inherited_leaks(run, method)]),
+        "leaks": "; ".join(filter(None, [*run_facts.leaks(results, run), cells_leak, *inherited_leaks(study, *key)])),
     }
-    row |= _cells_of_a_file(row, study)
     return row | (_scores(row, scored, study) if status == "ok" else {})
-
-
-def _cells_of_a_file(row: Row, study: Study) -> dict[str, str]:
-    """The columns of a row with what the search behind its cells saw, where they come from a file."""
-    extra, leak = study.cells_outside(row["task"], row["protocol"], row["method"])
-    given = "" if row["extra_data"] in ("True", "False") else row["extra_data"]
-    return {
-        "extra_data": "; ".join(filter(None, [given, extra])) or row["extra_data"],
-        "leaks": "; ".join(filter(None, [row["leaks"], leak])),
-    }
 
 
 def _configured(study: Study, task: str, protocol: str, method: str) -> dict[str, Any]:
@@ -139,7 +129,7 @@ def _configured(study: Study, task: str, protocol: str, method: str) -> dict[str
         "search": options.search,
         "space": options.space or "",
         "recipe": options.recipe,
-        "extra_data": str(extra_data(options)),
+        "extra_data": str(options.recipe_options.get("trained_on") or options.extra_data),
         "rendered": study.tasks[task].is_rendered,
     }
 
@@ -159,14 +149,6 @@ def _scores(row: Row, scored: Scored, study: Study) -> dict[str, Any]:
     if oracle is None:
         return scores
     return scores | {"oracle_uar": oracle, "leaks": "; ".join(filter(None, [row["leaks"], ORACLE_LEAK]))}
-
-
-def _inherited_leaks(run: RunFiles, method: MethodConfig) -> list[str]:
-    """What the search of another run on the same task implies for a run that takes its architecture."""
-    source = method.init_from
-    if source is None or source.task != run.task or source.scope not in SCOPE_LEAKS:
-        return []
-    return [f"{source.method}: {SCOPE_LEAKS[source.scope]}"]
 
 
 def _sum_members(study: Study, rows: list[dict[str, Any]]) -> None:

@@ -13,13 +13,9 @@ from fernas.core.errors import FernasError
 from fernas.core.io import canonical_json, read_parquet
 from fernas.reporting.stored import RunFiles, TrainingFiles, number, optional_json, run_costs
 from fernas.study import ResultsLayout
+from fernas.study.runs import SCOPE_LEAKS
 
 Scored = Sequence[tuple[TrainingFiles, dict[str, Any]]]  # the finished repetitions of a run, each with its scores
-SCOPE_LEAKS = {
-    "whole_matched": "search saw test subjects (as many subjects as the pool of a fold group)",
-    "whole_dataset": "search saw the test subjects",
-    "published": "search pools as published, by position",
-}
 MAX_LEAKS = 3
 
 

@@ -9,7 +9,7 @@ Invariants:
   runs over that family: p_(i) -> max_{j <= i} min(1, (m - j + 1) p_(j)) for the m ordered p values.
 - The test statistic is the difference of the pooled UAR. A permutation exchanges the predictions of two methods for
   whole subjects, because the samples of one subject are not independent.
-- "Best" is the highest UAR among methods whose search saw no test subject (`CLEAN_SCOPES`). A method with a leak can
+- "Best" is the highest UAR among methods whose search saw no test subject (`is_clean`). A method with a leak can
   have a higher UAR, but nothing is compared with it.
 - The optimism gap is UAR(whole_matched) - UAR(per_group) of one method: both searches saw equally many subjects, the
   first also test subjects. Holm's adjustment runs over all gaps of the study.
@@ -50,6 +50,7 @@ from fernas.scoring.health import MEASURES, Health, mean_health, search_health
 from fernas.scoring.ranks import critical_difference, variance_components
 from fernas.study import ResultsLayout, Study
 from fernas.study.layout import folder_name
+from fernas.study.runs import CELLS_LEAK, SCOPE_LEAKS
 
 logger = logging.getLogger(__name__)
 SIGNIFICANT = 0.05
@@ -136,8 +137,13 @@ def winner(records: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         records: the rows of one task, best UAR first.
     """
     good = finished(records)
-    clean = [record for record in good if record.get("search_scope", "") in CLEAN_SCOPES]
-    return next(iter(clean or good), None)
+    return next(iter([record for record in good if is_clean(record)] or good), None)
+
+
+def is_clean(record: Row) -> bool:
+    """Whether no search saw test subjects: neither its own, nor that of a run on which it builds (column `leaks`)."""
+    leaks, texts = str(record.get("leaks") or ""), (*SCOPE_LEAKS.values(), CELLS_LEAK)
+    return record.get("search_scope", "") in CLEAN_SCOPES and not any(text in leaks for text in texts)
 
 
 def finished(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -347,7 +353,7 @@ def best_runs(results: Path, frame: pd.DataFrame) -> dict[str, str]:
         for row in _seed_scores(run):
             seeds.setdefault(row["search_seed"], []).append(row["value"])
         scores = candidates.setdefault((str(record["dataset"]), run.rendered, run.method), {})
-        clean = run.scope in CLEAN_SCOPES  # True sorts above False, so that any clean search beats any other
+        clean = is_clean(record)  # True sorts above False, so that any clean search beats any other
         scores.update({f"{run.key}/s{seed}": (clean, float(np.mean(values))) for seed, values in seeds.items()})
     tags = {}
     for scores in candidates.values():
@@ -388,7 +394,7 @@ def study_ranks(frame: pd.DataFrame, study: Study) -> dict[str, Any]:
     Datasets must be independent: of those that share subjects (a composite, its parts) the fewest are left out, and
     synthetic datasets where there are real ones.
     """
-    good = frame[(frame["status"] == "ok") & frame["search_scope"].isin(CLEAN_SCOPES)]
+    good = frame[[row["status"] == "ok" and is_clean(row) for row in records_of(frame)]]
     if good.empty:
         return critical_difference(pd.DataFrame())
     firsts = good.drop_duplicates("dataset")[["dataset", "task", "protocol", "rendered"]]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fernas.reporting.comparison import task_records
 from fernas.reporting.formats import listed, missing, p_value, percent, short_count, task_groups, uar_text
-from fernas.reporting.statistics import CLEAN_SCOPES, SIGNIFICANT, Statistics, finished, run_name, winner
+from fernas.reporting.statistics import SIGNIFICANT, Statistics, finished, is_clean, run_name, winner
 from fernas.reporting.stored import RENDERED_NOTE
 from fernas.reporting.table import Column, Row, Table
 
@@ -27,8 +27,8 @@ def lead(records: list[dict[str, Any]], chance: float, against: Pairs | None = N
     if first is None:
         return "No method has finished."
     every = finished(records)
-    clean = first.get("search_scope", "") in CLEAN_SCOPES
-    good = [record for record in every if not clean or record["search_scope"] in CLEAN_SCOPES]
+    clean = is_clean(first)
+    good = [record for record in every if not clean or is_clean(record)]
     text = f"{first['method']} has the highest UAR, {uar_text(first)} %"
     remarks = ([f"chance {percent(chance)} %"] if np.isfinite(chance) else []) + _seeds(good)
     text += f" ({'; '.join(remarks)})" if remarks else ""

@@ -50,6 +50,7 @@ def check_study(study: "Study", where: str) -> None:
         # only now: `misfit` loads plug-ins whose names `_check_plugins` has checked
         if reason := misfit(study, study.tasks[entry[0]], entry[2]):
             raise ConfigError(f"{where}: study: {entry[2]} on {entry[0]}: {reason}")
+        _check_sources(study, entry, where)
     for task in study.tasks.values():
         _check_classes(study, task, f"{where}: tasks.{task.name}.classes")
     _check_composition(study, where)
@@ -250,7 +251,7 @@ def _entries(study: "Study", where: str) -> set[Entry]:
 
 
 def _check_entry(study: "Study", entry: Entry, entries: set[Entry], where: str) -> None:
-    """Ensembles need their members on the same task; what is taken over must be in the study, from other subjects."""
+    """Ensembles need their members on the same task; what is taken over must be in the study."""
     task, protocol, name = entry
     method = study.methods[name]
     kind = study.protocols[protocol].kind
@@ -265,23 +266,58 @@ def _check_entry(study: "Study", entry: Entry, entries: set[Entry], where: str) 
                 f"{where}: study: {name} on {task} under {protocol} combines {member}, which is not run there"
             )
     source = method.init_from
-    if source is None:
-        return
-    if (source.task, source.protocol, source.method) not in entries:
+    if source is not None and (source.task, source.protocol, source.method) not in entries:
         raise ConfigError(
             f"{where}: study: {name} starts from {source.method} on {source.task} under {source.protocol}, "
             f"which is not in the study"
         )
-    target, origin = study.tasks[task].dataset, study.tasks[source.task].dataset
-    # folds keep subjects apart within one task and protocol alone
-    if (task, protocol) != (source.task, source.protocol) and target.same_people(origin):
+
+
+def _check_sources(study: "Study", entry: Entry, where: str) -> None:
+    """What an entry of the study takes over, over any number of steps, was learned from other people."""
+    task, protocol, name = entry
+    method = study.methods[name]
+    target = study.tasks[task].dataset
+    for scope in study.scopes_of(name):
+        for other in study.ancestors_of(task, protocol, name, scope):
+            origin = study.tasks[other.task].dataset
+            over = f", by way of {', '.join(other.steps)}," if other.steps else ""
+            # folds keep subjects apart within one task and protocol alone
+            if not other.same_folds and target.same_people(origin):
+                raise ConfigError(
+                    f"{where}: study: {name} on {task} starts{over} from {origin.name}, which shows the same people as "
+                    f"{target.name}"
+                )
+            if method.init_from is not None and target.name != origin.name and not method.extra_data:
+                raise ConfigError(
+                    f"{where}: methods.{name}: on {task} it takes over{over} what was learned from {origin.name}; "
+                    f"say extra_data: true"
+                )
+    if method.init_from is not None:
+        _check_source(study, entry, method.init_from, f"{where}: methods.{name}.init_from")
+
+
+def _check_source(study: "Study", entry: Entry, source: InitFrom, key: str) -> None:
+    """The run of `init_from` is one of the study; within one task and protocol no fold reaches another one."""
+    scopes = study.scopes_of(source.method)
+    if source.scope not in scopes:
         raise ConfigError(
-            f"{where}: study: {name} on {task} starts from {origin.name}, which shows the same people as {target.name}"
+            f"{key}.scope: {source.method} is not run in scope {source.scope}; expected {' or '.join(scopes)}"
         )
-    if target.name != origin.name and not method.extra_data:
+    groups = study.fold_groups_of(source.protocol, source.scope)
+    if (source.task, source.protocol) != entry[:2]:
+        if source.scope == "per_group" and groups > 1:
+            raise ConfigError(f"{key}: {source.protocol} has {groups} fold groups, expected one architecture")
+        return
+    if source.fold is not None:
         raise ConfigError(
-            f"{where}: methods.{name}: on {task} it takes over what was learned from {origin.name}; "
-            f"say extra_data: true"
+            f"{key}.fold: got {source.fold}; within one task and protocol every fold starts from the same fold of "
+            f"{source.method}, as any other one has learnt from its test subjects; leave fold out"
+        )
+    if groups > 1:
+        raise ConfigError(
+            f"{key}: {source.method} has {groups} architectures on {entry[0]} under {entry[1]}, each searched on test "
+            f"subjects of other folds; expected a source of one architecture (fixed, groups: 1 or another task)"
         )
 
 

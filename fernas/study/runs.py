@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fernas.core import plugins
 from fernas.core.architecture import CellsArchitecture
-from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError
 from fernas.study.layout import RunFolder, SearchFolder, ShardFolder, TrainFolder
 
@@ -15,6 +14,11 @@ if TYPE_CHECKING:
 
 
 CELLS_LEAK = "the search behind the file's cells saw these subjects"
+SCOPE_LEAKS = {
+    "whole_matched": "search saw test subjects (as many subjects as the pool of a fold group)",
+    "whole_dataset": "search saw the test subjects",
+    "published": "search pools as published, by position",
+}
 
 
 class Repetition(NamedTuple):
@@ -24,6 +28,23 @@ class Repetition(NamedTuple):
     scope: str
     search_seed: int
     train_seed: int
+
+
+class Ancestor(NamedTuple):
+    """A run on which another one builds: it gave its architecture, weights, size or predictions, or its ancestor did.
+
+    Attributes:
+        task, protocol, method, scope: which run.
+        same_folds: every step to it stays within one task and protocol, so that fold k builds on fold k alone.
+        steps: the runs between the two, nearest first, as `method on task`.
+    """
+
+    task: str
+    protocol: str
+    method: str
+    scope: str
+    same_folds: bool
+    steps: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -169,6 +190,55 @@ def members_of(study: "Study", method: str, scope: str) -> list[Repetition]:
     return members
 
 
-def extra_data(method: MethodConfig) -> str | bool:
-    """What a method uses beyond its dataset: the text of `trained_on`, else whether it does."""
-    return str(method.recipe_options.get("trained_on") or "") or method.extra_data
+def ancestors_of(study: "Study", task: str, protocol: str, method: str, scope: str) -> list[Ancestor]:
+    """Every run on which a run builds by `init_from`, `params_from` and `combine`, over any number of steps."""
+    found: dict[tuple[str, ...], Ancestor] = {}
+
+    def visit(run: tuple[str, str, str, str], same_folds: bool, steps: tuple[str, ...]) -> None:
+        for other in _builds_on(study, *run):
+            if other not in found:
+                same = same_folds and other[:2] == (task, protocol)
+                found[other] = Ancestor(*other, same, steps)
+                visit(other, same, (*steps, f"{other[2]} on {other[0]}"))
+
+    visit((task, protocol, method, scope), True, ())
+    return list(found.values())
+
+
+def _builds_on(study: "Study", task: str, protocol: str, method: str, scope: str) -> list[tuple[str, str, str, str]]:
+    """(task, protocol, method, scope) of the runs on which a run builds directly."""
+    section = study.methods[method]
+    if section.combine:
+        members = members_of(study, method, scope)
+        return [(task, protocol, *pair) for pair in dict.fromkeys((m.method, m.scope) for m in members)]
+    direct = [] if section.params_from is None else [(task, protocol, section.params_from, scope)]
+    if (source := section.init_from) is not None:
+        direct.append((source.task, source.protocol, source.method, source.scope))
+    return direct
+
+
+def inherited_leaks(study: "Study", task: str, protocol: str, method: str, scope: str) -> list[str]:
+    """What the searches of other runs saw of the test subjects, where a run builds on them."""
+    texts = []
+    for other in ancestors_of(study, task, protocol, method, scope):
+        # its own scope says the same already
+        if other.task == task and other.scope in SCOPE_LEAKS and other.scope != scope:
+            texts.append(f"{other.method}: {SCOPE_LEAKS[other.scope]}")
+        if leak := cells_outside(study, task, protocol, other.method)[1]:
+            texts.append(f"{other.method}: {leak}")
+    return texts
+
+
+def extra_data(study: "Study", task: str, protocol: str, method: str, scope: str) -> str | bool:
+    """What a run uses beyond its dataset, itself or by a run it builds on: the names of the data, else whether."""
+    others = ancestors_of(study, task, protocol, method, scope)
+    names = (method, *(other.method for other in others))
+    methods = [study.methods[name] for name in names]
+    named = [str(section.recipe_options.get("trained_on") or "") for section in methods]
+    named += [cells_outside(study, task, protocol, name)[0] for name in names]
+    dataset = study.tasks[task].dataset.name
+    return (
+        "; ".join(filter(None, dict.fromkeys(named)))
+        or any(section.extra_data for section in methods)
+        or any(study.tasks[other.task].dataset.name != dataset for other in others)
+    )

@@ -13,7 +13,15 @@ from fernas.core.errors import ConfigError, unknown
 from fernas.study.checks import check_study, misfit
 from fernas.study.datasets import Dataset
 from fernas.study.layout import ResultsLayout
-from fernas.study.runs import Run, cells_of, cells_outside, fold_groups_of, members_of, scopes_of
+from fernas.study.runs import (
+    Run,
+    ancestors_of,
+    cells_of,
+    cells_outside,
+    fold_groups_of,
+    members_of,
+    scopes_of,
+)
 from fernas.study.tasks import Task
 
 Value = TypeVar("Value")
@@ -126,6 +134,7 @@ class Study:
     members_of = members_of
     cells_of = cells_of
     cells_outside = cells_outside
+    ancestors_of = ancestors_of
 
     def runs(self, dataset: str | None = None, named: bool = False) -> Iterator[Run]:
         """All runs whose datasets have roots, or those of one dataset.

@@ -34,9 +34,9 @@ import pandas as pd
 
 from fernas.core.io import canonical_json, is_number, sha256_file
 from fernas.metrics import HEADLINE, all_metrics
-from fernas.reporting.formats import records_of
+from fernas.reporting.formats import optional, records_of
 from fernas.reporting.stored import number, optional_json, optional_jsonl
-from fernas.study.layout import ResultsLayout
+from fernas.study.layout import ResultsLayout, folder_name
 from fernas.tracking.run_files import (
     Mirrored,
     file_digest,
@@ -333,6 +333,10 @@ class Mirror:
         for path, is_best in optional_json(self.layout.tables / "statistics.json").get("best_runs", {}).items():
             if path in self._runs:
                 self._store.add(self._runs[path], Change(tags={"best": is_best}))
+        caveats = _caveats(frame)
+        for path, known in self._runs.items():
+            if tags := caveats.get(path.rpartition("/")[0]):  # a parent: the path of its row and a search seed
+                self._store.add(known, Change(tags=tags))
         tables = self.layout.tables
         files: list[tuple[Path, str | None]] = [(results / name, None) for name in run.files]
         files += [(table, "tables") for table in (sorted(tables.glob("*.*")) if tables.is_dir() else [])]
@@ -388,6 +392,16 @@ def _comparison_points(frame: pd.DataFrame, time_ms: int) -> list[Point]:
         for metric in all_metrics()
         if is_number(row.get(metric.name))
     ]
+
+
+def _caveats(frame: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """`<task>/<protocol>/<method>/<scope>` -> the columns `leaks` and `extra_data` of its row, as tags."""
+    caveats = {}
+    for row in records_of(frame):
+        folder = folder_name(str(row["task"]), bool(row["rendered"]))
+        path = f"{folder}/{row['protocol']}/{row['method']}/{row['search_scope']}"
+        caveats[path] = {name: optional(row[name]) for name in ("leaks", "extra_data")}
+    return caveats
 
 
 def _is_superseded(old: str, new: str, stage: str) -> bool:

@@ -22,8 +22,8 @@ class OriginWeights:
     classes: list[str]
 
 
-def origin_weights(context: TrainContext) -> OriginWeights:
-    """The weights that the method starts from.
+def origin_weights(context: TrainContext, fold: int) -> OriginWeights:
+    """The weights that a fold of the method starts from.
 
     Raises:
         ConfigError: the method names no run.
@@ -34,12 +34,13 @@ def origin_weights(context: TrainContext) -> OriginWeights:
         raise ConfigError("recipe finetune: needs methods.<name>.init_from, the run whose weights are taken")
     if not origin.models.stat().st_size:
         raise ScienceError(f"{origin.models}: holds no model; that training failed")
-    prefix = f"fold{origin.fold}/"
+    number = fold if origin.fold is None else origin.fold
+    prefix = f"fold{number}/"
     with safe_open(origin.models, framework="pt") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 - not a mapping
         weights = {name.removeprefix(prefix): file.get_tensor(name) for name in names}
     if not weights:
-        raise ScienceError(f"{origin.models}: holds no model of fold {origin.fold}")
+        raise ScienceError(f"{origin.models}: holds no model of fold {number}")
     return OriginWeights(origin.models, weights, list(origin.classes))
 
 

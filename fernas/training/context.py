@@ -67,12 +67,12 @@ class Origin:
 
     Attributes:
         models: its models.safetensors.
-        fold: the fold whose weights are taken.
+        fold: the fold whose weights are taken; None where both runs have the same folds, and fold k starts from fold k.
         classes: its class names in their order.
     """
 
     models: Path
-    fold: int
+    fold: int | None
     classes: tuple[str, ...]
 
 

@@ -35,16 +35,19 @@ class FineTuneConfig(PlainConfig):
 
 
 def run(context: TrainContext) -> dict[str, Any]:
-    """Fine-tune, or take over, the network for every fold; each fold starts again from the same weights."""
+    """Fine-tune, or take over, the network for every fold.
+
+    Each fold starts from the same weights of another task, or from those of its own fold in a run of the same folds.
+    """
     from fernas.training._shard import train_shard
     from fernas.training._transfer import load_into, origin_weights
 
     options: FineTuneConfig = context.options
-    origin = origin_weights(context)
 
     def fit_from_origin(fold: "FoldRun") -> "Fitted":
         from fernas.learn.fit import Fitted
 
+        origin = origin_weights(context, fold.task.fold)
         new = load_into(fold.net, origin, context.classes, options.classes)
         # a fold that continues has this row in its history, and `fit` puts its saved weights over these
         if fold.resume is None:

@@ -77,10 +77,19 @@ class TrainSpec:
     origin: Origin | None = None
 
 
-def read_origin(method: MethodConfig, models: Path, folds: Path) -> Origin:
-    """The run of `init_from`: its models.safetensors, and its class names out of its folds.train.json."""
-    fold = method.init_from.fold if method.init_from else 0
-    return Origin(models, fold, tuple(read_json(folds)["classes"]))
+def read_origin(method: MethodConfig, models: Path, origin_folds: Path, folds: Path) -> Origin:
+    """The run of `init_from`.
+
+    Args:
+        method: the method that starts from it.
+        models: its models.safetensors.
+        origin_folds: its folds.train.json, for its class names.
+        folds: the folds.train.json of the method.
+    """
+    fold = (method.init_from.fold if method.init_from else None) or 0
+    # of the same task and protocol: any other fold has learnt from the test subjects of this one
+    own_fold = origin_folds.samefile(folds)
+    return Origin(models, None if own_fold else fold, tuple(read_json(origin_folds)["classes"]))
 
 
 def load_recipe(method: MethodConfig) -> tuple[RecipePlugin, Any]:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from fernas.core.errors import ConfigError
 from fernas.study import Run, Study
 from fernas.study.layout import DatasetFolder, InputsFolder, ShardFolder, TrainFolder
 
@@ -65,11 +64,7 @@ def statuses_of(study: Study, wildcards: Any) -> list[Path]:
 
 
 def source_architecture(study: Study, wildcards: Any) -> list[Path]:
-    """The architecture of another run that a search takes over, or whose size it takes; nothing for most methods.
-
-    Raises:
-        ConfigError: the other run has one architecture per fold group.
-    """
+    """The architecture of another run that a search takes over, or whose size it takes; nothing for most methods."""
     method = study.methods[wildcards.method]
     if method.params_from is not None:
         task = study.task_of(wildcards.task).name
@@ -81,22 +76,22 @@ def source_architecture(study: Study, wildcards: Any) -> list[Path]:
     if source is None:
         return []
     other = study.run(source.task, source.protocol, source.method, source.scope)
-    if other.fold_groups > 1 and source.scope != "per_fold":
-        raise ConfigError(
-            f"methods.{wildcards.method}.init_from: {source.protocol} has {other.fold_groups} fold groups, "
-            "expected one architecture"
-        )
     # of the first seeds, as the models are: one run is taken over, however many seeds it has
-    return [other.search_folder(0, source.fold if source.scope == "per_fold" else 0).architecture]
+    return [other.search_folder(0, (source.fold or 0) if source.scope == "per_fold" else 0).architecture]
 
 
 def source_models(study: Study, wildcards: Any) -> list[Path]:
-    """The models of another run that a training starts from; nothing for most methods."""
+    """The models of another run that a training starts from; nothing for most methods.
+
+    Within one task and protocol they are those of its own folds: both runs share their folds out to shards alike.
+    """
     source = study.methods[wildcards.method].init_from
     if source is None:
         return []
     other = study.run(source.task, source.protocol, source.method, source.scope)
-    return [other.shard_folder(0, 0, source.fold % other.shards).models]
+    same_folds = (source.task, source.protocol) == (study.task_of(wildcards.task).name, wildcards.protocol)
+    shard = int(wildcards.shard) if same_folds else (source.fold or 0) % other.shards
+    return [other.shard_folder(0, 0, shard).models]
 
 
 def source_folds(study: Study, wildcards: Any) -> list[Path]:

@@ -67,6 +67,9 @@ def test_complexity_of_the_published_network(tmp_path, cells, params):
 
 def test_check_and_plan():
     assert fernas_json("check", "config.yaml")["runs"] > 0
+    assert fernas_json("check", "configs/autofernet.yaml")["search_leaks"] == [
+        "fer2013-7, official, autofernet (published): search pools as published, by position"
+    ]
     plan = fernas_json("plan", "configs/tiny.yaml")
     assert plan["jobs"] == sum(stage["jobs"] for stage in plan["stages"]) and plan["core_hours"] > 0
 

@@ -12,6 +12,8 @@ from fernas.core.io import read_json, write_json
 from fernas.metrics import all_metrics
 from fernas.reporting.comparison import comparison, notes, table_columns, task_records
 from fernas.reporting.formats import records_of
+from fernas.reporting.statistics import winner
+from fernas.reporting.verdict import lead
 from fernas.scoring.scores import score_seeds
 from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import Tree, study_of
@@ -148,3 +150,48 @@ def test_every_column_of_the_report_is_explained() -> None:
     assert [key for key, column in shown.items() if not column.about] == ["method"]
     assert shown["accuracy"].about == "Accuracy: the share of samples that are classified right"
     assert shown["kappa"].show({"kappa": -0.25}) == "-0.25" and shown["uf1"].show({"uf1": 0.25}) == "25.0"
+
+
+def with_a_chain(results: Path) -> dict[str, Any]:
+    """On one task: a search that saw the test subjects, a method that takes its network, one that starts from that, an
+    ensemble of the latter; on another task a method that starts from the second one. Each copies small_cnn's scores."""
+    document = study_document()
+    base, taken = {"task": "ckplus-7n", "protocol": "kfold4"}, {"search": "taken", "recipe": "finetune"}
+    document["methods"]["emonas"]["scopes"] = ["per_group", "whole_dataset"]
+    document["methods"] |= {
+        "second": taken | {"init_from": base | {"method": "emonas", "scope": "whole_dataset"}},
+        "third": taken | {"init_from": base | {"method": "second", "scope": "no_data"}},
+        "both": {"combine": ["third", "random"]},
+        "moved": taken | {"init_from": base | {"method": "third", "scope": "no_data"}, "extra_data": True},
+        "moved_on": taken
+        | {"init_from": {"task": "megc2019-3", "protocol": "megc", "method": "moved", "scope": "no_data"}},
+    }
+    document["study"][0]["methods"] += ["second", "third", "both"]
+    document["study"][1]["methods"] += ["moved", "moved_on"]
+    base_folder = results / "runs/ckplus-7n-rendered/kfold4"
+    for method in ("second", "third", "both"):
+        scope = "per_group" if method == "both" else "no_data"
+        shutil.copytree(base_folder / "small_cnn/no_data/s0/t0", base_folder / method / scope / "s0/t0")
+    return document
+
+
+def test_leaks_and_extra_data_are_inherited_over_the_whole_chain(own_tree: Tree) -> None:
+    results, _ = own_tree
+    frame = comparison(results, study_of(with_a_chain(results)))
+    for method in ("second", "third", "both"):
+        found = row(frame, "ckplus-7n", method)
+        assert found["leaks"] == "emonas: search saw the test subjects" and found["extra_data"] == "False"
+    for method in ("moved", "moved_on"):  # other people are tested there
+        found = row(frame, "megc2019-3", method)
+        assert found["leaks"] == "" and found["extra_data"] == "True"
+
+
+def test_a_row_that_builds_on_a_search_of_the_test_subjects_is_never_the_best(own_tree: Tree) -> None:
+    results, _ = own_tree
+    frame = comparison(results, study_of(with_a_chain(results)))
+    frame.loc[frame["method"] == "third", "uar"] = 1.0
+    records = task_records(frame, "ckplus-7n", "kfold4")
+    best = winner(records)
+    assert records[0]["method"] == "third" and records[0]["search_scope"] == "no_data"
+    assert best is not None and best["method"] == "emonas"
+    assert "emonas has the highest UAR" in lead(records, 1 / 7)

@@ -208,3 +208,18 @@ def test_a_heartbeat_from_the_future_does_not_make_a_dead_job_run():
 
     assert job_state({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 + 3600}, now=1000.0) == "KILLED"
     assert job_state({"status": "running", "host": "elsewhere", "heartbeat": 1000.0 + 100}, now=1000.0) == "RUNNING"
+
+
+def test_leaks_and_extra_data_of_a_row_are_tags_of_its_runs(own_tree: Tree, results: Path) -> None:
+    """Those that it inherits over a chain among them; they are those of the comparison."""
+    sync(results)
+    frame = compare_study(*own_tree).comparison
+    row = frame["method"] == "emonas"
+    frame.loc[row, ["leaks", "extra_data"]] = ["autofernet: search saw the test subjects", "True"]
+    frame.to_csv(results / "comparison.csv", index=False)
+    assert sync(results).error == ""
+    parents = {path: run.data.tags for path, run in runs(results).items() if run.data.tags["stage"] == "method"}
+    tags = parents["ckplus-7n-rendered/kfold4/emonas/per_group/s0"]
+    assert (tags["leaks"], tags["extra_data"]) == ("autofernet: search saw the test subjects", "True")
+    tags = parents["ckplus-7n-rendered/kfold4/vgg16/no_data/s0"]
+    assert (tags["leaks"], tags["extra_data"]) == ("", "False")

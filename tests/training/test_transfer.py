@@ -69,7 +69,7 @@ def test_another_number_of_classes_is_fine_by_name_and_another_network_is_not(tm
 def train(files, out, architecture, method, source=None):
     """Train both folds, from the run of the task `source` where that is given."""
     models = None if source is None else source.root / "out" / "models.safetensors"
-    origin = None if source is None else read_origin(method_section(**method), models, source.root / "folds.train.json")
+    origin = None if source is None else read_origin(method_section(**method), models, source.folds, files.folds)
     return train_toy(files, out, [architecture], method, origin=origin)
 
 
@@ -130,3 +130,21 @@ def test_a_failed_source_is_a_failed_run_with_its_reason(finished, tmp_path):
     method = {"recipe": "finetune", "recipe_options": {"epochs": 1}}
     assert train(target, tmp_path / "t", architecture, method, source=files) == "failed"
     assert "that training failed" in read_json(tmp_path / "t" / "status.json")["reason"]
+
+
+@pytest.mark.parametrize("zero_shot", [True, False])
+def test_each_fold_starts_from_the_weights_of_its_own_fold_of_the_same_task(finished, tmp_path, zero_shot):
+    """Fold k of another run has learnt from the test subjects of all folds but k."""
+    files, _, architecture = finished
+    start = {"task": "a", "protocol": "b", "method": "c"}
+    options = {"zero_shot": zero_shot, "epochs": 1, "batch": 8, "lr": 1e-12, "weight_decay": 0.0}
+    options |= {"augment": NO_AUGMENTATION, "drop_path": 0, "drop_path_start": 0}
+    method = {"search": "taken", "recipe": "finetune", "init_from": start, "recipe_options": options}
+    assert train(files, tmp_path / "out", architecture, method, source=files) == "ok"
+    source, made = load_file(files.root / "out" / "models.safetensors"), load_file(tmp_path / "out/models.safetensors")
+    learned = [name.removeprefix("fold0/") for name in made if name.startswith("fold0/") and "weight" in name]
+    assert learned
+    for name in learned:
+        assert not torch.allclose(source[f"fold0/{name}"], source[f"fold1/{name}"], atol=1e-6)
+        for fold in (0, 1):
+            assert torch.allclose(made[f"fold{fold}/{name}"], source[f"fold{fold}/{name}"], atol=1e-7)
