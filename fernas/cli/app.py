@@ -416,18 +416,12 @@ def ui(
     results: Annotated[Path, typer.Option(help="results folder")] = Path("results"),
     port: Annotated[int, typer.Option(help="port on localhost")] = 5000,
 ) -> None:
-    """Open the MLflow page on localhost."""
-    import os
-    import sys
-
+    """Browse the runs in MLflow's page: read only, on localhost, behind the token of the printed address."""
     from fernas.core.errors import DataError
     from fernas.study import ResultsLayout
+    from fernas.tracking.page import serve
 
     store = ResultsLayout(results).mlflow
     if not store.exists():
         raise DataError(f"{store}: no such file; run the study first, or `fernas track sync`")
-    typer.echo(f"http://127.0.0.1:{port}/#/experiments?workflowType=machine_learning")
-    arguments = ["server", "--backend-store-uri", f"sqlite:///{store}", "--workers", "1"]
-    arguments += ["--host", "127.0.0.1", "--port", str(port)]
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", *arguments])
+    serve(store.resolve(), port, typer.echo)

@@ -136,3 +136,14 @@ class Store:
         except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise StoreError(lines[0][:300]) from error
+
+
+def flask_application(store: Path) -> Any:
+    """MLflow's WSGI application over a SQLite store: its page and the interface that the page reads.
+
+    The routes of its server beside it (assistant, gateway, jobs) belong to another application, which is not served.
+    """
+    os.environ["_MLFLOW_SERVER_FILE_STORE"] = f"sqlite:///{store}"
+    from mlflow.server import app
+
+    return app
