@@ -108,9 +108,9 @@ def check_data(
     findings = read_dataset(dataset, root, _options(option))
     reason = why_refused(findings, AuditConfig(excluded="fail" if strict else "report"))
     keys = ("dataset", "samples", "subjects", "classes", "splits", "problems", "not_as_published")
-    other_labels = findings["duplicates"]["other_labels"]
+    other_labels, differences = findings["duplicates"]["other_labels"], findings["image_statistics"]["differences"]
     if json:
-        emit({key: findings[key] for key in keys} | {"other_labels": other_labels}, True)
+        emit({key: findings[key] for key in keys} | {"other_labels": other_labels, "differences": differences}, True)
     else:
         print_table(found_and_expected(findings), f"{dataset} in {root}")
         if per_subject:
@@ -123,7 +123,8 @@ def check_data(
             print_table([dict(zip(names, pair, strict=True)) for pair in other_labels], "equal images, other labels")
         for problem in findings["problems"]:
             typer.echo(f"problem: {problem}")
-        typer.echo("usable" if reason is None else reason.partition(":")[0])
+        remark = ", but its splits or classes differ" if differences else ""
+        typer.echo(f"usable{remark}" if reason is None else reason.partition(":")[0])
     if reason is not None:
         raise DataError(f"{dataset} in {root}: {reason}")
 

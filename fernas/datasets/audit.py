@@ -23,6 +23,7 @@ from fernas.datasets._duplicates import (
     perceptual_hash,
     thumbnail,
 )
+from fernas.datasets._image_statistics import compare_groups, difference_texts, drawn_images, image_statistics
 from fernas.datasets.frames import FrameReader
 
 LISTED = 5
@@ -53,7 +54,7 @@ def audit_dataset(
     Returns:
         dataset, samples, subjects, classes, splits, per_subject (of usable samples), excluded (reason per id), problems
         (sentences), fatal (the dataset cannot be used), not_as_published (sentences), unreadable, duplicates (see
-        `_duplicates`), expected, sizes, sources, rendered.
+        `_duplicates`), image_statistics (see `compare_groups`), expected, sizes, sources, rendered.
     """
     limits = config or AuditConfig()
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
@@ -76,12 +77,14 @@ def audit_dataset(
         "rendered": is_rendered,
         "expected": _expected(spec, manifest, truth, is_rendered),
         "duplicates": _duplicates(usable, images, limits, reader),
+        "image_statistics": compare_groups(usable, images.statistics),
     }
     problems = [str(problem) for problem in manifest.attrs.get("problems", [])]
     problems += _image_problems(findings["excluded"], images)
     counts = _count_problems(findings, manifest)
     findings["not_as_published"] = [text for text, explained in counts.items() if not explained]
     problems += counts
+    problems += difference_texts(findings["image_statistics"]["differences"], usable["dataset"].nunique() > 1)
     problems += _duplicate_problems(findings["duplicates"], usable)
     fatal = _fatal(findings, len(manifest))
     if truth is not None:
@@ -164,6 +167,7 @@ class _KeyImages:
         thumbs: uint8 (N, THUMB, THUMB) grey thumbnails.
         readable: bool (N,).
         own_size: bool (N,), whether the thumbnail is the image itself.
+        statistics: position of a drawn sample -> what is compared of its peak image.
         sizes: width x height -> number of images.
         unreadable, uneven: sentences.
     """
@@ -175,6 +179,7 @@ class _KeyImages:
         self.thumbs = np.zeros((count, THUMB, THUMB), np.uint8)
         self.readable = np.zeros(count, bool)
         self.own_size = np.zeros(count, bool)
+        self.statistics: dict[int, dict[str, Any]] = {}
         self.sizes: Counter[str] = Counter()
         self.unreadable: list[str] = []
         self.uneven: list[str] = []
@@ -183,7 +188,7 @@ class _KeyImages:
 def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Iterable[Any]]) -> _KeyImages:
     """Decode the still, or onset, apex and offset of each clip."""
     images = _KeyImages(len(usable))
-    rows = usable.to_dict("records")
+    rows, drawn = usable.to_dict("records"), drawn_images(usable)
     for at, row in enumerate(progress(rows, total=len(rows), desc="reading images")):
         peak = 0 if row["kind"] == "still" else int(row["apex"])
         others = [] if row["kind"] == "still" else [int(row["onset"]), int(row["offset"])]
@@ -207,6 +212,8 @@ def _look(usable: pd.DataFrame, reader: FrameReader, progress: Callable[..., Ite
                 images.thumbs[at] = thumbnail(grey)
                 images.own_size[at] = grey.shape == (THUMB, THUMB)
                 images.readable[at] = True
+                if at in drawn:
+                    images.statistics[at] = image_statistics(grey, reader.bytes_of(row["dataset"], ref))
                 images.sizes[f"{image.shape[1]}x{image.shape[0]}"] += 1
         if len(shapes) > 1:
             sizes = " and ".join(sorted(f"{width}x{height}" for height, width, _ in shapes))

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fernas.datasets._base import DatasetSpec
+from fernas.datasets._image_statistics import METRICS, difference_texts
 
 LISTED = 20
 
@@ -34,6 +35,8 @@ def data_card(
         lines += ["", "## Faces", "", *_faces(faces)]
     lines += ["", "## Left out", "", *_excluded(audit.get("excluded", {}))]
     lines += ["", "## Duplicates", "", *_duplicates(audit["duplicates"])]
+    if audit["image_statistics"]["groups"]:
+        lines += ["", "## Splits and classes beside each other", "", *_image_statistics(audit["image_statistics"])]
     if audit.get("sources"):
         lines += ["", "## Read from", "", *[f"- {source}" for source in audit["sources"]]]
     lines += ["", "## Problems", "", *([f"- {problem}" for problem in audit["problems"]] or ["None."])]
@@ -88,6 +91,22 @@ def _duplicates(duplicates: Mapping[str, Any]) -> list[str]:
     if len(pairs) > LISTED:
         lines.append(f"- and {len(pairs) - LISTED} more")
     return lines
+
+
+def _image_statistics(statistics: Mapping[str, Any]) -> list[str]:
+    """Medians of each split and class, and which of them differ."""
+    composite = len({row["dataset"] for row in statistics["groups"]}) > 1
+    rows = [
+        (
+            f"{row['dataset'] + ', ' if composite else ''}{row['kind']} {row['name']}",
+            row["images"],
+            *("-" if row[metric] is None else f"{row[metric]:.3g}" for metric in METRICS),
+        )
+        for row in statistics["groups"]
+    ]
+    lines = ["Medians of images drawn at random.", "", *_table(("", "images", *METRICS.values()), rows), ""]
+    texts = difference_texts(statistics["differences"], composite)
+    return lines + ([f"- {text}" for text in texts] or ["None differs much and significantly from the others."])
 
 
 def _about(spec: DatasetSpec) -> list[str]:

@@ -69,7 +69,7 @@ def unusable(name: str, reason: str) -> dict[str, Any]:
         "problems": [reason], "fatal": True, "not_as_published": [], "unreadable": [], "expected": {}, "sizes": {},
         "sources": [],
         "duplicates": {"exact": [], "near": [], "near_count": 0, "other_labels": [], "near_other_labels": 0},
-        "rendered": False,
+        "image_statistics": {"groups": [], "differences": []}, "rendered": False,
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fernas.core.errors import ContractError
 from fernas.datasets.adapters import adapter_of
+from fernas.datasets.containers import base_folder, file_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +32,11 @@ class FrameReader:
     def read(self, dataset: str, ref: str) -> "np.ndarray":
         """One frame as uint8 RGB (H, W, 3)."""
         return self._adapter(dataset).read_frame(self.roots[dataset], ref)
+
+    def bytes_of(self, dataset: str, ref: str) -> int | None:
+        """The size of an image file; None for a row of a table or a frame of a video."""
+        path = base_folder(self.roots[dataset]) / ref
+        return path.stat().st_size if file_of(ref) == ref else None
 
     def own_landmarks(self, row: Any) -> "np.ndarray | None":
         """The dataset's own landmarks of a manifest row's reference frame, (3, 2) px (eyes, nose tip), or None."""

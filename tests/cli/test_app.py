@@ -111,6 +111,7 @@ def test_synth_then_check_data(tmp_path):
     truth = json.loads((tmp_path / "smic.truth.json").read_text())
     assert set(found) == {
         "dataset", "samples", "subjects", "classes", "splits", "problems", "not_as_published", "other_labels",
+        "differences",
     }  # fmt: skip
     assert found["samples"] == truth["samples"] and found["classes"] == truth["classes"]
 

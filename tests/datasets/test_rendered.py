@@ -39,6 +39,7 @@ def check_rendered(name, root):
     assert found["classes"] == truth["classes"] or dict(sorted(found["classes"].items())) == truth["classes"]
     assert found["splits"] == {split: n for split, n in truth["splits"].items()} or not truth["splits"]
     assert found["unreadable"] == [] and found["excluded"] == {}
+    assert found["image_statistics"]["differences"] == []
     card = data_card(plugins.load("datasets", name).spec, table, found)
     assert "rendered" in card.split("\n")[0]
     write_json(root.with_name(root.name + ".truth.json"), truth)
