@@ -58,9 +58,13 @@ def split_section(study: Study, wildcards: Any) -> dict[str, Any]:
 
 
 def search_section(study: Study, method: str) -> dict[str, Any]:
-    """What a search depends on: its `method` without recipe and grid keys, and the method of its budget as `limit`."""
-    limit = study.methods[method].budget_from
-    return ordered({"method": _searched(study, method), "limit": None if limit is None else _searched(study, limit)})
+    """What a search depends on: its `method` without recipe and grid keys, and the method of its budget as `limit`.
+
+    Where cells come from a file also their hash as `cells`: the options name the file alone.
+    """
+    limit, cells = study.methods[method].budget_from, study.cells_of(method)
+    section = {"method": _searched(study, method), "limit": None if limit is None else _searched(study, limit)}
+    return ordered(section if cells is None else {**section, "cells": architecture_hash(cells)})
 
 
 def _searched(study: Study, method: str) -> dict[str, Any]:
@@ -71,9 +75,6 @@ def _searched(study: Study, method: str) -> dict[str, Any]:
     for key in ("combine", "init_from", "params_from"):
         if not section[key]:
             section.pop(key)
-    # the options name a file alone
-    if (cells := study.cells_of(method)) is not None:
-        section["architecture"] = architecture_hash(cells)
     return section
 
 

@@ -9,10 +9,12 @@ from fernas.core.architecture import read_architecture
 from fernas.core.errors import ConfigError
 from fernas.reporting.comparison import comparison
 from fernas.search.file import PLUGIN, PUBLISHED, FileConfig
+from fernas.search.run import SearchSpec, run_search
 from fernas.study import Study
 from fernas.workflow import params
 from tests.fixtures.architectures import AUTOFERNET, EMONAS
 from tests.fixtures.toy_searches import search_context
+from tests.fixtures.toy_task import write_task
 from tests.fixtures.workflow_folder import ROOT
 
 
@@ -112,7 +114,11 @@ def test_a_changed_file_searches_again(tmp_path, document):
     other = copy.deepcopy(AUTOFERNET)
     other["normal"][0][0] = "ghost"
     assert section(AUTOFERNET) == section(AUTOFERNET) != section(other)
-    assert read_architecture(path).normal[0] == ("ghost", 0)
+    # the rule's script reads the same params
+    spec = SearchSpec.of(section(other), "no_data", 0)
+    folder = tmp_path / "run"
+    assert run_search(write_task(tmp_path).job(folder, "search-mine", 5), spec) == "ok"
+    assert read_architecture(folder / "architecture.json").normal[0] == ("ghost", 0)
 
 
 def outside(document, origin, tmp_path, source="real", protocol="official", dataset="fer2013"):
