@@ -17,11 +17,12 @@ class _Strict(BaseModel):
 class Network(_Strict):
     """How cells, patches or a named network become a network: written by fernas, optional in files from outside."""
 
-    cells: int | None = Field(default=None, ge=1, description="number of cells")
-    channels: int | None = Field(default=None, ge=1, description="channels C of the first cell")
+    # the limits are far above any published network: a file from outside must not ask for more than a computer has
+    cells: int | None = Field(default=None, ge=1, le=200, description="number of cells")
+    channels: int | None = Field(default=None, ge=1, le=4096, description="channels C of the first cell")
     stem: Literal["plain", "stride2"] = "plain"
     aux: bool = False
-    classes: int | None = Field(default=None, ge=2)
+    classes: int | None = Field(default=None, ge=2, le=1000)
     input: tuple[int, int, int] | None = Field(default=None, description="(C, H, W)")
 
 

@@ -159,8 +159,8 @@ LARGEST_PLAIN = 64  # px: beyond it the `auto` stem halves the side
 class NetworkConfig(Strict):
     """Size of a searched network."""
 
-    cells: int = Field(8, ge=1)
-    channels: int = Field(24, ge=1)
+    cells: int = Field(8, ge=1, le=200)
+    channels: int = Field(24, ge=1, le=4096)
     stem: Literal["plain", "stride2", "auto"] = Field(
         "plain", description="stride of the first convolution: 1, 2, or 2 for images above 64 px (auto)"
     )
