@@ -25,7 +25,7 @@ from py_compile import PycInvalidationMode
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTS = ROOT / "tests" / "mutants"
-COPIED = ("fernas", "tests", "configs", "docs", "rules", "workflow_scripts", "profiles", "studies", "benchmarks")
+LEFT_OUT = (".*", "results*", "__pycache__")  # of the copy: environment, version control, what studies made
 LIMIT_S = 300  # per mutation; a mutation that makes the tests hang is not killed
 VERDICTS = {0: "survived", 1: "killed"}  # by pytest's exit status; with any other one the tests did not run
 
@@ -56,12 +56,8 @@ def load_mutants() -> list[Mutant]:
 
 def make_copy(folder: str) -> None:
     """Give this worker a copy of the tree of its own, and make it the working directory."""
-    copy = Path(tempfile.mkdtemp(dir=folder))
-    for path in ROOT.iterdir():
-        if path.name in COPIED:
-            shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif path.is_file():
-            shutil.copy2(path, copy)
+    copy = Path(tempfile.mkdtemp(dir=folder)) / ROOT.name
+    shutil.copytree(ROOT, copy, symlinks=True, ignore=shutil.ignore_patterns(*LEFT_OUT))
     # by hash, not by date: a mutation may have the size of the original and come within the same second
     compileall.compile_dir(copy / "fernas", quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
     os.chdir(copy)

@@ -135,6 +135,8 @@ def test_seeds_are_averaged_within_each_run():
     result = compare_runs(a, b)
     single = [compare_runs(x, y)["difference"]["uar"] for x in a for y in b]
     assert result["difference"]["uar"] == pytest.approx(np.mean(single)) and result["seeds"] == [3, 2]
+    # the same seeds twice are the same mean, so the same interval
+    assert compare_runs(a, b + b)["interval"]["uar"] == pytest.approx(result["interval"]["uar"])
 
 
 def test_runs_on_other_samples_are_refused():
