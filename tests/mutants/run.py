@@ -26,6 +26,11 @@ from py_compile import PycInvalidationMode
 ROOT = Path(__file__).resolve().parents[2]
 LISTS = ROOT / "tests" / "mutants"
 LEFT_OUT = (".*", "results*", "__pycache__")  # of the copy: environment, version control, what studies made
+LIBRARIES = (
+    "anyio.pytest_plugin", "cv2", "hypothesis", "joblib", "matplotlib.pyplot", "pandas", "pyarrow.parquet", "pydantic",
+    "pytest", "scipy.stats", "skimage", "sklearn.svm", "statsmodels.stats.multitest", "torch", "yaml",
+)  # fmt: skip
+QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # hypothesis is loaded before pytest looks at it
 LIMIT_S = 300  # per mutation; a mutation that makes the tests hang is not killed
 VERDICTS = {0: "survived", 1: "killed"}  # by pytest's exit status; with any other one the tests did not run
 
@@ -75,7 +80,7 @@ def run_tests(tests: list[str], log: Path) -> int | None:
         sys.path[:] = [os.getcwd(), *(entry for entry in sys.path if Path(entry).resolve() not in (ROOT, LISTS))]
         import pytest
 
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *QUIET, *tests]))
     end = time.monotonic() + LIMIT_S
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -104,7 +109,7 @@ def load_libraries() -> None:
     """What most tests import, once; nothing of fernas, which each forked process reads from its own copy."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    for name in ("cv2", "pandas", "pydantic", "pytest", "scipy.stats", "sklearn.svm", "torch", "yaml"):
+    for name in LIBRARIES:
         __import__(name)
 
 
