@@ -99,7 +99,6 @@ def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
         reason = run_facts.constant_note([scores for _, scores in scored])
     size = run_facts.run_complexity(run)
     key = (run.task, run.protocol, run.method, run.scope)
-    cells_leak = study.cells_outside(*key[:3])[1]
     row = {
         **_configured(study, run.task, run.protocol, run.method),
         "extra_data": str(extra_data(study, *key)),
@@ -113,7 +112,7 @@ def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
         "macs": size["macs"],
         "search_macs": run_facts.search_macs(run),
         "core_s": run_facts.core_seconds(run),
-        "leaks": "; ".join(filter(None, [*run_facts.leaks(results, run), cells_leak, *inherited_leaks(study, *key)])),
+        "leaks": "; ".join([*run_facts.leaks(results, run), *inherited_leaks(study, *key)]),
     }
     return row | (_scores(row, scored, study) if status == "ok" else {})
 

@@ -218,8 +218,9 @@ def _builds_on(study: "Study", task: str, protocol: str, method: str, scope: str
 
 
 def inherited_leaks(study: "Study", task: str, protocol: str, method: str, scope: str) -> list[str]:
-    """What the searches of other runs saw of the test subjects, where a run builds on them."""
-    texts = []
+    """What searches elsewhere saw of the test subjects: behind a run's cells of a file, or of the runs it builds on."""
+    own = cells_outside(study, task, protocol, method)[1]
+    texts = [own] if own else []
     for other in ancestors_of(study, task, protocol, method, scope):
         # its own scope says the same already
         if other.task == task and other.scope in SCOPE_LEAKS and other.scope != scope:

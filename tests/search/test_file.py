@@ -4,10 +4,13 @@ import copy
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from fernas.cli.app import app
 from fernas.core.architecture import read_architecture
 from fernas.core.errors import ConfigError
 from fernas.reporting.comparison import comparison
+from fernas.reporting.statistics import is_clean
 from fernas.search.file import PLUGIN, PUBLISHED, FileConfig
 from fernas.search.run import SearchSpec, run_search
 from fernas.study import Study
@@ -167,3 +170,18 @@ def test_the_tables_say_what_the_search_behind_the_cells_saw(origin, where, expe
 def test_other_methods_bring_no_cells(document):
     document["methods"]["mine"] = {"search": "fixed", "search_options": {"name": "small_cnn"}}
     assert Study.parse(document).cells_outside("fer2013-7", "official", "mine") == ("", "")
+
+
+def test_what_is_trained_on_a_files_cells_inherits_their_leak(document, tmp_path):
+    document["datasets"]["fer2013"] = {"source": "real", "root": str(tmp_path)}
+    start = {"task": "fer2013-7", "protocol": "official", "method": "mine", "scope": "no_data"}
+    document["methods"]["tuned"] = {"search": "taken", "recipe": "finetune", "init_from": start}
+    document["study"][0]["methods"].append("tuned")
+    study = Study.parse(document).at(tmp_path / "results")
+    rows = comparison(tmp_path / "results", study).set_index("method")
+    saw = f"{SAW}: fer2013, its test split included"
+    assert (rows.loc["mine", "leaks"], rows.loc["tuned", "leaks"]) == (saw, f"mine: {saw}")
+    assert not is_clean(rows.loc["mine"].to_dict()) and not is_clean(rows.loc["tuned"].to_dict())
+    (tmp_path / "study.yaml").write_text(json.dumps(document))
+    listed = CliRunner().invoke(app, ["check", str(tmp_path / "study.yaml"), "--json"]).stdout
+    assert [saw in text for text in json.loads(listed)["search_leaks"]] == [True, True]
