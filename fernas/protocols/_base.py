@@ -151,8 +151,10 @@ def need_subjects(table: "pd.DataFrame", where: str) -> None:
 
 
 def unit_word(table: "pd.DataFrame") -> str:
-    """What the units of this table are called: subjects; in a dataset without subjects sequences."""
-    return "subjects" if table["subject"].notna().any() else "sequences"
+    """What the units of this table are called: subjects; in a dataset without subjects sequences, or samples."""
+    if table["subject"].notna().any():
+        return "subjects"
+    return "samples of unnamed subjects" if table["group"].fillna(table["sample_id"]).is_unique else "sequences"
 
 
 def count_units(table: "pd.DataFrame") -> str:

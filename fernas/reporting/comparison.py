@@ -268,7 +268,7 @@ def table_columns() -> tuple[Column, ...]:
         Column("p_holm", "p Holm", p_value, forms=FILES),
         Column(
             "to_best", "to the best", _to_best_text, ("p_holm", "is_best"), forms="html", style=_to_best,
-            about="UAR minus that of the best in percentage points; p of the paired permutation test over subjects, "
+            about="UAR minus that of the best in percentage points; p of the paired permutation test, "
             "Holm-adjusted",
         ),
         *_metric_columns(),
@@ -364,7 +364,7 @@ def comparison_markdown(frame: pd.DataFrame, captions: Captions, statistics: Sta
         parts.append(comparison_table(frame, task, protocol, caption, statistics).markdown())
     parts.append(
         "Scores in percent, pooled over all test samples, mean over seeds; best UAR first. p Holm: paired permutation "
-        "test over subjects against the best, adjusted over all pairs of the task (tables/paired.csv). Entropy of "
+        "test against the best, adjusted over all pairs of the task (tables/paired.csv). Entropy of "
         "alpha in percent of uniform, first to last epoch; skips of the searched normal and reduction cell.\n"
     )
     return "\n".join(parts)

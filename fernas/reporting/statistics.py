@@ -261,9 +261,9 @@ PAIRED_TABLE = (
     Column("method_b", "method b", style="name"),
     Column(
         "difference", "UAR a - b [95 % CI]", gap, ("low", "high"),
-        about="in percentage points, with its 95 % confidence interval over resampled subjects",
+        about="in percentage points, with its 95 % confidence interval",
     ),
-    Column("permutation_p", "p permutation", p_value, about="paired permutation test over subjects"),
+    Column("permutation_p", "p permutation", p_value, about="paired permutation test"),
     Column(
         "permutation_p_holm", "p Holm", p_value, about="permutation test, adjusted over all pairs of the task",
         style=lambda row: "sure" if row["permutation_p_holm"] < SIGNIFICANT else "num",
@@ -500,8 +500,9 @@ def statistics_tables(statistics: Statistics) -> list[Table]:
     return [
         Table(
             "paired",
-            "Paired tests: the permutation test exchanges the predictions of whole subjects and recomputes the pooled "
-            f"UAR; Holm over all pairs of a task; smallest p: the smallest attainable with data of this size{note}",
+            "Paired tests: the permutation test exchanges the predictions of whole units (subjects, or duplicate sets "
+            "or images where a dataset names no subjects) and recomputes the pooled UAR; "
+            f"Holm over all pairs of a task; smallest p: the smallest attainable with data of this size{note}",
             PAIRED_TABLE,
             statistics.paired,
         ),

@@ -30,6 +30,7 @@ class TaskPage:
     """Everything the report shows of one task under one protocol.
 
     Attributes:
+        names_subjects: whether all datasets of the task name subjects, as far as its scores say.
         facts: name -> what is true of the task.
         untried: (method, scope, reason) of the methods that did not run.
         cells: method -> its distinct architectures.
@@ -43,6 +44,7 @@ class TaskPage:
     rendered: bool
     lead: str
     tables: dict[str, Table]
+    names_subjects: bool = True
     facts: dict[str, str] = field(default_factory=dict)
     pairs_note: str = ""
     optimism: list[str] = field(default_factory=list)
@@ -79,6 +81,7 @@ def _page(results: Path, tables: StudyTables, task: str, protocol: str, study: S
         rendered=rendered,
         lead=lead(records, 1 / len(classes) if classes else float("nan"), tables.statistics.against_best(records)),
         tables=tables.task_tables(task, protocol, len(classes)),
+        names_subjects={str(record["interval_unit"] or "subject") for record in records} == {"subject"},
     )
     page.tables["pairs"] = paired_table(tables.statistics, task, protocol)
     page.untried = [
@@ -171,7 +174,10 @@ def _facts(
     folds, audit = optional_json(folder.train), optional_json(folder.audit)
     dropped = audit.get("dropped") or []
     methods = [str(record["method"]) for record in records if record["status"] != "skipped"]
-    overlap = "; ".join(audit_leaks(audit)) or "no overlap of train and test split"
+    no_overlap = "no overlap of train and test split"
+    if not page.names_subjects:
+        no_overlap = "no copy of an image in both splits; subjects are not named"
+    overlap = "; ".join(audit_leaks(audit)) or no_overlap
     facts = {
         "dataset": page.dataset,
         "protocol": str(folds.get("note") or folds.get("kind") or page.protocol),

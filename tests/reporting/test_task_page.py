@@ -1,7 +1,10 @@
 """The page of one task."""
 
-from fernas.core.io import write_json
+from pathlib import Path
+
+from fernas.core.io import read_json, write_json
 from fernas.reporting.compare import StudyTables, compare_study
+from fernas.reporting.report import build_report
 from fernas.reporting.task_page import task_pages, views_text
 from tests.fixtures.made_up_results import study_document
 from tests.reporting.conftest import Tree, study_of
@@ -36,3 +39,25 @@ def test_leaks_stand_among_the_facts(own_tree: Tree) -> None:
     write_json(results / "tasks/ckplus-7n-rendered/kfold4/audit.json", {"ok": True, "leaks": leaks})
     page = task_pages(results, compare_study(results, study), study)[0]
     assert page.facts["audit of the folds"] == "test samples with a near-duplicate in training: 16"
+
+
+def test_a_task_without_named_subjects_promises_none(own_tree: Tree, tmp_path: Path) -> None:
+    results, study = own_tree
+    for path in (results / "runs/ckplus-7n-rendered").rglob("scores.json"):
+        write_json(path, {**read_json(path), "interval_unit": "duplicate set"})
+    tables = compare_study(results, study)
+    pages = {page.task: page for page in task_pages(results, tables, study)}
+    facts = pages["ckplus-7n"].facts
+    assert facts["audit of the folds"] == "no copy of an image in both splits; subjects are not named"
+    html = " ".join(build_report(results, study, tmp_path / "report").read_text().split())
+    assert "ckplus-7n: subjects are not named, so one person may be in both splits" in html
+    assert "bootstrap over subjects, or duplicate sets or images where a dataset names no subjects" in html
+    assert "Each network is tested on subjects that neither" in html  # of the other tasks
+
+
+def test_subjects_are_promised_where_all_are_named(own_tree: Tree, tmp_path: Path) -> None:
+    results, study = own_tree
+    compare_study(results, study)
+    html = " ".join(build_report(results, study, tmp_path / "report").read_text().split())
+    assert "Each network is tested on subjects that neither its search nor its training has seen" in html
+    assert "not named" not in html and "bootstrap over subjects; a resampled" in html
