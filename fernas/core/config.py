@@ -49,6 +49,9 @@ class FacesConfig(Strict):
         0.34, gt=0, lt=1, description="height of the eye line in the aligned face, 0 top to 1 bottom"
     )
     eye_distance: float = Field(0.38, gt=0, lt=1, description="distance between the eye centres, fraction of the width")
+    crops: Literal["shipped", "aligned"] = Field(
+        "shipped", description="crops that a dataset ships: taken whole, or aligned where their landmarks are found"
+    )
     box_margin: float = Field(0.1, ge=0, description="margin around the box where only a box is known")
     nose_tip_fraction: float = Field(
         0.77, gt=0, le=1, description="nose tip on the way from the eyes' midpoint to the five-point model's nose base"

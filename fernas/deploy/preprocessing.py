@@ -67,7 +67,7 @@ class Preprocessing(Strict):
     @property
     def photo_faces(self) -> FacesConfig:
         """How the face in a photograph is aligned: as the crops lie where all training images were crops."""
-        crops = self.crops
+        crops = self.crops if self.faces.crops == "shipped" else None
         if crops is None or crops.share < 1 or crops.eye_line is None or crops.eye_distance is None:
             return self.faces
         return self.faces.model_copy(update={"eye_line": crops.eye_line, "eye_distance": crops.eye_distance})

@@ -26,7 +26,7 @@ class Face:
     """The face of one sample: a row of the faces table.
 
     Attributes:
-        status: ok, shipped (a crop of the dataset, taken whole) or no_face.
+        status: ok, shipped (a crop of the dataset) or no_face.
         detector: dlib, haar, dataset_box, shipped or none.
         landmarker: dlib5, dlib68, eye_cascades, dataset, box (guessed from the box's framing) or none.
         reason: why there is no face.
@@ -72,7 +72,7 @@ class Aligner:
         return self._align_crop(row) if is_shipped else self._align_image(row)
 
     def _align_crop(self, row: dict[str, Any]) -> Face:
-        """A crop that the dataset ships: nothing is detected, the whole image is the face."""
+        """A crop that the dataset ships: nothing is detected; it is taken whole, or aligned if the config says so."""
         position = _first_position(row)
         try:
             image = self.read_frame(row["dataset"], row["frames"][position])
@@ -85,9 +85,12 @@ class Aligner:
         landmarks = self.finder.landmarks(
             as_grey(image), inner, lambda: self._shipped(row, position), without=("eye_cascades",)
         )
+        transform = whole_transform(height, width)
+        if landmarks is not None and self.config.crops == "aligned":
+            transform = eyes_transform(landmarks.eyes, self.config.eye_line, self.config.eye_distance)
         face = Face(
             "shipped", "shipped", box=(0.0, 0.0, float(width), float(height)), reference_frame=position,
-            transform=whole_transform(height, width),
+            transform=transform,
         )  # fmt: skip
         return self._finished(_with_landmarks(face, landmarks), image)
 

@@ -31,7 +31,6 @@ COMPOSITE = "megc2019"
 CUSTOM = {"custom-crops": True, "custom": False}  # the images of a private dataset are crops
 DATASETS = sorted({*plugins.available("synth/layouts"), COMPOSITE, *CUSTOM})
 AT_MOST = 12  # samples of a dataset
-FACES = FacesConfig()
 
 
 @dataclass
@@ -56,7 +55,7 @@ def custom_dataset(folder: Path, crops: bool) -> None:
     write_text(folder / "list.csv", "\n".join(["path,label,subject", *rows]) + "\n")
 
 
-def one_dataset(name: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, FrameReader]:
+def one_dataset(name: str, folder: Path, config: FacesConfig) -> tuple[pd.DataFrame, pd.DataFrame, FrameReader]:
     """Manifest, faces and reader of a dataset that is no composite."""
     adapter, options = name, {}
     if name in CUSTOM:
@@ -68,19 +67,19 @@ def one_dataset(name: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, Fr
     dataset = str(manifest["dataset"].iloc[0])
     reader = FrameReader({dataset: folder / name}, {dataset: adapter})
     ships = {dataset: bool(manifest.attrs["ships_crops"])}
-    faces, _ = align_manifest(manifest, reader.read, reader.own_landmarks, ships, FACES, quiet)
+    faces, _ = align_manifest(manifest, reader.read, reader.own_landmarks, ships, config, quiet)
     return manifest, faces, reader
 
 
-def workflow(name: str, folder: Path) -> Workflow:
+def workflow(name: str, folder: Path, config: FacesConfig) -> Workflow:
     parts = plugins.load("datasets", name).spec.parts if name == COMPOSITE else ()
     if parts:
-        made = [one_dataset(part, folder) for part in parts]
+        made = [one_dataset(part, folder, config) for part in parts]
         manifest = merge_manifests(name, dict(zip(parts, (m for m, _, _ in made), strict=True)), {})
         faces, _ = merge_faces(manifest, [f for _, f, _ in made], [np.zeros((len(f), 1, 1, 3)) for _, f, _ in made])
         reader = FrameReader({part: folder / part for part in parts})
     else:
-        manifest, faces, reader = one_dataset(name, folder)
+        manifest, faces, reader = one_dataset(name, folder, config)
     tasks = {"custom": {"classes": CLASSES}} if name in CUSTOM else plugins.load("datasets", name).spec.tasks
     task = TaskConfig(dataset=name, view="v", **{**next(iter(tasks.values())), "rare": "keep"})
     samples = task_samples(manifest, task)
@@ -92,12 +91,12 @@ def workflow(name: str, folder: Path) -> Workflow:
     return Workflow(samples, manifest, faces, reader, read_npy(files[0]), read_parquet(files[1]), view)
 
 
-def model_of(made: Workflow, folder: Path) -> Model:
+def model_of(made: Workflow, folder: Path, config: FacesConfig) -> Model:
     """An untrained network that takes the workflow's inputs."""
     architecture = two_patches() if made.view["kind"] == "still" else None  # patches: noses count too
     final = write_final_model(folder / "final", architecture)
     record = Preprocessing(
-        classes=CLASSES, scale="standard", view=made.view, faces=FACES,
+        classes=CLASSES, scale="standard", view=made.view, faces=config,
         crops=shipped_crops(made.table["source_id"], made.faces),
     )  # fmt: skip
     write_json(final / "preprocessing.json", record.model_dump(mode="json"))
@@ -126,10 +125,12 @@ def raw_samples(made: Workflow, folder: Path) -> list[Sample]:
     return samples
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_raw_images_reach_the_network_as_in_training(name, tmp_path):
-    made = workflow(name, tmp_path / "data")
-    model, samples = model_of(made, tmp_path), raw_samples(made, tmp_path / "raw")
+@pytest.mark.parametrize(
+    ("name", "config"), [*((name, FacesConfig()) for name in DATASETS), ("fer2013", FacesConfig(crops="aligned"))]
+)
+def test_raw_images_reach_the_network_as_in_training(name, config, tmp_path):
+    made = workflow(name, tmp_path / "data", config)
+    model, samples = model_of(made, tmp_path, config), raw_samples(made, tmp_path / "raw")
     # under `first` an image alone is its own first frame; a crop is taken whole where training did that
     faces = "first" if any(len(s.frames) > 1 for s in samples) and not model.takes_clips else "trained"
     prepared, rows = model.prepare(samples, faces), model.predict(samples, faces)

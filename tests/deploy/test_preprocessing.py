@@ -28,6 +28,12 @@ def test_crops_without_landmarks_leave_the_canonical_face():
     assert record.crops.eyes_found == 0 and record.photo_faces == record.faces
 
 
+def test_crops_that_were_aligned_need_no_geometry_of_their_own():
+    record = record_of(shipped_faces("ab"))
+    aligned = record.model_copy(update={"faces": record.faces.model_copy(update={"crops": "aligned"})})
+    assert aligned.photo_faces == aligned.faces and aligned.photo_faces.eye_line == 0.34
+
+
 def test_where_other_training_images_were_aligned_photographs_are_too():
     faces = pd.concat([shipped_faces("abc"), shipped_faces("d").assign(status="ok")])
     record = record_of(faces)

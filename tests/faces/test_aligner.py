@@ -5,6 +5,7 @@ import pytest
 
 from fernas.core.config import FacesConfig
 from fernas.core.errors import DataError
+from fernas.faces.geometry import to_aligned
 from tests.fixtures.aligned_faces import GREY, align
 from tests.fixtures.rendered_clips import Shelf, clip, manifest, still
 
@@ -58,6 +59,19 @@ def test_shipped_crops_are_taken_whole():
     np.testing.assert_allclose(row["transform"], [1 / 90, 0, 0, 0, 1 / 90, 0])
     assert row["landmarks"][4:] == pytest.approx(truth[2] - 20, abs=0.2 * np.linalg.norm(truth[1] - truth[0]))
     assert previews.shape == (1, 64, 64, 3)
+
+
+def test_shipped_crops_are_aligned_by_their_landmarks_where_the_config_says_so():
+    own = np.array([[30.0, 30.0], [60.0, 40.0], [42.0, 52.0]])
+    config = FacesConfig(crops="aligned", landmarkers=("dataset",))
+    shelf = Shelf({"toy/a": [GREY[:90, :90]], "toy/b": [GREY[:90, :90]]})
+    table = manifest({"toy/a": 1, "toy/b": 1})
+    faces, _ = align(table, shelf, config, lambda row: own if row["sample_id"] == "toy/a" else None, ships=True)
+    assert faces["status"].tolist() == ["shipped", "shipped"]
+    eyes = to_aligned(np.reshape(faces["transform"][0], (2, 3)), own[:2]) + 0.5
+    np.testing.assert_allclose(eyes, [[0.31, 0.34], [0.69, 0.34]])
+    # without landmarks a crop is still taken whole
+    np.testing.assert_allclose(faces["transform"][1], [1 / 90, 0, 0, 0, 1 / 90, 0])
 
 
 def test_the_datasets_own_landmarks_serve_the_first_frame_alone():
