@@ -1,12 +1,15 @@
 """The commands of fernas, with stable names and options. Each imports what it needs when it runs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fernas.cli.output import emit, print_table
 from fernas.core import log
+
+if TYPE_CHECKING:
+    from fernas.metrics import Metric
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -258,9 +261,18 @@ def score(
         return
     rows = []
     for metric in all_metrics():
-        low, high = document["interval"][metric.name]
-        rows.append({"score": metric.name, "pooled": document[metric.name], "95 % low": low, "95 % high": high})
+        rows.append({"score": metric.name, "pooled": document[metric.name], **_bounds(document, metric)})
     print_table(rows, f"{predictions} ({document['samples']} samples, interval over {document['interval_unit']}s)")
+
+
+def _bounds(document: dict[str, Any], metric: "Metric") -> dict[str, Any]:
+    """The columns of a metric's interval; a metric that needs probabilities never has one."""
+    from fernas.scoring.intervals import NOT_ESTIMABLE
+
+    low, high = document["interval"][metric.name]
+    if low is None and metric.of_confusion is not None:
+        low = high = NOT_ESTIMABLE
+    return {"95 % low": low, "95 % high": high}
 
 
 @app.command()
@@ -283,9 +295,8 @@ def compare(
         return
     rows = []
     for metric in all_metrics():
-        low, high = comparison["interval"][metric.name]
         scores = {key: comparison[key][metric.name] for key in ("a", "b", "difference")}
-        rows.append({"score": metric.name, **scores, "95 % low": low, "95 % high": high})
+        rows.append({"score": metric.name, **scores, **_bounds(comparison, metric)})
     typer.echo(f"a: {files[0]}\nb: {files[1]}")
     print_table(rows, f"a minus b on {comparison['samples']} samples of {comparison['units']} {comparison['unit']}s")
     tests = []

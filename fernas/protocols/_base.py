@@ -40,6 +40,7 @@ class Protocol:
         replica: a published split that is known to leak: never fails its audit, its leaks become a column.
         tests_once: each sample is tested in at most one fold.
         needs_subjects: every sample must have a subject.
+        fold_per_subject: each fold tests one subject.
         published: what tables say about a replica, one sentence; empty for the others.
         Config: the options.
     """
@@ -49,6 +50,7 @@ class Protocol:
     replica: ClassVar[bool] = False
     tests_once: ClassVar[bool] = True
     needs_subjects: ClassVar[bool] = False
+    fold_per_subject: ClassVar[bool] = False
     published: ClassVar[str] = ""
     Config: ClassVar[type[Strict]] = Strict
 

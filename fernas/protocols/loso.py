@@ -25,6 +25,7 @@ class Loso(Protocol):
     name = "loso"
     title = "leave one subject out"
     needs_subjects = True
+    fold_per_subject = True
     Config = LosoConfig
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:

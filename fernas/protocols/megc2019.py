@@ -28,6 +28,7 @@ class Megc2019(Protocol):
     name = "megc2019"
     title = "MEGC2019 composite, leave one subject out"
     needs_subjects = True
+    fold_per_subject = True
     Config = Megc2019Config
 
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:

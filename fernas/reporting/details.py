@@ -14,6 +14,7 @@ from fernas.reporting.predictions import PooledPredictions, pooled_predictions
 from fernas.reporting.statistics import finished, run_name, run_of
 from fernas.reporting.stored import number
 from fernas.reporting.table import Column, Table
+from fernas.scoring.intervals import NOT_ESTIMABLE
 
 SCORES = (
     Column("method", style="name"),
@@ -141,12 +142,12 @@ def group_gaps(scores: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if len(order) < 2:
             continue
         # The stored interval is of one seed; an interval of the mean over seeds would need the predictions.
-        pair = seeds[0]["interval"] if len(seeds) == 1 else [None]
+        pair = seeds[0]["interval"] if len(seeds) == 1 else None
         rows.append(
             {
                 "attribute": name.replace("_", " "),
                 "gap": recalls[order[0]] - recalls[order[-1]],
-                "interval": None if None in pair else " to ".join(map(percent, pair)),
+                "interval": pair and (NOT_ESTIMABLE if None in pair else " to ".join(map(percent, pair))),
                 "recall of each group (samples)": ", ".join(
                     f"{m} {percent(recalls[m])} ({int(members[m]['samples'])})" for m in order
                 ),

@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from fernas.scoring.intervals import NOT_ESTIMABLE
+
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame as dictionaries."""
@@ -49,7 +51,10 @@ def percent(value: Any) -> str:
 
 def score(value: Any, low: Any, high: Any) -> str:
     """A score with its confidence interval in percent, for example `64.1 [55.0, 72.3]`."""
-    return percent(value) if missing(value) or missing(low) else f"{percent(value)} [{percent(low)}, {percent(high)}]"
+    if missing(value):
+        return "-"
+    bounds = NOT_ESTIMABLE if missing(low) or missing(high) else f"{percent(low)}, {percent(high)}"
+    return f"{percent(value)} [{bounds}]"
 
 
 def uar_text(record: Mapping[str, Any]) -> str:
@@ -57,12 +62,15 @@ def uar_text(record: Mapping[str, Any]) -> str:
     return score(record["uar"], record["uar_low"], record["uar_high"])
 
 
-def gap(value: Any, low: Any = None, high: Any = None) -> str:
-    """A difference of scores in percentage points with its confidence interval, for example `+3.2 [-1.0, +7.5]`."""
+def gap(value: Any, *bounds: Any) -> str:
+    """A difference of scores in percentage points, for example `+3.2 [-1.0, +7.5]` with the bounds of its interval."""
     if missing(value):
         return "-"
     text = f"{100 * float(value):+.1f}"
-    return text if missing(low) or missing(high) else f"{text} [{100 * float(low):+.1f}, {100 * float(high):+.1f}]"
+    if not bounds:
+        return text
+    inside = NOT_ESTIMABLE if any(map(missing, bounds)) else ", ".join(f"{100 * float(bound):+.1f}" for bound in bounds)
+    return f"{text} [{inside}]"
 
 
 def p_value(p: Any) -> str:

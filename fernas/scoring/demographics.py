@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fernas.core.seeds import rng
+from fernas.scoring.intervals import TINY
 from fernas.scoring.predictions import Predictions, stack_seeds
 
 if TYPE_CHECKING:
@@ -130,7 +131,9 @@ def _accuracy(counts: np.ndarray) -> float:
 def _gap_interval(
     best: np.ndarray, worst: np.ndarray, classes: np.ndarray, name: str, resampling: _Resampling
 ) -> list[float | None]:
-    """Percentiles of the gap, whole units of each group drawn again; nulls where a group is a single unit.
+    """Percentiles of the gap, whole units of each group drawn again; nulls where it is not estimable.
+
+    That is where a group is a single unit, or all resamples give one gap.
 
     Args:
         best: counts (S, U, K, K) of the units of the best served group.
@@ -151,5 +154,8 @@ def _gap_interval(
         recalls.append(_recall(drawn, classes).mean(axis=-1))
     outside = (1 - resampling.level) / 2
     # a resample in which a group misses all compared classes has no recall
-    low, high = np.nanquantile(recalls[0] - recalls[1], [outside, 1 - outside])
+    gaps = recalls[0] - recalls[1]
+    if np.nanmax(gaps) - np.nanmin(gaps) <= TINY:
+        return [None, None]
+    low, high = np.nanquantile(gaps, [outside, 1 - outside])
     return [float(low), float(high)]

@@ -23,6 +23,7 @@ from fernas.metrics import Metric, Ratios, present_ratios
 
 CHUNK = 4_000_000  # floats of the largest temporary array
 METHOD = "studentised bootstrap"
+NOT_ESTIMABLE = "not estimable"  # what people read where there is no interval
 TINY = 1e-12
 LEAST_ERROR = 0.3
 SLOPE_STEP = 2.0**-10  # of one sample; a power of two, so that sums of perturbed counts stay exact
@@ -35,8 +36,9 @@ class Intervals:
     """Intervals of some scores.
 
     Attributes:
-        bounds: metric -> (low, high); (None, None) where fewer than two units leave nothing to resample, where the
-            score is undefined in the data or a resample, and for a metric that needs probabilities.
+        bounds: metric -> (low, high); (None, None) where fewer than two units leave nothing to resample, where all
+            units agree, where the score is undefined in the data or a resample, and for a metric that needs
+            probabilities.
         redrawn: how many resamples missed a class and were drawn again.
         resamples: how many were used.
     """
@@ -114,7 +116,7 @@ def studentised(
     errors: np.ndarray,
     level: float = 0.95,
     limits: tuple[float, float] = (0.0, 1.0),
-) -> tuple[float, float]:
+) -> Bounds:
     """The studentised interval of a score, cut to `limits`.
 
     Args:
@@ -126,10 +128,11 @@ def studentised(
         limits: the smallest and the largest value that the score or the difference can take.
 
     Returns:
-        (low, high); both are the score itself where its error is zero (all units agree).
+        (low, high); (None, None) where its error is zero. Then all units agree, as for a perfect or a constant
+        predictor, and resamples say nothing about other subjects: an interval of width zero would read as certainty.
     """
     if error <= TINY:
-        return value, value
+        return None, None
     # upper quantile, lower bound: the data may lie as far above the truth as such a resample lies above the data
     ratios = np.sort((values - value) / np.maximum(errors, LEAST_ERROR * error))
     outside = int((1 - level) / 2 * (len(ratios) - 1))

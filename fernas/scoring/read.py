@@ -22,6 +22,7 @@ def read_predictions(path: Path | str, classes: Sequence[str] | None = None) -> 
 
     Columns: sample_id, fold, label and one probability `p_<class>` per class; subject, dataset, group and face_status
     where the file has them. A csv without `dataset` whose ids read `<dataset>/<subject>/...` gets it from the ids.
+    Subjects whose name occurs in several datasets are `<dataset>/<subject>` in the result: they are different people.
 
     Raises:
         DataError: the file, a column or a row is not as it must be; the message names it.
@@ -72,7 +73,17 @@ def check_predictions(table: "pd.DataFrame", where: str, classes: Sequence[str] 
         raise DataError(f"{where}: no rows, expected one per tested sample")
     _check_rows(table, wanted, where)
     others = [name for name in (*TEXTS, "fold") if name in table.columns]
-    return table[others + [PREFIX + name for name in wanted]].reset_index(drop=True)
+    checked = table[others + [PREFIX + name for name in wanted]].reset_index(drop=True)
+    return _apart_by_dataset(checked) if {"subject", "dataset"} <= set(others) else checked
+
+
+def _apart_by_dataset(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with `<dataset>/<subject>` for subjects whose name occurs in several datasets."""
+    shared = table.groupby("subject")["dataset"].transform("nunique") > 1
+    if not shared.any():
+        return table
+    full = table["dataset"].astype(str) + "/" + table["subject"].astype(str)
+    return table.assign(subject=table["subject"].mask(shared, full))
 
 
 def class_names(table: "pd.DataFrame") -> list[str]:
@@ -109,7 +120,8 @@ def _check_rows(table: "pd.DataFrame", classes: Sequence[str], where: str) -> No
 
     def text_message(row: int) -> str:
         name = columns[int(infinite[row].argmax())]
-        return f"{name} is {table[name].iloc[row]!r}, expected a probability"
+        value = table[name].iloc[row]
+        return f"{name} is {repr(value) if isinstance(value, str) else value}, expected a probability"
 
     def range_message(row: int) -> str:
         column = int(outside[row].argmax())

@@ -3,8 +3,9 @@
 `score_seeds` gives the object that scores.json holds:
 
 - every metric by its name: over all samples together, then averaged over seeds; null where it is undefined
-- `interval` (metric -> [low, high]; nulls where a single unit leaves nothing to resample, and for a metric that needs
-  probabilities, since counts are resampled), `interval_unit`, `interval_method`, `level`, `resamples`, `redrawn`
+- `interval` (metric -> [low, high]; nulls where it is not estimable: a single unit leaves nothing to resample, or all
+  resamples give one score, as for a perfect or a constant predictor; and for a metric that needs probabilities, since
+  counts are resampled), `interval_unit`, `interval_method`, `level`, `resamples`, `redrawn`
 - `mean_of_folds`: metric -> mean over the folds in which it is defined, each over the classes that the fold tests
 - `per_class`: recall, precision, f1, support, predicted; counts of all seeds together
 - `per_subject`, `per_dataset` (of a composite dataset), `confusion` (rows are true classes, summed over seeds)
@@ -25,6 +26,7 @@ from fernas.core.seeds import rng
 from fernas.metrics import Metric, all_metrics, confusion
 from fernas.scoring.intervals import METHOD, as_lists, bootstrap_intervals
 from fernas.scoring.predictions import Predictions, number_or_none, stack_seeds
+from fernas.scoring.read import check_predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,10 +119,11 @@ def score_file(table: "pd.DataFrame", protocol: str, resamples: int = 2000, seed
 
     Raises:
         ConfigError: there is no such protocol.
-        DataError: a sample is tested twice where the protocol tests it once, or subjects are missing where it goes by
-            subjects.
+        DataError: a sample is tested twice where the protocol tests it once; subjects are missing where it goes by
+            subjects; a subject is tested in several folds, or a fold tests several, where it keeps them apart.
     """
     plugin = plugins.load("protocols", protocol)
+    table = check_predictions(table, "predictions")
     if plugin.tests_once:
         twice = table.loc[table["sample_id"].duplicated(), "sample_id"]
         if len(twice):
@@ -130,9 +133,29 @@ def score_file(table: "pd.DataFrame", protocol: str, resamples: int = 2000, seed
         without = table.loc[has_none, "sample_id"]
         if len(without):
             raise DataError(f"predictions: sample {without.iloc[0]!r} has no subject; {protocol} goes by subjects")
+    if "subject" in table.columns:
+        _check_folds(table, plugin)
     document = score_predictions(table, resamples=resamples, seed=seed)
     note = plugin.note(table, {}) if plugin.needs_subjects else plugin.published or plugin.title
     return document | {"protocol": protocol, "note": note}
+
+
+def _check_folds(table: "pd.DataFrame", protocol: Any) -> None:
+    """Refuse folds that the protocol cannot have made: others were trained on test subjects."""
+
+    def refuse_several(inner: str, outer: str, expected: str) -> None:
+        """Refuse the first value of one column that goes with several values of another one."""
+        pairs = table[[inner, outer]].dropna().drop_duplicates()
+        several = pairs[pairs[inner].duplicated(keep=False)]
+        if len(several):
+            value = several[inner].iloc[0]
+            others = ", ".join(map(str, several.loc[several[inner] == value, outer].head(3)))
+            raise DataError(f"predictions: {inner} {value} is tested with {outer} {others}; {protocol.name} {expected}")
+
+    if protocol.tests_once and not protocol.replica:
+        refuse_several("subject", "fold", "tests all samples of a subject in one fold")
+    if protocol.fold_per_subject:
+        refuse_several("fold", "subject", "tests one subject per fold")
 
 
 def _sd(values: np.ndarray) -> float | None:

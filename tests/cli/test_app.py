@@ -131,3 +131,17 @@ def test_synth_then_check_data(tmp_path):
 )
 def test_bad_input_is_one_message_and_status_2(arguments, message):
     assert message in fernas(*arguments, status=2)
+
+
+def test_score_and_compare_of_a_perfect_predictor_say_that_there_is_no_interval(tmp_path):
+    labels = ["a", "b"] * 6
+    table = pd.DataFrame({"sample_id": [f"s{i}" for i in range(12)], "subject": [f"p{i // 2}" for i in range(12)]})
+    table["fold"], table["label"] = [i // 2 for i in range(12)], labels
+    table["p_a"], table["p_b"] = [1.0, 0.0] * 6, [0.0, 1.0] * 6
+    path = tmp_path / "p.csv"
+    table.to_csv(path, index=False)
+    assert fernas_json("score", path)["interval"]["uar"] == [None, None]
+    assert "not estimable" in fernas("score", path) and "not estimable" in fernas("compare", path, path)
+    table.assign(fold=0).to_csv(path, index=False)
+    message = fernas("score", path, status=2)
+    assert "fold 0 is tested with subject p0, p1, p2; loso tests one subject per fold" in message

@@ -28,9 +28,16 @@ def test_p_values(p: float | None, text: str) -> None:
 
 def test_differences_have_signs_and_intervals() -> None:
     assert formats.gap(0.032, -0.01, 0.075) == "+3.2 [-1.0, +7.5]" and formats.gap(None) == "-"
-    assert formats.score(0.641, 0.55, 0.723) == "64.1 [55.0, 72.3]" and formats.score(0.5, None, None) == "50.0"
+    assert formats.score(0.641, 0.55, 0.723) == "64.1 [55.0, 72.3]"
 
 
 def test_long_lists_are_cut() -> None:
     assert formats.listed(["a"]) == "a" and formats.listed(["a", "b", "c"]) == "a, b and c"
     assert formats.listed(list("abcd")) == "a, b and 2 more"
+
+
+def test_a_score_without_an_interval_says_so() -> None:
+    assert formats.score(1.0, None, None) == "100.0 [not estimable]" and formats.score(None, 1, 1) == "-"
+    assert formats.score(0.5, 0.25, 0.75) == "50.0 [25.0, 75.0]"
+    assert formats.gap(0.0, None, None) == "+0.0 [not estimable]" and formats.gap(0.1) == "+10.0"
+    assert formats.gap(0.1, -0.05, 0.25) == "+10.0 [-5.0, +25.0]" and formats.gap(None, None, None) == "-"

@@ -34,7 +34,8 @@ def made_up() -> Table:
 def test_a_table_is_written_in_three_forms(tmp_path):
     csv, markdown, latex = made_up().write(tmp_path)
     assert csv.read_text() == "method,uar\na|b_c,0.5\nd,0.25\ne,\n"
-    assert "| a\\|b_c | 50.0 [40.0, 60.0] |\n| d | 25.0 |\n| e | - |" in markdown.read_text()
+    assert "25.0 {[}not estimable{]}" in latex.read_text()
+    assert "| a\\|b_c | 50.0 [40.0, 60.0] |\n| d | 25.0 [not estimable] |\n| e | - |" in markdown.read_text()
     assert r"a|b\_c & 50.0 {[}40.0, 60.0{]} \\" in latex.read_text()
     assert latex.read_text().count("what it shows") == 1
 

@@ -70,3 +70,11 @@ def test_one_group_alone_or_no_attribute_is_nothing():
     table, groups = two_groups()
     assert demographic_scores([table], groups[["sample_id"]]) == {}
     assert demographic_scores([table], groups.assign(skin_tone="light")) == {}
+
+
+def test_a_gap_that_is_the_same_in_all_resamples_has_no_interval():
+    table, groups = two_groups()
+    for name in ("a", "b"):
+        table[f"p_{name}"] = (table["label"] == name) * 1.0
+    tone = demographic_scores([table], groups)["skin_tone"]
+    assert tone["gap"] == 0 and tone["interval"] == [None, None]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fernas.metrics import Metric, accuracy, all_metrics, uar, uf1
+from fernas.scoring.compare import compare_runs
 from fernas.scoring.intervals import bootstrap_intervals, studentised
 from fernas.scoring.scores import score_predictions
 from tests.fixtures.predictions import (
@@ -38,7 +39,7 @@ def test_the_studentised_interval_by_hand():
     # ratios from -1 to 3, hence places -0.92 and 2.92: resamples reach high, so the truth may lie far below the score
     low, high = studentised(0.5, 0.1, values + 0.05, errors, 0.95)
     assert (low, high) == pytest.approx((0.5 - 2.92 * 0.1, 0.5 + 0.92 * 0.1))
-    assert studentised(1.0, 0.0, np.ones(5), np.zeros(5)) == (1.0, 1.0)
+    assert studentised(1.0, 0.0, np.ones(5), np.zeros(5)) == (None, None)
 
 
 def test_an_interval_stays_finite_where_few_subjects_make_the_difference():
@@ -105,3 +106,18 @@ def test_with_ten_subjects_intervals_cover_a_little_less():
 def test_intervals_cover_in_a_small_simulation():
     shares = coverage(confusions_of_random_posed_subjects, 24, draws=60, resamples=200)
     assert all(share >= 0.85 for share in shares.values()), shares
+
+
+@pytest.mark.parametrize("predicted", ["label", "a"])
+def test_a_perfect_and_a_constant_predictor_have_no_interval_of_width_zero(predicted):
+    table = predictions(subjects=6)
+    for name in ("a", "b", "c"):
+        table[f"p_{name}"] = (table["label"] == name if predicted == "label" else name == predicted) * 1.0
+    scores = score_predictions(table)
+    assert scores["uar"] == pytest.approx(1.0 if predicted == "label" else 1 / 3)
+    assert scores["interval"]["uar"] == [None, None]
+
+
+def test_two_equal_runs_have_no_interval_of_their_difference():
+    comparison = compare_runs(predictions(), predictions())
+    assert comparison["difference"]["uar"] == 0 and comparison["interval"]["uar"] == [None, None]

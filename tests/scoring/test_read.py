@@ -45,7 +45,7 @@ def changed(column, value, row=4):
         (changed("label", None), "row 5 .*label is empty"),
         (changed("p_negative", 1.2), "row 5 .*p_negative is 1.2, expected a probability between 0 and 1"),
         (changed("p_negative", "x"), "row 5 .*p_negative is 'x', expected a probability"),
-        (changed("p_negative", np.nan), "row 5 .*expected a probability"),
+        (changed("p_negative", np.nan), "row 5 .*p_negative is nan, expected a probability"),
         (changed("p_negative", 0.001), "row 5 .*the probabilities sum to"),
         (pd.concat([megc2019(), megc2019().iloc[:1]]), "row 443 .*the sample occurs twice in fold samm-0"),
         (megc2019().rename(columns={"label": "lable"}), r"no column 'label' \(did you mean 'lable'\?\)"),

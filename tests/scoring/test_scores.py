@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 
 from fernas.core.errors import ConfigError, DataError
 from fernas.core.io import to_json
+from fernas.scoring.compare import compare_runs
 from fernas.scoring.read import read_predictions
 from fernas.scoring.scores import score_file, score_predictions, score_seeds
 from tests.fixtures.predictions import (
@@ -107,7 +108,7 @@ def test_a_constant_predictor_is_flagged():
     assert score_predictions(table)["constant_predictor"] is False
     scores = score_predictions(table.assign(p_a=0.0, p_b=1.0, p_c=0.0))
     assert scores["constant_predictor"] is True and scores["top_prediction"] == {"class": "b", "share": 1.0}
-    assert scores["uar"] == pytest.approx(1 / 3) and scores["interval"]["uar"] == pytest.approx([1 / 3, 1 / 3])
+    assert scores["uar"] == pytest.approx(1 / 3) and scores["interval"]["uar"] == [None, None]
 
 
 def test_a_network_that_knows_one_class_per_fold_is_flagged():
@@ -145,3 +146,51 @@ def test_undefined_folds_are_left_out_of_the_mean_of_folds():
     scores = score_predictions(table)["mean_of_folds"]
     others = [score_predictions(table[table["fold"] == fold])["kappa"] for fold in (1, 2, 3)]
     assert scores["kappa"] == pytest.approx(np.mean(others)) and scores["folds"] == 4
+
+
+def two_datasets():
+    """Six people, three of each of two datasets, who have the same names in both; one fold per person."""
+    import pandas as pd
+
+    one, two = predictions(subjects=3, seed=1), predictions(subjects=3, seed=2)
+    parts = [one.assign(dataset="A"), two.assign(dataset="B", sample_id="e" + two["sample_id"])]
+    table = pd.concat(parts, ignore_index=True)
+    table["subject"] = [name.removeprefix("d/") for name in table["subject"]]
+    return table.assign(fold=table["dataset"] + table["subject"])
+
+
+def test_subjects_of_one_name_in_two_datasets_are_different_people(tmp_path):
+    two_datasets().to_csv(tmp_path / "p.csv", index=False)
+    table = read_predictions(tmp_path / "p.csv")
+    scores = score_file(table, "loso")
+    assert (scores["units"], scores["subjects"], scores["note"]) == (6, 6, "leave one subject out, 6 subjects")
+    assert set(scores["per_subject"]) == {f"{part}/s0{k}" for part in "AB" for k in range(3)}
+    assert score_file(two_datasets(), "loso") == scores  # from a table as from a file
+    other = score_predictions(table.assign(subject=table["subject"].str.replace("/", "-")))
+    assert other["interval"] == scores["interval"]
+    assert compare_runs(two_datasets(), two_datasets())["units"] == 6
+
+
+def test_names_of_subjects_stay_where_one_dataset_has_them():
+    table = two_datasets()
+    assert set(score_file(table[table["dataset"] == "A"], "loso")["per_subject"]) == {"s00", "s01", "s02"}
+
+
+@pytest.mark.parametrize("protocol", ["loso", "megc2019"])
+def test_folds_that_cut_subjects_or_hold_several_are_no_loso(protocol):
+    table = two_datasets()
+    assert score_file(table, protocol)["folds"] == 6
+    cut = table.assign(fold=[k % 2 for k in range(len(table))])
+    message = f"subject A/s00 is tested with fold 0, 1; {protocol} tests all samples of a subject in one fold"
+    with pytest.raises(DataError, match=message):
+        score_file(cut, protocol)
+    with pytest.raises(DataError, match=f"fold 0 is tested with subject A/s00, A/s01, A/s02; {protocol} tests one"):
+        score_file(table.assign(fold=0), protocol)
+
+
+def test_folds_of_subjects_may_hold_several_but_cut_none():
+    assert score_file(predictions(), "subject_kfold")["folds"] == 4
+    cut = predictions().assign(fold=[k % 2 for k in range(60)])
+    with pytest.raises(DataError, match="subject_kfold tests all samples of a subject in one fold"):
+        score_file(cut, "subject_kfold")
+    assert score_file(cut, "ck48_blocks")["folds"] == 2  # a replica of a split that does
