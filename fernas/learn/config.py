@@ -1,6 +1,6 @@
 """Options of augmentation and of fitting one network; importable without torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,15 @@ class Options(BaseModel):
     """Base of option models: unknown keys are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Schedule = Annotated[
+    Literal["cosine", "authors"],
+    Field(
+        description="learning rate of epoch e: cosine at e / epochs; authors: at (e + 1) / epochs, one epoch ahead, as "
+        "the code of SGAS and Auto-FERNet runs"
+    ),
+]
 
 
 class AugmentConfig(Options):
@@ -48,6 +57,7 @@ class FitConfig(BatchOptions):
     optimiser: Literal["sgd", "adam"] = "sgd"
     lr: float = Field(default=0.025, gt=0)
     lr_min: float = Field(default=0.0, ge=0, description="where the cosine ends")
+    schedule: Schedule = "cosine"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=3e-4, ge=0)
     clip: float = Field(default=5.0, ge=0, description="largest norm of the gradient; 0: no clipping")

@@ -207,7 +207,7 @@ class _Loop:
     def schedule(self, epoch: int) -> tuple[float, float]:
         """Set learning rate and drop path of an epoch, and return both."""
         config = self.config
-        lr = cosine(epoch, config.epochs, config.lr, config.lr_min)
+        lr = cosine(epoch, config.epochs, config.lr, config.lr_min, config.schedule)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         drop_path = ramp(epoch, config.epochs, config.drop_path_start, config.drop_path)

@@ -44,7 +44,7 @@ from fernas.reporting.statistics import (
 from fernas.reporting.stored import RENDERED_NOTE, RunFiles, number, stored_run
 from fernas.reporting.table import FILES, Column, Row, Table, escape_markdown
 from fernas.study import Study
-from fernas.study.runs import extra_data, inherited_leaks
+from fernas.study.runs import extra_data, inherited_leaks, replicas
 
 BOUNDS = (f"{HEADLINE}_low", f"{HEADLINE}_high")
 IDENTITY = (
@@ -95,10 +95,11 @@ def _expected(results: Path, study: Study) -> list[RunFiles]:
 def _row(results: Path, run: RunFiles, study: Study) -> dict[str, Any]:
     scored = run_facts.scored_repetitions(run)
     status, reason = run_facts.run_status(run, len(scored))
-    if status == "ok":
-        reason = run_facts.constant_note([scores for _, scores in scored])
     size = run_facts.run_complexity(run)
     key = (run.task, run.protocol, run.method, run.scope)
+    if status == "ok":
+        remarks = [*replicas(study, *key), run_facts.constant_note([scores for _, scores in scored])]
+        reason = "; ".join(filter(None, remarks))
     row = {
         **_configured(study, run.task, run.protocol, run.method),
         "extra_data": str(extra_data(study, *key)),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from fernas.core.architecture import Architecture, CellsArchitecture
 from fernas.core.errors import ContractError
@@ -14,13 +12,12 @@ from fernas.core.seeds import derive_seed
 from fernas.learn.fit import Hooks, fit
 from fernas.search._agreement import inherited_scores, score_trained
 from fernas.search._supernet_options import remaining_operations, supernet_cost
-from fernas.search._supernet_search import SKIP, SupernetSearch, count_skips, note_kernels, run_epochs
+from fernas.search._supernet_search import SupernetSearch, note_kernels, run_epochs
 from fernas.search.context import SearchContext, SearchSession
 from fernas.search.darts_first import DartsConfig
-from fernas.spaces.cell_space import edge_list, space_of
 from fernas.spaces.complexity import macs
 from fernas.spaces.networks import build_network
-from fernas.spaces.supernet import discretise, make_supernet
+from fernas.spaces.supernet import limit_skips, make_supernet
 from fernas.spaces.supernet.plain import Supernet
 
 
@@ -75,7 +72,7 @@ def search(context: SearchContext, method: type[Darts]) -> Architecture:
     if options.agreement is not None:
         score_trained(session, options.final_cells(done[0]["cells"]), done[0]["inherited"], {"done": done})
     candidates = [
-        Candidate(entry["cells"], cap, discretise_capped(context.space_name, entry["normal"], entry["reduce"], cap))
+        Candidate(entry["cells"], cap, limit_skips(context.space_name, entry["normal"], entry["reduce"], cap))
         for entry in done
         for cap in options.skip_choices()
     ]
@@ -128,27 +125,3 @@ def _inner_uar(session: SearchSession, architecture: CellsArchitecture) -> float
     context.budget.spend(per_image, fitted.evaluated, backward=False)
     uar: float = max(row["inner_uar"] for row in fitted.rows)
     return uar
-
-
-def discretise_capped(space: str, normal: Tensor, reduce: Tensor, cap: int | None) -> CellsArchitecture:
-    """DARTS' rule; while the normal cell has more than `cap` skips, the weakest of them is forbidden and it runs again.
-
-    P-DARTS bounds skips so; the weights of an edge's other operations are normalised anew here.
-    """
-    architecture = discretise(space, normal, reduce)
-    if cap is None:
-        return architecture
-    normal = normal.clone()
-    column = space_of(space).operations.index(SKIP)
-    edges = edge_list(architecture.nodes)
-    while count_skips(architecture.normal) > cap:
-        skipping = [
-            edges.index((position // 2, source))
-            for position, (name, source) in enumerate(architecture.normal)
-            if name == SKIP
-        ]
-        weights = F.softmax(normal.double(), -1)[:, column]
-        # -inf, so that softmax gives it no weight and the next best operation of the edge competes
-        normal[min(skipping, key=lambda edge: float(weights[edge])), column] = -math.inf
-        architecture = discretise(space, normal, reduce)
-    return architecture

@@ -4,26 +4,30 @@ Chen, Xie, Wu, Tian, "Progressive differentiable architecture search", ICCV 2019
 and 3.3.
 """
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from fernas.core.architecture import Architecture, CellsArchitecture
-from fernas.search._supernet_search import SKIP, SupernetSearch, note_kernels, run_epochs
+from fernas.core.architecture import Architecture
+from fernas.search._supernet_search import Batch, SupernetSearch, note_kernels, run_epochs
 from fernas.search.context import SearchContext
 from fernas.search.pdarts import PdartsConfig, Stage
-from fernas.spaces.cell_space import CellSpace, edge_list, space_of
+from fernas.spaces.cell_space import CellSpace, space_of
 from fernas.spaces.complexity import supernet_macs
-from fernas.spaces.supernet import discretise_weights
+from fernas.spaces.supernet import limit_skips
 from fernas.spaces.supernet.plain import KINDS, Supernet
 
+AUTHORS_DECAY = 0.2  # per epoch, of the skip dropout while the alphas learn
 Remaining = dict[str, dict[int, tuple[str, ...]]]  # kind of cell -> edge -> operations that remain
 
 
 class Progressive(SupernetSearch):
     """First-order steps of one stage, on the operations that remain, with dropout behind its skip connections."""
+
+    options: PdartsConfig
 
     def __init__(self, context: SearchContext, stage: Stage, operations: Remaining, device: torch.device) -> None:
         self.stage, self.operations = stage, operations
@@ -42,9 +46,15 @@ class Progressive(SupernetSearch):
         sizes = (context.space_name, self.stage.cells, context.network.channels)
         return supernet_macs(*sizes, shape, len(context.classes), stem=context.network.stem, operations=self.operations)
 
+    def alpha_gradients(self, selection: Batch, train: Batch) -> float:
+        """As the first order, clipped at the norm at which the weights' gradient is."""
+        loss = super().alpha_gradients(selection, train)
+        nn.utils.clip_grad_norm_(self.net.alphas(), self.options.clip)
+        return loss
+
     def epoch(self, epoch: int) -> dict[str, Any]:
         """One epoch of the stage; the row counts epochs over all stages."""
-        dropout = skip_dropout(self.stage.skip_dropout, epoch, self.options.epochs)
+        dropout = skip_dropout(self.stage.skip_dropout, epoch, self.options)
         self.net.set_skip_dropout(dropout)
         row = super().epoch(epoch)
         number = self.stage.number
@@ -57,9 +67,16 @@ class Progressive(SupernetSearch):
         }
 
 
-def skip_dropout(start: float, epoch: int, epochs: int) -> float:
-    """The dropout behind skip connections in an epoch of a stage: falls linearly from `start` towards 0."""
-    return start * (1 - epoch / epochs)
+def skip_dropout(start: float, epoch: int, options: PdartsConfig) -> float:
+    """The dropout behind skip connections in an epoch of a stage: falls linearly from `start` towards 0.
+
+    With `skip_dropout_decay: authors` that holds while only the weights learn. With the alphas' first epoch the dropout
+    is back at `start`, and it falls by exp(-0.2) per epoch from there.
+    """
+    learning = epoch - options.warmup_epochs
+    if options.skip_dropout_decay == "authors" and learning >= 0:
+        return start * math.exp(-AUTHORS_DECAY * learning)
+    return start * (1 - epoch / options.epochs)
 
 
 def strongest_operations(space: CellSpace, alpha: Tensor, count: int) -> dict[int, tuple[str, ...]]:
@@ -73,33 +90,6 @@ def strongest_operations(space: CellSpace, alpha: Tensor, count: int) -> dict[in
         order = sorted(range(len(row)), key=lambda o: (-row[o], o))
         remaining[edge] = tuple(space.operations[o] for o in sorted(order[:count]))
     return remaining
-
-
-def limit_skips(space: CellSpace, normal: Tensor, reduce: Tensor, limit: int | None) -> CellsArchitecture:
-    """DARTS' rule on softmax weights; while the normal cell has more than `limit` skips, it is made again without some.
-
-    The `limit` strongest skips of the cell stay, the weights of its other skips become 0 (the edge's other weights are
-    not normalised anew), and the rule runs again; other skips may enter then, so it repeats.
-
-    Args:
-        space: the cell space.
-        normal: raw alphas (edges, operations) of normal cells.
-        reduce: of reduction cells, where skips are not limited.
-        limit: largest number of skips, None for any.
-    """
-    table = F.softmax(normal.detach().double().cpu(), -1)
-    other = F.softmax(reduce.detach().double().cpu(), -1)
-    column, edges = space.operations.index(SKIP), edge_list(space.nodes)
-    while True:
-        # removing skips can let others in, which were weaker before: so again until the limit holds
-        architecture = discretise_weights(space, table, other)
-        skipping = [
-            edges.index((i // 2, source)) for i, (name, source) in enumerate(architecture.normal) if name == SKIP
-        ]
-        if limit is None or len(skipping) <= limit:
-            return architecture
-        skipping.sort(key=lambda edge: (-float(table[edge, column]), edge))
-        table[skipping[limit:], column] = 0.0
 
 
 def search(context: SearchContext) -> Architecture:

@@ -10,6 +10,7 @@ criterion 1 = norm(S_EI) norm(S_SC), criterion 2 = criterion 1 x norm(S_SS), nor
 """
 
 import dataclasses
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,9 @@ from fernas.search.sgas import INPUTS, SgasConfig, batch_of
 from fernas.spaces.cell_space import CellSpace, edge_list, space_of
 from fernas.spaces.operations import search_operation
 from fernas.spaces.supernet import architecture_of, discretise
-from fernas.spaces.supernet.plain import KINDS
+from fernas.spaces.supernet.plain import KINDS, Supernet
 
+logger = logging.getLogger(__name__)
 Decisions = dict[int, str | None]  # edge -> its operation, None for a pruned edge
 COMPLEXITY_CHANNELS = 12  # width at which the published penalty counts an operation's parameters
 
@@ -155,6 +157,13 @@ class Sgas(SupernetSearch):
         self.shares = parameter_shares(self.space)
         super().__init__(context, device)
 
+    def make_net(self) -> Supernet:
+        """The supernet with fresh weights and alphas, with pruned edges as the options say."""
+        net = super().make_net()
+        if self.options.pruned == "published":
+            net.repeat_pruned()
+        return net
+
     def cost(self, shape: tuple[int, int, int]) -> float:
         """Multiply-accumulates of what is left of the supernet on one image (C, H, W), forward."""
         base, tables = edge_macs(self.context.size.of_one_image(shape), self.cells)
@@ -259,6 +268,9 @@ def search(context: SearchContext) -> Architecture:
     planned = dataclasses.replace(context, options=context.options.model_copy(update={"epochs": epochs}))
     session = planned.open()
     note_kernels(planned)
+    if planned.options.pruned == "published":
+        planned.log.info["kernels"] += "; not from the first pruned edge on, whose cells run in plain form"
+        logger.info("pruned: published, a replica: without compiled kernels from the first pruned edge on")
     engine = Sgas(planned, session.device)
     run_alone(engine, session)
     return engine.discretised().model_copy(update={"network": context.network_block()})

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fernas.core.config import NetworkConfig
 from fernas.core.errors import ConfigError
-from fernas.learn.config import AugmentConfig, BatchOptions, batches_per_epoch, crop_size, effective_batch
+from fernas.learn.config import AugmentConfig, BatchOptions, Schedule, batches_per_epoch, crop_size, effective_batch
 from fernas.search.context import PartSizes, SearchSize
 
 CELL_SPACES_ONLY = "a differentiable search needs a space of cells with operations on edges"
@@ -22,6 +22,7 @@ class SupernetConfig(BatchOptions):
     warmup_epochs: int = Field(default=0, ge=0, description="first epochs in which only the weights learn")
     lr: float = Field(default=0.025, gt=0, description="SGD on the weights, cosine to lr_min")
     lr_min: float = Field(default=0.001, ge=0)
+    schedule: Schedule = "cosine"
     momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_decay: float = Field(default=3e-4, ge=0)
     clip: float = Field(default=5.0, gt=0, description="largest norm of the weights' gradient")

@@ -66,10 +66,9 @@ from fernas.search._curvature import curvature
 from fernas.search._supernet_options import MixedConfig, SupernetConfig, supernet_cost, training_shape
 from fernas.search.context import SearchContext, SearchSession
 from fernas.spaces import kernels
-from fernas.spaces.supernet import discretise, make_supernet, require_gradients
+from fernas.spaces.supernet import SKIP, discretise, make_supernet, require_gradients
 from fernas.spaces.supernet.plain import Supernet
 
-SKIP = "skip_connect"
 Batch = tuple[Tensor, Tensor]  # images (B, C, h, w), labels (B,)
 
 
@@ -243,7 +242,8 @@ class SupernetSearch:
         # anew in each epoch, so that a search resumed at its start needs no state of the random numbers
         torch.manual_seed(derive_seed(self.seed, "epoch", epoch))
         self.generator = torch.Generator().manual_seed(derive_seed(self.seed, "augment", epoch))
-        lr = cosine(epoch, self.options.epochs, self.options.lr, self.options.lr_min)
+        options = self.options
+        lr = cosine(epoch, options.epochs, options.lr, options.lr_min, options.schedule)
         for group in self.sgd.param_groups:
             group["lr"] = lr
         self.net.train()

@@ -74,6 +74,7 @@ class SearchPlugin:
         budget_exact: False where what is spent depends on the course of the search; `budget` is its expectation then.
         architecture: the cells that the options bring along, for methods that take them from a file; a rule's params
             hold their hash, so that a changed file searches again.
+        replica: what tables say of a run whose options copy released code where the default does not; else "".
     """
 
     name: str
@@ -85,6 +86,7 @@ class SearchPlugin:
     budget: Callable[[Any, SearchSize], float] | None = None
     budget_exact: bool = True
     architecture: "Callable[[Any], CellsArchitecture] | None" = None
+    replica: Callable[[Any], str] | None = None
 
 
 def _stopwatch() -> "Stopwatch":

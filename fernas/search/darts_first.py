@@ -32,7 +32,8 @@ class DartsConfig(MixedConfig):
     )
     max_skips: int | None | tuple[int | None, ...] = Field(
         default=None,
-        description="largest number of skip connections in the normal cell; a list: chosen by inner validation",
+        description="largest number of skip connections in the normal cell, by the rule of P-DARTS; a list: chosen by "
+        "inner validation",
     )
     nodes: int | None = Field(default=None, ge=1, le=6, description="inner nodes of a cell; null: the space's own")
     without: tuple[str, ...] = Field(default=(), description="operations of the space that are left out (an ablation)")

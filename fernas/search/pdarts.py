@@ -1,6 +1,7 @@
 """P-DARTS: stages of growing depth, operations dropped between them, skip connections held back and counted."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -29,6 +30,8 @@ class PdartsConfig(MixedConfig):
     epochs: int = Field(default=25, ge=1, description="epochs of each stage")
     warmup_epochs: int = Field(default=10, ge=0, description="first epochs of a stage in which only the weights learn")
     batch: int = Field(default=96, ge=1, description="largest batch of either half of a step")
+    lr_min: float = Field(default=0.0, ge=0)
+    clip: float = Field(default=5.0, gt=0, description="largest norm of the weights' gradient, and of the alphas'")
     alpha_lr: float = Field(default=6e-4, gt=0, description="Adam on the alphas")
     depths: tuple[int, ...] | None = Field(
         default=DEPTHS,
@@ -39,7 +42,12 @@ class PdartsConfig(MixedConfig):
     )
     skip_dropout: tuple[float, ...] = Field(
         default=(0.0, 0.4, 0.7),
-        description="dropout behind skip connections at the start of each stage; falls linearly to 0 over its epochs",
+        description="dropout behind skip connections at the start of each stage",
+    )
+    skip_dropout_decay: Literal["linear", "authors"] = Field(
+        default="linear",
+        description="to 0 over the epochs of a stage; authors: so while only the weights learn, then from the start "
+        "again, by exp(-0.2) per epoch, as the released code",
     )
     max_skips: int | None = Field(default=2, ge=0, description="skip connections of the normal cell; null: any number")
 

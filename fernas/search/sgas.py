@@ -34,6 +34,11 @@ class SgasConfig(SupernetConfig):
     batch_growth: int = Field(
         default=0, ge=0, description="added to `batch` at each decision (SGAS: 8; commented out in Auto-FERNet's code)"
     )
+    pruned: Literal["skip", "published"] = Field(
+        default="skip",
+        description="a pruned edge adds nothing (SGAS), or as published the map computed last once more (a replica of "
+        "Auto-FERNet's released code; no compiled kernels from the first pruned edge on)",
+    )
     complexity: Literal["published", "all", "none"] = Field(
         default="published",
         description="penalty on raw alphas: of the first normal edge (as published), of all undecided edges, or none",
@@ -156,4 +161,11 @@ def run(context: SearchContext) -> Architecture:
     return search(context)
 
 
-PLUGIN = SearchPlugin("sgas", "SGAS, greedy search", SgasConfig, run, skip, budget=budget, budget_exact=False)
+def replica(options: SgasConfig) -> str:
+    """What tables say of the released code's form of pruned edges."""
+    return "replica: pruned edges add a map again, as published" if options.pruned == "published" else ""
+
+
+PLUGIN = SearchPlugin(
+    "sgas", "SGAS, greedy search", SgasConfig, run, skip, budget=budget, budget_exact=False, replica=replica
+)

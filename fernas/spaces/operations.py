@@ -1,7 +1,8 @@
 """The candidate operations of the cell spaces as modules.
 
-One set of modules for both networks. In a supernet every BatchNorm is without affine parameters and pools are
-followed by one. In a final network BatchNorm is affine and pools have none, as in the published DARTS code.
+One set of modules for both networks. In the cells of a supernet every BatchNorm is without affine parameters and pools
+are followed by one. In a final network BatchNorm is affine and pools have none, as in the published DARTS code. The
+stem's BatchNorm is affine in both.
 Every operation maps (N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride)).
 """
 

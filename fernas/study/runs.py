@@ -230,6 +230,20 @@ def inherited_leaks(study: "Study", task: str, protocol: str, method: str, scope
     return texts
 
 
+def replicas(study: "Study", task: str, protocol: str, method: str, scope: str) -> list[str]:
+    """What a run's own search, and those of the runs it builds on, copy of released code by an option."""
+    others = ancestors_of(study, task, protocol, method, scope)
+    texts = []
+    for name in dict.fromkeys((method, *(other.method for other in others))):
+        section = study.methods[name]
+        plugin = None if section.combine else plugins.load("search", section.search)
+        if plugin is None or plugin.replica is None:
+            continue
+        if note := plugin.replica(plugin.Config.model_validate(section.search_options)):
+            texts.append(note if name == method else f"{name}: {note}")
+    return texts
+
+
 def extra_data(study: "Study", task: str, protocol: str, method: str, scope: str) -> str | bool:
     """What a run uses beyond its dataset, itself or by a run it builds on: the names of the data, else whether."""
     others = ancestors_of(study, task, protocol, method, scope)

@@ -35,6 +35,11 @@ def same(one, two):
     return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
+def test_the_schedule_of_the_authors_ends_a_training_at_its_last_rate():
+    _, fitted = run(options(epochs=4, lr_min=0.01, schedule="authors"))
+    assert [row["lr"] for row in fitted.rows] == pytest.approx([0.0441421, 0.03, 0.0158579, 0.01], abs=1e-6)
+
+
 def test_it_learns_what_can_be_seen():
     net, fitted = run(options(epochs=15))
     scores = evaluate(net, part(30, seed=7), options().augment, 3, CPU)

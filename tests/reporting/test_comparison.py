@@ -93,6 +93,18 @@ def test_near_duplicates_in_training_stand_beside_the_score(own_tree: Tree) -> N
     assert found["leaks"] == text and notes(found.to_dict()) == f"leaks: {text}"
 
 
+def test_a_replica_of_released_code_is_named_beside_its_score(own_tree: Tree) -> None:
+    results, document = own_tree[0], study_document()
+    copied = {"search": "sgas", "space": "autofernet", "search_options": {"pruned": "published"}}
+    document["methods"]["emonas"] |= copied
+    document["methods"]["random"]["init_from"] = {"task": "ckplus-7n", "protocol": "kfold4", "method": "emonas"}
+    found = comparison_of_members(results, document)
+    text = "replica: pruned edges add a map again, as published"
+    assert found["emonas"]["reason"] == text and f"emonas: {text}" in found["random"]["reason"]
+    document["methods"]["emonas"]["search_options"] = {}
+    assert comparison_of_members(results, document)["emonas"]["reason"] == ""
+
+
 def test_the_best_epoch_on_the_test_split_is_a_column_beside_the_score(own_tree: Tree) -> None:
     results, study = own_tree
     before = row(comparison(results, study), "ckplus-7n", "emonas")

@@ -6,12 +6,12 @@ import torch
 from fernas.core.io import read_jsonl
 from fernas.learn.fit import Fitted
 from fernas.search import _darts
-from fernas.search._darts import Candidate, choose, discretise_capped
+from fernas.search._darts import Candidate, choose
 from fernas.search._supernet_search import count_skips
 from fernas.search.darts_first import PLUGIN as FIRST
 from fernas.search.darts_first import DartsConfig
-from fernas.spaces.cell_space import edge_list
-from fernas.spaces.supernet import discretise
+from fernas.spaces.cell_space import edge_list, space_of
+from fernas.spaces.supernet import SKIP, discretise, discretise_weights, limit_skips
 from tests.fixtures.toy_searches import search_context
 
 
@@ -30,11 +30,36 @@ def alphas_with_skips(count):
 @pytest.mark.parametrize(("cap", "expected"), [(None, 5), (8, 5), (2, 2), (0, 0)])
 def test_skips_are_capped_weakest_first(cap, expected):
     normal = alphas_with_skips(5)
-    kept = discretise_capped("emonas", normal, torch.zeros(14, 7), cap)
+    kept = limit_skips("emonas", normal, torch.zeros(14, 7), cap)
     assert count_skips(kept.normal) == expected
     if expected == 2:
         assert [pair for pair in kept.normal if pair[0] == "skip_connect"] == [("skip_connect", 0), ("skip_connect", 1)]
         assert kept.normal[:2] == (("skip_connect", 0), ("skip_connect", 1))
+
+
+def by_deletion(normal, reduce, limit):
+    """The rule of P-DARTS one skip at a time: the weakest of the cell loses its weight, no other weight changes."""
+    column, edges = space_of("emonas").operations.index(SKIP), edge_list(4)
+    table = torch.softmax(normal.double(), 1)
+    while True:
+        found = discretise_weights("emonas", table, torch.softmax(reduce.double(), 1))
+        skips = [edges.index((i // 2, source)) for i, (name, source) in enumerate(found.normal) if name == SKIP]
+        if len(skips) <= limit:
+            return found
+        table[min(skips, key=lambda edge: table[edge, column]), column] = 0
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_the_limit_on_skips_is_that_of_pdarts(limit, tmp_path, monkeypatch):
+    generator = torch.Generator().manual_seed(limit)
+    options = FIRST.Config(epochs=1, batch=8, batch_share=1.0, max_skips=limit)
+    for number in range(10):
+        normal, reduce = torch.randn(2, 14, 7, generator=generator)
+        normal[:, 2] += 1.5  # skips lead
+        monkeypatch.setattr(_darts, "run_epochs", lambda *a, alphas=(normal, reduce): alphas)
+        run = search_context("darts_first", "emonas", tmp_path / str(number), options=options)
+        found = FIRST.run(run)
+        assert found.normal == by_deletion(normal, reduce, limit).normal
 
 
 def test_cells_and_skip_caps_are_chosen_by_inner_validation(tmp_path):

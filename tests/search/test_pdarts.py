@@ -5,11 +5,11 @@ import torch
 
 from fernas.core.config import NetworkConfig
 from fernas.core.io import read_jsonl
-from fernas.search._pdarts import limit_skips, skip_dropout, strongest_operations
+from fernas.search._pdarts import Progressive, skip_dropout, strongest_operations
 from fernas.search.pdarts import PLUGIN as PDARTS
-from fernas.search.pdarts import PdartsConfig, scaled
-from fernas.spaces.supernet import discretise
-from tests.fixtures.toy_searches import NORMAL, SEP, SKIP, SPACE, search_context
+from fernas.search.pdarts import PdartsConfig, Stage, scaled
+from fernas.spaces.supernet import discretise, limit_skips
+from tests.fixtures.toy_searches import CPU, NORMAL, SEP, SKIP, SPACE, next_batches, search_context
 
 
 def test_darts_rule_worked_by_hand():
@@ -46,7 +46,31 @@ def test_the_operations_that_remain_worked_by_hand():
 
 
 def test_skip_dropout_falls_to_zero():
-    assert [skip_dropout(0.4, epoch, 4) for epoch in range(4)] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    options = PdartsConfig(epochs=4, warmup_epochs=2)
+    assert [skip_dropout(0.4, epoch, options) for epoch in range(4)] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+
+
+def test_skip_dropout_of_the_released_code_rises_again_with_the_alphas_first_epoch():
+    options = PdartsConfig(skip_dropout_decay="authors")  # 25 epochs, the first 10 for the weights
+    assert skip_dropout(0.7, 9, options) == pytest.approx(0.7 * 16 / 25)
+    assert skip_dropout(0.7, 10, options) == 0.7
+    assert skip_dropout(0.7, 20, options) == pytest.approx(0.095, abs=5e-4)
+    ours = PdartsConfig()
+    assert skip_dropout(0.7, 10, ours) == pytest.approx(0.42) and skip_dropout(0.7, 20, ours) == pytest.approx(0.14)
+
+
+def test_the_rate_of_pdarts_ends_at_zero():
+    assert PdartsConfig().lr_min == 0.0
+
+
+@pytest.mark.parametrize(("clip", "acts"), [(5.0, False), (1e-4, True)])
+def test_the_gradient_of_the_alphas_is_clipped(clip, acts, tmp_path):
+    run = search_context("pdarts", "emonas", tmp_path, options=PdartsConfig(epochs=1, batch=8, clip=clip))
+    run.open()
+    engine = Progressive(run, Stage(0, 3, 7, 0.0), {}, CPU)
+    engine.alpha_gradients(*next_batches(engine))
+    norm = sum(float(alpha.grad.square().sum()) for alpha in engine.net.alphas()) ** 0.5
+    assert norm == pytest.approx(clip, rel=0.02) if acts else 1e-3 < norm < clip
 
 
 def test_depths():

@@ -40,7 +40,7 @@ When they are used
     `is_usable`: on the CPU, in float32 or float64, at widths divisible by 8, in training mode or without gradients,
     when a C++ compiler built the library (`library`). Otherwise the pure path runs, the same function in PyTorch
     operations. It also runs for dropout behind skip connections, partial channels, and cells that output only some of
-    their nodes.
+    their nodes. Cells whose pruned edges repeat a map (a replica) run in plain form.
 
 What may be touched
     `network` (all cells, autograd) calls `forward` and `backward` (one cell), which call `calls` (one function per

@@ -1,4 +1,4 @@
-"""From alphas to an architecture: the rule of DARTS, and the one for edges that a greedy search has decided."""
+"""From alphas to an architecture: the rule of DARTS, a limit on skips, and edges that a greedy search has decided."""
 
 import torch
 from torch import Tensor
@@ -7,6 +7,7 @@ from fernas.core.architecture import CellsArchitecture, Network
 from fernas.core.errors import ContractError
 from fernas.spaces.cell_space import CellSpace, edge_list, space_of
 
+SKIP = "skip_connect"
 INPUTS_PER_NODE = 2  # edges of a final cell that enter a node
 
 
@@ -67,6 +68,35 @@ def discretise_weights(
     """DARTS' rule on the operations' weights (edges, operations) of normal and reduction cells."""
     space = space_of(space)
     return _architecture(space, strongest_of(space, normal), strongest_of(space, reduce), network)
+
+
+def limit_skips(space: str | CellSpace, normal: Tensor, reduce: Tensor, limit: int | None) -> CellsArchitecture:
+    """DARTS' rule; while the normal cell has more than `limit` skips, it is made again without some (P-DARTS).
+
+    The `limit` strongest skips of the cell stay, the weights of its other skips become 0 (the edge's other weights are
+    not normalised anew), and the rule runs again; other skips may enter then, so it repeats.
+
+    Args:
+        space: the cell space, or its name.
+        normal: raw alphas (edges, operations) of normal cells.
+        reduce: of reduction cells, where skips are not limited.
+        limit: largest number of skips, None for any.
+    """
+    space = space_of(space)
+    table = torch.softmax(normal.detach().double().cpu(), -1)
+    other = torch.softmax(reduce.detach().double().cpu(), -1)
+    edges = edge_list(nodes_of(len(table)))
+    while True:
+        # removing skips can let others in, which were weaker before: so again until the limit holds
+        architecture = discretise_weights(space, table, other)
+        skipping = [
+            edges.index((i // 2, source)) for i, (name, source) in enumerate(architecture.normal) if name == SKIP
+        ]
+        if limit is None or len(skipping) <= limit:
+            return architecture
+        column = space.operations.index(SKIP)
+        skipping.sort(key=lambda edge: (-float(table[edge, column]), edge))
+        table[skipping[limit:], column] = 0.0
 
 
 def architecture_of(

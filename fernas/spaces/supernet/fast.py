@@ -7,7 +7,7 @@
 * the compiled path runs whole cells in the loops of `fernas.spaces.kernels`, which says when it is used.
 
 In evaluation mode both run on the running statistics: the compiled path where no gradient is asked for, else the plain
-form in channels_last.
+form in channels_last. That form also runs cells whose pruned edges repeat a map, from the first pruned edge on.
 """
 
 from collections.abc import Callable
@@ -101,6 +101,11 @@ class FastCell(plain.SupernetCell):
         # `none` adds zeros: its weight takes part in the softmax, its map need not be computed
         return [o for o in self.remaining.get(edge, range(len(self.names))) if self.names[o] != "none"]
 
+    @property
+    def repeats_a_map(self) -> bool:
+        """Whether an edge adds another edge's map, which neither path shares: the plain form computes the cell."""
+        return self.repeats_pruned and None in self.decisions.values()
+
     def plan(self) -> CellPlan:
         """What the compiled path has to do in this cell."""
         edges = []
@@ -115,7 +120,7 @@ class FastCell(plain.SupernetCell):
 
         The row of a decided edge must hold one at its operation (`FastSupernet.tables`).
         """
-        if not self.training:
+        if not self.training or self.repeats_a_map:
             return super().forward(s0, s1, weights)
         record = Recorder()  # running statistics of the whole cell are updated in one call at the end
         inputs = [s.contiguous(memory_format=LAST) for s in (s0, s1)]
@@ -194,8 +199,10 @@ class FastSupernet(plain.Supernet):
     _weights: list[nn.Parameter] | None = None
 
     def is_compiled(self, x: Tensor) -> bool:
-        """Whether the compiled path runs for these images; it has no dropout behind skip connections."""
+        """Whether the compiled path runs; it has no dropout behind skip connections and no map that is added twice."""
         if self.training and any(cell.skip_dropout for cell in self.cells):
+            return False
+        if any(cell.repeats_a_map for cell in self.cells):
             return False
         return kernels.is_usable(x, self.classifier.weight, self.training, self.channels, self.names)
 
@@ -243,7 +250,7 @@ class FastSupernet(plain.Supernet):
         patches = F.pad(x, (1, 1, 1, 1)).unfold(2, 3, stride).unfold(3, 3, stride)  # (N, c, H', W', 3, 3)
         patches = patches.permute(0, 2, 3, 1, 4, 5).flatten(3).permute(0, 3, 1, 2)  # (N, 9c, H', W'), channels_last
         record = Recorder()
-        out = point_sum(record, [patches], [point_matrix(conv)], [bn])
+        out = point_sum(record, [patches], [point_matrix(conv)], [bn], bn.weight[None], offset=bn.bias)
         record.flush()
         return out
 

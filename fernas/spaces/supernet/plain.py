@@ -58,6 +58,8 @@ class SupernetCell(nn.Module):
             else of such an edge is computed (SGAS).
         remaining: edge -> the operations that remain on it (P-DARTS); every operation on an edge that is not there.
         skip_dropout: probability with which values behind identities are dropped in training (P-DARTS).
+        repeats_pruned: whether a pruned edge adds the map of the edge computed before it once more, at the first edges
+            of a node that of the node before (the released code of Auto-FERNet); else it adds nothing (SGAS).
     """
 
     mixed_type: Callable[..., MixedOp] = MixedOp
@@ -78,6 +80,7 @@ class SupernetCell(nn.Module):
         self.decisions: dict[int, int | None] = {}
         self.remaining: dict[int, tuple[int, ...]] = {}
         self.skip_dropout = 0.0
+        self.repeats_pruned = False
         # behind a reduction cell the older input is still twice as large
         self.pre_0: nn.Module = (
             FactorizedReduce(c_prev_prev, channels, False)
@@ -99,10 +102,14 @@ class SupernetCell(nn.Module):
         states = [self.pre_0(s0), self.pre_1(s1)]
         size = [-(-n // self.stride(0)) for n in states[1].shape[2:]]
         totals: list[Tensor | None] = [None] * self.nodes
+        last: Tensor | None = None  # the map of the edge computed last
         for edge, (node, source) in enumerate(self.edge_list):
             if source == 0 and node > 0:  # the first edge into a node: the node before it is complete
                 states.append(self._node(totals[node - 1], states[1], size))
             term = self._edge(edge, states[source], weights)
+            if term is None and self.repeats_pruned:
+                term = last
+            last = term
             if term is not None:
                 total = totals[node]
                 totals[node] = term if total is None else total + term
@@ -142,9 +149,8 @@ class Supernet(nn.Module):
         self.space, self.names, self.channels = space, space.operations, channels
         self.nodes = space.nodes if nodes is None else nodes
         width = 3 * channels
-        self.stem = nn.Sequential(
-            nn.Conv2d(in_channels, width, 3, STEMS[stem], 1, bias=False), nn.BatchNorm2d(width, affine=False)
-        )
+        # the one affine BatchNorm of a supernet, as in every published one; it belongs to the weights
+        self.stem = nn.Sequential(nn.Conv2d(in_channels, width, 3, STEMS[stem], 1, bias=False), nn.BatchNorm2d(width))
         c_prev_prev, c_prev, c = width, width, channels
         self.cells = nn.ModuleList()
         reduction_prev = False
@@ -216,6 +222,11 @@ class Supernet(nn.Module):
         """Sets the dropout behind the skip connections of all cells that are identities (training mode only)."""
         for cell in self.cells:
             cell.skip_dropout = probability
+
+    def repeat_pruned(self) -> None:
+        """From now on pruned edges add the map computed last once more, as in Auto-FERNet's released code."""
+        for cell in self.cells:
+            cell.repeats_pruned = True
 
     def _decisions_changed(self) -> None:
         """A form that plans ahead forgets its plan here."""

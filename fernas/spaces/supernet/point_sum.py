@@ -29,7 +29,7 @@ def unrows(matrix: Tensor, like: Tensor) -> Tensor:
 class PointSum(torch.autograd.Function):
     """sum_k a_k e_k + sum_o s_o BN(v_o W_o), without forming v_o W_o.
 
-    The BatchNorm (non-affine, batch statistics) of y = v W needs the mean and the variance of y, and these follow from
+    The BatchNorm (batch statistics) of y = v W needs the mean and the variance of y, and these follow from
     the moments of v: mean = m W, variance = diag(W^T Q W) - mean^2, m = mean of v, Q = v^T v / P. So BatchNorm and s_o
     fold into the matrix, W_o diag(s_o / sigma_o), and the sum is accumulated by one matrix product per operation.
     """
@@ -41,11 +41,13 @@ class PointSum(torch.autograd.Function):
         eps: float,
         scales: Tensor,
         map_scales: Tensor | None,
+        offset: Tensor | None,
         n_point: int,
         *tensors: Tensor,
     ) -> Tensor:
-        """`tensors` is v_1..v_n (P, K), W_1..W_n (K, C), e_1..e_m (P, C); scales (n,), map_scales (m,) or None.
+        """`tensors` is v_1..v_n (P, K), W_1..W_n (K, C), e_1..e_m (P, C); map_scales (m,) or None.
 
+        scales (n,), or (n, C) and an `offset` (C,) where BatchNorm is affine.
         `stats` receives (mean, biased variance) for each BatchNorm. Returns (P, C).
         """
         vs, ws, es = tensors[:n_point], tensors[n_point : 2 * n_point], tensors[2 * n_point :]
@@ -53,7 +55,7 @@ class PointSum(torch.autograd.Function):
         width = ws[0].shape[1] if ws else es[0].shape[1]
         out = (vs or es)[0].new_zeros(count, width)
         saved = []
-        bias = out.new_zeros(width)
+        bias = out.new_zeros(width) if offset is None else offset
         for o, (v, w) in enumerate(zip(vs, ws, strict=True)):
             # statistics of y = v W without y: C^2 numbers instead of P C
             first = v.sum(0) / count
@@ -85,7 +87,7 @@ class PointSum(torch.autograd.Function):
         n_maps = len(tensors) - 6 * n
         vs, ws, es = tensors[:n], tensors[n : 2 * n], tensors[2 * n : 2 * n + n_maps]
         saved = tensors[2 * n + n_maps :]  # four per term, see forward
-        need = ctx.needs_input_grad[5:]  # those of `tensors`; five arguments come first
+        need = ctx.needs_input_grad[6:]  # those of `tensors`; six arguments come first
         g = g.contiguous()
         total = g.sum(0)
         dvs, dws, des, dscales, dmaps = [], [], [], [], []
@@ -93,7 +95,7 @@ class PointSum(torch.autograd.Function):
             first, second, mean, inv = saved[4 * o : 4 * o + 4]
             product = v.t() @ g
             corr = ((w * product).sum(0) - mean * total) * inv  # sum over p of g * normalised y
-            dscales.append(corr.sum())
+            dscales.append(corr if scales.ndim == 2 else corr.sum())
             a = scales[o] * inv  # the gradient of y is a*g + b*y + d, channel by channel
             b = -a * inv * corr / count
             d = -a * total / count - b * mean
@@ -109,7 +111,8 @@ class PointSum(torch.autograd.Function):
             dmaps.append(torch.dot(g.reshape(-1), e.reshape(-1)) if ctx.needs_input_grad[3] else None)
         d_scales = torch.stack(dscales) if n and ctx.needs_input_grad[2] else None
         d_maps = torch.stack(dmaps) if n_maps and ctx.needs_input_grad[3] else None  # type: ignore[arg-type]
-        return (None, None, d_scales, d_maps, None, *dvs, *dws, *des)
+        d_offset = total if ctx.needs_input_grad[4] else None
+        return (None, None, d_scales, d_maps, d_offset, None, *dvs, *dws, *des)
 
 
 class Recorder:
@@ -149,6 +152,7 @@ def point_sum(
     scales: Tensor | None = None,
     maps: Sequence[Tensor] = (),
     map_scales: Tensor | None = None,
+    offset: Tensor | None = None,
 ) -> Tensor:
     """Calls `PointSum` on maps: vs (N, K, H, W), matrices (K, C), maps (N, C, H, W) -> (N, C, H, W)."""
     like = (vs or maps)[0]
@@ -156,7 +160,7 @@ def point_sum(
     if scales is None:
         scales = like.new_ones(len(vs))
     out = PointSum.apply(
-        stats, bns[0].eps if bns else 0.0, scales, map_scales, len(vs),
+        stats, bns[0].eps if bns else 0.0, scales, map_scales, offset, len(vs),
         *[rows(v) for v in vs], *matrices, *[rows(e) for e in maps],
     )  # fmt: skip
     for bn, (mean, var) in zip(bns, stats, strict=True):
