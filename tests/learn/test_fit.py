@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -99,6 +101,30 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path, optimiser):
     resumed, fitted = run(config, resume=state, on_epoch=lambda row, _: epochs.append(row["epoch"]))
     assert epochs == [3, 4, 5]
     assert same(whole, resumed) and fitted.epoch == expected.epoch and fitted.images == expected.images
+
+
+def test_a_run_killed_within_an_epoch_continues_bit_for_bit():
+    """Dropout, augmentation and the order of samples go on where they were."""
+    whole, _ = run(options(epochs=2))
+    states = []
+
+    class Killed(BaseException):
+        pass
+
+    class Always(Snapshots):
+        def due_within(self):
+            return True
+
+        def save(self, state):
+            states.append(copy.deepcopy(state))
+            if len(states) == 2:
+                raise Killed
+
+    with pytest.raises(Killed):
+        run(options(epochs=2), snapshots=Always(None))
+    assert states[-1]["within"]["step"] == 2
+    resumed, _ = run(options(epochs=2), resume=states[-1])
+    assert same(whole, resumed)
 
 
 def test_inner_validation_chooses_the_epoch_and_last_takes_the_last():

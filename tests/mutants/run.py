@@ -32,6 +32,7 @@ LIBRARIES = (
 )  # fmt: skip
 QUIET = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # hypothesis is loaded before pytest looks at it
 LIMIT_S = 300  # per mutation; a mutation that makes the tests hang is not killed
+UNCHANGED = "without any mutation"
 VERDICTS = {0: "survived", 1: "killed"}  # by pytest's exit status; with any other one the tests did not run
 
 
@@ -121,9 +122,11 @@ def main() -> int:
     arguments = parser.parse_args()
     words = arguments.words or [""]
     chosen = [m for m in load_mutants() if any(word in f"{m.file} {m.name}" for word in words)]
-    # first without any mutation: a test that fails anyway kills nothing
-    tests = tuple(dict.fromkeys(test for mutant in chosen for test in mutant.tests))
-    chosen.insert(0, Mutant("without any mutation", "LICENSE", "Apache License\n", "Apache License\n", tests))
+    # package by package also without any mutation: a test that fails anyway kills nothing
+    for package in dict.fromkeys(Path(mutant.file).parts[1] for mutant in chosen):
+        of_package = [m for m in chosen if Path(m.file).parts[1] == package and m.name != UNCHANGED]
+        tests = tuple(dict.fromkeys(test for mutant in of_package for test in mutant.tests))
+        chosen.append(Mutant(UNCHANGED, of_package[0].file, of_package[0].old, of_package[0].old, tests))
     load_libraries()
     counts: Counter[str] = Counter()
     bad, start = [], time.monotonic()
@@ -133,7 +136,7 @@ def main() -> int:
     ):
         for done in as_completed([pool.submit(judge, mutant) for mutant in chosen]):
             mutant, verdict, seconds, output = done.result()
-            is_plain = mutant == chosen[0]
+            is_plain = mutant.name == UNCHANGED
             print(f"{verdict:8} {seconds:6.1f} s  {mutant.file}: {mutant.name}", flush=True)
             counts[verdict] += not is_plain
             if verdict != ("survived" if is_plain else "killed"):
