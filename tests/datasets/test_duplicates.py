@@ -1,4 +1,4 @@
-"""Perceptual hashes and correlations of images."""
+"""Digests, perceptual hashes and correlations of images."""
 
 import imagehash
 import numpy as np
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fernas.datasets._duplicates import correlations, near_hashes, perceptual_hash
+from fernas.datasets._duplicates import correlations, image_digest, near_hashes, perceptual_hash
 
 
 def test_hash_is_that_of_imagehash():
@@ -57,3 +57,11 @@ def test_correlation_is_pearsons():
     pairs = np.array([[0, 1], [2, 2], [1, 3], [0, 4]])
     expected = [np.corrcoef(images[a].ravel(), images[b].ravel())[0, 1] for a, b in pairs[:3]]
     assert correlations(images, pairs) == pytest.approx([*expected, 0], abs=1e-6)
+
+
+def test_a_digest_tells_images_apart_by_every_pixel_and_by_their_shape():
+    image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    other = image.copy()
+    other[-1, -1, -1] += 1
+    digests = [image_digest(each) for each in (image, other, image.reshape(4, 2, 3))]
+    assert len(set(digests)) == 3 and image_digest(image.copy()) == digests[0]

@@ -137,9 +137,11 @@ def main() -> int:
         for done in as_completed([pool.submit(judge, mutant) for mutant in chosen]):
             mutant, verdict, seconds, output = done.result()
             is_plain = mutant.name == UNCHANGED
+            if is_plain:
+                verdict = {"survived": "passed", "killed": "failed"}.get(verdict, verdict)
             print(f"{verdict:8} {seconds:6.1f} s  {mutant.file}: {mutant.name}", flush=True)
-            counts[verdict] += not is_plain
-            if verdict != ("survived" if is_plain else "killed"):
+            counts[verdict] += 1
+            if verdict != ("passed" if is_plain else "killed"):
                 bad.append(mutant.name)
                 print(output[-3000:])
     print(", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number), end="")

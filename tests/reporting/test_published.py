@@ -191,3 +191,9 @@ def test_auto_fernets_numbers_stand_beside_the_way_that_they_were_reached() -> N
     assert beside("Auto-FERNet", "JAFFE", "LOSO (as printed)")[1] == ["theirs is in the way of autofernet_zero_shot"]
     relabelled = frame.assign(recipe="relabel")
     assert beside("Auto-FERNet", "FER2013", single, relabelled)[1] == ["other recipe: plain, ours relabel"]
+
+
+def test_a_number_of_another_paper_is_in_no_table_of_the_two() -> None:
+    assert published.table_of("EmoNAS (2021)", "Table 9") == "EmoNAS 9"
+    assert published.table_of("Auto-FERNet (2021)", "Table II") == "Auto-FERNet II"
+    assert published.table_of("Other", "Table 9") == published.table_of("Other", "Table II") == ""

@@ -49,3 +49,17 @@ def test_another_seed_draws_other_candidates(tmp_path):
         for seed in (11, 12)
     )
     assert one.normal != two.normal
+
+
+def test_a_candidate_is_trained_only_where_all_of_it_fits_the_budget(tmp_path):
+    from fernas.core.budget import BudgetMeter
+    from fernas.search.random import PLUGIN as RANDOM
+
+    def rows(name, budget, **options):
+        options = RANDOM.Config(**options, train={"epochs": 1, "batch": 8})
+        RANDOM.run(search_context("random", "emonas", tmp_path / name, options=options, budget=budget))
+        return read_jsonl(tmp_path / name / "search.jsonl")
+
+    spent = rows("three", BudgetMeter(), candidates=3)[2]["spent_macs"]
+    assert len(rows("enough", BudgetMeter(spent))) == 3
+    assert len(rows("one too little", BudgetMeter(spent - 1))) == 2

@@ -56,6 +56,7 @@ def test_plain_and_fast_supernets_search_alike(tmp_path):
 def test_a_batch_of_a_part_holds_its_images_with_their_labels(tmp_path):
     """Images of one grey value each, which tells part and class: weights 10, 11, 12, selection 20, 21, 22."""
     e = darts_engine(Darts, tmp_path)
+    e.context.selection.labels[:] = np.roll(e.context.selection.labels, 1)
     for samples, base in ((e.context.weights, 10), (e.context.selection, 20)):
         samples.source[:] = (base + samples.labels)[:, None, None, None]
     for (images, labels), base in zip(next_batches(e), (20, 10), strict=True):
