@@ -19,6 +19,7 @@ def main(samples: str, table: str, audit: str, train: str, test: str, split: dic
         options=protocol.options,
         fold_groups=protocol.groups,
         parts=protocol.parts.model_dump(),
+        stratify=protocol.stratify,
         seed=split["seed"],
         policy=protocol.duplicates,
         name=split["name"],

@@ -151,6 +151,9 @@ class ProtocolConfig(Strict):
     fold_count: int | None = Field(None, ge=2, description="number of folds, needed by scope per_fold")
     shards: int = Field(2, ge=1, description="training jobs per run; shard j holds the folds k with k mod shards = j")
     parts: PartsConfig = PartsConfig()
+    stratify: bool = Field(
+        True, description="whether class counts, those of test subjects among them, steer folds and fold groups"
+    )
     duplicates: Literal["report", "drop_train", "fail"] = Field(
         "drop_train", description="duplicates across train and test"
     )

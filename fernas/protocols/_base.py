@@ -92,6 +92,10 @@ class Protocol:
         """
         raise NotImplementedError
 
+    def is_stratified(self, options: Any) -> bool:
+        """Whether labels, those of test samples among them, decide how samples are divided into folds."""
+        return False
+
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """One sentence for the tables: what was split, and what makes the numbers not comparable."""
         return self.published or f"{self.title}, {count_units(table)}"

@@ -46,6 +46,10 @@ class Ck48Blocks(Protocol):
     )
     Config = Ck48BlocksConfig
 
+    def is_stratified(self, options: Any) -> bool:
+        """As published."""
+        return True
+
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
         """The folds by position; `seed` changes nothing."""
         config = self.options(options)

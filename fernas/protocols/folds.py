@@ -68,6 +68,7 @@ class SplitSpec:
         options: its options.
         fold_groups: G; the folds are shared out into G groups, evenly for each dataset.
         parts: shares of weights, selection and inner_validation.
+        stratify: whether class counts of test subjects may steer how folds are gathered in fold groups.
         seed: base of all random choices.
         policy: near-duplicates across splits of datasets without subjects: `report`, `drop_train`, or `fail` (then
             exact copies fail too). Unless `fail`, exact copies of test samples always leave the train split there.
@@ -80,6 +81,7 @@ class SplitSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     fold_groups: int = 2
     parts: Mapping[str, float] = field(default_factory=lambda: dict(PARTS))
+    stratify: bool = True
     seed: int = 0
     policy: Policy = "report"
     name: str = ""
@@ -137,7 +139,7 @@ def make_folds(
     if dropped:
         notes.append(f"{len({d['sample_id'] for d in dropped})} training samples dropped as copies of test samples")
     parts = PartSplitter(rows, spec.parts, spec.seed)
-    groups = _split_fold_groups(folds, parts, spec.fold_groups, protocol.replica, where)
+    groups = _split_fold_groups(folds, parts, spec, protocol.replica, where)
     train: Document = {
         "protocol": spec.title,
         "kind": spec.kind,
@@ -212,12 +214,14 @@ def _drop_copies(
 
 
 def _split_fold_groups(
-    folds: Sequence[Fold], parts: PartSplitter, count: int, is_replica: bool, where: str
+    folds: Sequence[Fold], parts: PartSplitter, spec: SplitSpec, is_replica: bool, where: str
 ) -> list[_FoldGroup]:
     """The fold groups with the parts of their pools and of their folds."""
-    group_of = _assign_fold_groups(folds, parts.rows, count, parts.seed)
+    # one label for all: then the class counts of test subjects cannot steer which folds share a search
+    rows = parts.rows if spec.stratify else parts.rows.assign(label="any")
+    group_of = _assign_fold_groups(folds, rows, spec.fold_groups, parts.seed)
     groups = []
-    for group in range(count):
+    for group in range(spec.fold_groups):
         members = {k: fold for k, fold in enumerate(folds) if group_of[k] == group}
         pool, inner = _pool(list(members.values()), parts.rows, is_replica)
         if not pool:

@@ -33,6 +33,10 @@ class Random8020(Protocol):
     )
     Config = Random8020Config
 
+    def is_stratified(self, options: Any) -> bool:
+        """As published."""
+        return True
+
     def split(self, table: "pd.DataFrame", options: Any, seed: int) -> list[Fold]:
         """`repeats` independent splits of the samples, stratified by class."""
         import numpy as np

@@ -46,6 +46,10 @@ class SubjectKfold(Protocol):
             fold_of = _balanced(rows, config.folds, seed)
         return folds_by_unit(rows, fold_of, [f"fold{k}" for k in range(config.folds)])
 
+    def is_stratified(self, options: Any) -> bool:
+        """Balanced folds are."""
+        return bool(self.options(options).assignment == "balanced")
+
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says the number of folds and how subjects are assigned to them."""
         config = self.options(options)

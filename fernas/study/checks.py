@@ -216,7 +216,12 @@ def _check_plugins(study: "Study", where: str) -> None:
         validate_section(plugin.Config, view.options, f"{where}: views.{name}")
     for name, protocol in study.protocols.items():
         plugin = _load(f"{where}: protocols.{name}.kind", "protocols", protocol.kind)
-        validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")
+        options = validate_section(plugin.Config, protocol.options, f"{where}: protocols.{name}.options")
+        if not protocol.stratify and plugin.is_stratified(options):
+            raise ConfigError(
+                f"{where}: protocols.{name}.stratify: got false, but class counts divide the folds of {protocol.kind}; "
+                f"expected subject_kfold with assignment: modulo, or another kind"
+            )
     for name, method in study.methods.items():
         key = f"{where}: methods.{name}"
         if method.combine:

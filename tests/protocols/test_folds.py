@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -186,3 +187,26 @@ def test_fer2013_sized_folds_share_classes_evenly():
     counts = [Counter(label[i] for i in train["folds"][0][part]) for part in ("weights", "selection")]
     for name in LABELS:
         assert counts[0][name] / (counts[0][name] + counts[1][name]) == pytest.approx(0.625, abs=0.01)
+
+
+@pytest.mark.parametrize("stratify", [True, False])
+def test_without_stratification_no_label_of_a_test_subject_moves_what_its_fold_trains_on(stratify):
+    """With it the class counts of test subjects do, as docs/protocols.md says."""
+    generator = np.random.default_rng(0)
+    moved = 0
+    for trial in range(6):
+        labels = generator.choice(list("abc"), (12, 8), p=[0.6, 0.25, 0.15])
+        tables = []
+        for changed in (False, True):
+            now = labels.copy()
+            if changed:
+                now[0] = np.resize(list("cbb"), 8)  # the subject that fold 0 tests shows other classes
+            rows = [(f"d/s{u:02d}/{k}", "d", f"d/s{u:02d}", None, now[u, k]) for u in range(12) for k in range(8)]
+            tables.append(pd.DataFrame(rows, columns=["sample_id", "dataset", "subject", "group", "label"]))
+        spec = SplitSpec(kind="loso", seed=trial, fold_groups=3, stratify=stratify)
+        before, after = (make_folds(table, spec)[0] for table in tables)
+        group = before["folds"][0]["group"]
+        same = before["folds"][0] == after["folds"][0] and before["groups"][group] == after["groups"][group]
+        assert [fold["group"] for fold in before["folds"]].count(group) == 4
+        moved += not same
+    assert moved > 0 if stratify else moved == 0

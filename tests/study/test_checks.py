@@ -38,6 +38,11 @@ def test_shipped_configs_are_valid(path):
         (["protocols", "subject4", "kind"], "kfold", r"protocols.subject4.kind: unknown name 'kfold'"),
         (["protocols", "subject4", "parts"], {"weights": 0.9}, r"must be 1"),
         (["datasets", "ckplus", "rendered", "subject"], 3, r"did you mean 'subjects'"),
+        (
+            ["protocols", "subject4", "stratify"],
+            False,
+            r"subject4.stratify: got false, but class counts divide the folds",
+        ),
         (["seed"], "x", r"seed: .*got 'x'"),
         (["study", 0, "methods"], ["emonas", "emonas"], r"stands there twice"),
     ],
