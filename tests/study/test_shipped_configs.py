@@ -19,7 +19,7 @@ METHODS = {  # what each paper proposes and compares with, and our baselines
         "small_cnn",
     },
     "autofernet": {
-        "autofernet", "autofernet_published", "autofernet_relabel", "autofernet_fes", "autofernet_fes_deep",
+        "autofernet", "autofernet_released", "autofernet_published", "autofernet_relabel", "autofernet_fes", "autofernet_fes_deep",
         "autofernet_ensemble", "autofernet_transfer", "autofernet_by_position", "autofernet_zero_shot",
         "random_autofernet",
     },
@@ -107,6 +107,9 @@ def test_autofernet_is_trained_as_published():
     assert (fes.epochs, fes.relabel.epochs, fes.relabel.batch, fes.relabel.lr) == (600, 100, 64, 0.001)
     assert (fes.margin, fes.fes_threshold, options["autofernet_relabel"].strategy, fes.strategy) == (0.2, 0.03, 1, 2)
     assert (tuned.epochs, tuned.batch, tuned.lr) == (60, 64, 0.01)
+    search = load_method(methods["autofernet_released"])[1]
+    assert (search.pruned, search.schedule, search.criterion) == ("published", "authors", 1)
+    assert options["autofernet_released"].schedule == options["autofernet_published"].schedule == "authors"
     members = Study.load(PAPERS / "autofernet.yaml").members_of("autofernet_ensemble", "per_group")
     deep = [methods[member.method].search_options.get("cells") == 20 for member in members]
     assert (len(members), sum(deep)) == (6, 2)
