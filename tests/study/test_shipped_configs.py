@@ -19,9 +19,9 @@ METHODS = {  # what each paper proposes and compares with, and our baselines
         "small_cnn",
     },
     "autofernet": {
-        "autofernet", "autofernet_released", "autofernet_published", "autofernet_relabel", "autofernet_fes", "autofernet_fes_deep",
-        "autofernet_ensemble", "autofernet_transfer", "autofernet_by_position", "autofernet_zero_shot",
-        "random_autofernet",
+        "autofernet", "autofernet_released", "autofernet_published", "autofernet_relabel", "autofernet_fes",
+        "autofernet_fes_deep", "autofernet_ensemble", "autofernet_transfer", "autofernet_by_position",
+        "autofernet_zero_shot", "random_autofernet",
     },
     "deep_evolution": {
         "deep_evolution", "deep_evolution_nsga2", "deep_evolution_stacked", "deep_evolution_leaky", "random_patches",
