@@ -1,7 +1,7 @@
 # What all rules share: the checked study, the patterns of its files, wildcard constraints.
 from pathlib import Path
 
-from fernas.workflow import handlers, inputs, params, stale, start, targets
+from fernas.workflow import handlers, inputs, params, start, targets
 from fernas.workflow.digest import code_digest, recorded_digest
 from fernas.workflow.patterns import CONSTRAINTS, Patterns
 
@@ -9,10 +9,8 @@ CONFIG_FILES = workflow.config_settings.configfiles or ["config.yaml"]
 study = start.checked(config, CONFIG_FILES)
 layout = study.layout
 paths = Patterns(layout)
-start.check_writable(study)
-if workflow.is_main_process:
-    stale.clear_stale_lock(layout)
-    stale.date_future_files(layout)
+if workflow.is_main_process and start.will_run():
+    start.take_over(study)
 
 
 container: None

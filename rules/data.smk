@@ -4,6 +4,7 @@
 rule synthesize:
     output:
         truth=paths.rendered.truth,
+        root=directory(paths.rendered.root),
     log:
         paths.log("synthesize", paths.rendered),
     benchmark:
@@ -14,7 +15,6 @@ rule synthesize:
         mem_mb=1000,
         runtime=60,
     params:
-        root=str(paths.rendered.root),
         dataset="{dataset}",
         layout=lambda wildcards: study.datasets[wildcards.dataset].adapter,
         config=lambda wildcards: params.rendered_section(study, wildcards.dataset),
@@ -27,8 +27,10 @@ rule synthesize:
         "../workflow_scripts/synthesize.py"
 
 
+# Jobs need the folder of synthetic faces, and its date says nothing: `truth` changes where the faces do.
 rule build_manifest:
     input:
+        rendered=ancient(lambda wildcards: inputs.rendered_of(study, wildcards)),
         truth=lambda wildcards: inputs.truth_of(study, wildcards),
         parts=lambda wildcards: [part.manifest for part in inputs.parts_of(study, wildcards)],
     output:
@@ -57,6 +59,7 @@ rule build_manifest:
 
 rule audit_dataset:
     input:
+        rendered=ancient(lambda wildcards: inputs.rendered_of(study, wildcards)),
         manifest=paths.dataset.manifest,
         truth=lambda wildcards: inputs.truth_of(study, wildcards),
     output:
@@ -89,6 +92,7 @@ rule audit_dataset:
 
 rule align_faces:
     input:
+        rendered=ancient(lambda wildcards: inputs.rendered_of(study, wildcards)),
         manifest=paths.dataset.manifest,
         audit=paths.dataset.audit,
         parts=lambda wildcards: [part.faces for part in inputs.parts_of(study, wildcards)],

@@ -11,6 +11,7 @@ rule search:
     output:
         architecture=paths.search.architecture,
         history=paths.search.history,
+        metrics=paths.search.metrics,
         drawing=paths.search.drawing,
         cost=paths.search.cost,
         status=paths.search.status,

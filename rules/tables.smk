@@ -1,19 +1,8 @@
 # The tables and the report.
 
-FRAMES = [
-    "comparison",
-    "paired",
-    "variance",
-    "optimism",
-    "search_health",
-    "scores",
-    "datasets",
-    "groups",
-    "patches",
-    "published",
-]
-# Single tasks have more tables, named after them; which of those have rows is known once they have run.
-STUDY_TABLES = ["paired", "variance", "optimism", "search_health", "published", "papers", "summary"]
+
+# Those that Snakemake's own report shows.
+MARKED = (layout.comparison, layout.tables / "paired.csv")
 
 
 rule compare:
@@ -31,11 +20,8 @@ rule compare:
             category="Tables",
             labels={"table": "paired tests"},
         ),
-        layout.comparison_markdown,
-        [layout.tables / name for name in ("statistics.json", "ranks.json")],
-        [layout.tables / f"{name}.parquet" for name in FRAMES],
-        [layout.tables / f"{name}.csv" for name in STUDY_TABLES if name != "paired"],
-        [layout.tables / f"{name}.{form}" for name in STUDY_TABLES for form in ("md", "tex")],
+        [path for path in targets.table_files(study) if path not in MARKED],
+        directory(layout.drawings),
     log:
         paths.log("compare"),
     conda:
@@ -55,14 +41,15 @@ rule compare:
 
 rule report:
     input:
-        [layout.tables / f"{name}.parquet" for name in FRAMES],
-        layout.tables / "statistics.json",
+        targets.table_files(study),
+        layout.drawings,
     output:
         report=report(
             layout.report.index,
             category="Report",
             labels={"table": "the report"},
         ),
+        pages=[path for path in targets.report_files(study) if path != layout.report.index],
     log:
         paths.log("report"),
     conda:

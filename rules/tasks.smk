@@ -24,6 +24,7 @@ rule make_samples:
 
 rule make_inputs:
     input:
+        rendered=ancient(lambda wildcards: inputs.rendered_of(study, wildcards)),
         samples=paths.task.samples,
         manifest=lambda wildcards: inputs.dataset_of(study, wildcards).manifest,
         faces=lambda wildcards: inputs.dataset_of(study, wildcards).faces,

@@ -13,6 +13,7 @@ rule train:
     output:
         models=paths.shard.models if params.keeps_models(study) else temp(paths.shard.models),
         history=paths.shard.history,
+        metrics=paths.shard.metrics,
         cost=paths.shard.cost,
         status=paths.shard.status,
     log:

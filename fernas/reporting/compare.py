@@ -1,8 +1,8 @@
 """What `compare` leaves for all others: every table and every statistic of the study, computed once.
 
 `compare_study` writes `comparison.csv`, `comparison.md` and the folder `tables`: each table as csv, markdown and
-LaTeX, its drawings as SVG, the frames as parquet, and what is no table as `statistics.json`. The report, the mirror and
-the command line read those files (`StudyTables.read`) and compute none of it again.
+LaTeX, the drawings as SVG in a folder of their own, the frames as parquet, and what is no table as `statistics.json`.
+The report, the mirror and the command line read those files (`StudyTables.read`) and compute none of it again.
 """
 
 from dataclasses import dataclass, fields
@@ -23,9 +23,10 @@ from fernas.reporting.statistics import Statistics, best_runs, run_name, run_of,
 from fernas.reporting.stored import RENDERED_NOTE
 from fernas.reporting.table import Table, write_csv
 from fernas.reporting.verdict import summary_table
-from fernas.study import Study
+from fernas.study import Study, outputs
 
 FOLDER, FACTS = "tables", "statistics.json"
+DRAWINGS = "drawings"  # below FOLDER
 
 
 @dataclass
@@ -91,26 +92,29 @@ class StudyTables:
 
     def task_tables(self, task: str, protocol: str, classes: int = 0) -> dict[str, Table]:
         """The tables of one task under one protocol that have rows; `comparison` is always there."""
+        every = self._task_tables(task, protocol, classes)
+        return {name: table for name, table in every.items() if name == "comparison" or len(table)}
+
+    def _task_tables(self, task: str, protocol: str, classes: int = 0) -> dict[str, Table]:
         caption = self.captions[(task, protocol)]
         rows = rows_of(self.comparison, task, protocol)
         note = f" ({RENDERED_NOTE})" if bool(rows["rendered"].any()) else ""
         frames = {"scores": self.scores, "datasets": self.datasets, "groups": self.groups}
-        tables = {
+        costs = rows_of(self.patches, task, protocol)
+        about = f"{task}, {protocol}: what networks of face patches cost{note}"
+        keys = tuple(key for key in costs.columns if key not in ("task", "protocol"))
+        return {
             "comparison": comparison_table(self.comparison, task, protocol, caption, self.statistics, classes),
             **detail_tables(frames, task, protocol, note),
+            "patches": Table(f"{task}-{protocol}-patches", about, patches.COSTS, costs, data=keys),
         }
-        costs = rows_of(self.patches, task, protocol)
-        if len(costs):
-            about = f"{task}, {protocol}: what networks of face patches cost{note}"
-            keys = tuple(key for key in costs.columns if key not in ("task", "protocol"))
-            tables["patches"] = Table(f"{task}-{protocol}-patches", about, patches.COSTS, costs, data=keys)
-        return tables
 
-    def tables(self) -> list[Table]:
-        """Every table that is written."""
+    def tables(self, study: Study) -> list[Table]:
+        """Every table that is written: those that the study has, with rows or without."""
         tables = [*statistics_tables(self.statistics), *published_tables(self.published)]
         for task, protocol, _ in task_groups(self.comparison):
-            tables += self.task_tables(task, protocol).values()
+            names = outputs.task_tables(study, task, protocol)
+            tables += [table for table in self._task_tables(task, protocol).values() if table.name in names]
         return [*tables, summary_table(self.comparison, self.statistics)]
 
 
@@ -144,7 +148,7 @@ def compare_study(results: Path, study: Study) -> StudyTables:
         },
     )
     tables.write(results)
-    for table in tables.tables():
+    for table in tables.tables(study):
         table.write(results / FOLDER)
     write_json(results / FOLDER / "ranks.json", statistics.ranks)
     write_csv(results / "comparison.csv", frame)
@@ -160,10 +164,12 @@ def _drawings(
     sentences: list[dict[str, Any]] = []
     costs = [pd.DataFrame(columns=["task", "protocol", *patches.cost_frame({}).columns])]
 
+    (results / FOLDER / DRAWINGS).mkdir(parents=True, exist_ok=True)
+
     def draw(kind: str, drawing: Drawing | None, stem: str, **where: str) -> None:
         if drawing is None:
             return
-        file = f"{stem}.svg"
+        file = f"{DRAWINGS}/{stem}.svg"
         write_text(results / FOLDER / file, drawing.svg)
         words = {"alt": drawing.alt, "caption": drawing.caption, "file": file}
         drawings.append({"kind": kind, "task": "", "protocol": "", "method": "", **where, **words})

@@ -61,7 +61,7 @@ def detail_frames(results: Path, frame: pd.DataFrame, variance: pd.DataFrame) ->
 
 
 def detail_tables(frames: Mapping[str, pd.DataFrame], task: str, protocol: str, note: str) -> dict[str, Table]:
-    """The tables `<task>-<protocol>-{scores,datasets,groups}` that have rows; `note` ends their captions."""
+    """The tables `<task>-<protocol>-{scores,datasets,groups}`; `note` ends their captions."""
 
     def table(name: str, caption: str, columns: tuple[Column, ...], frame: pd.DataFrame) -> Table:
         return Table(
@@ -78,12 +78,11 @@ def detail_tables(frames: Mapping[str, pd.DataFrame], task: str, protocol: str, 
     wide = parts.pivot(index="method", columns="dataset", values="uar").reindex(parts["method"].unique()).reset_index()
     by_dataset = (Column("method", style="name"), *(Column(name, text=percent) for name in names))
     gaps = "gap in recall between the best and the worst served demographic group, in percent"
-    tables = {
+    return {
         "scores": table("scores", "more scores, in percent; each fold counts the same", SCORES, frames["scores"]),
         "datasets": table("datasets", "UAR in percent on the parts of the composite", by_dataset, wide),
         "groups": table("groups", gaps, GROUPS, frames["groups"]),
     }
-    return {name: table for name, table in tables.items() if len(table)}
 
 
 def _scores(documents: list[dict[str, Any]]) -> dict[str, Any]:

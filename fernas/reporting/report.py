@@ -22,9 +22,7 @@ from fernas.reporting.stored import RENDERED_NOTE
 from fernas.reporting.task_page import TaskPage, read_drawing, task_pages
 from fernas.reporting.verdict import summary_table
 from fernas.study import Study
-
-MAX_TASKS_OF_ONE_PAGE = 8
-"""A report of more tasks is a folder: an index, a page per task, and all of it as an archive."""
+from fernas.study.outputs import report_pages, slug
 
 GLOSSARY = Path(__file__).resolve().parents[2] / "docs" / "glossary.md"
 """The page of terms; a package that was installed without the documentation has none, and the report no glossary."""
@@ -74,7 +72,7 @@ def build_report(results: Path | str, study: Study, out_dir: Path | str) -> Path
 def _write_pages(page: Path, tasks: list[TaskPage], context: dict[str, Any]) -> None:
     """One page; of many tasks a page each beside the index, and all of them as one archive."""
     template = _environment().get_template("report.html.j2")
-    if len(tasks) <= MAX_TASKS_OF_ONE_PAGE:
+    if not report_pages([(task.task, task.protocol) for task in tasks]):
         whole = {"part": "whole", "shown": tasks, "home": "", "address_of": lambda task: f"#{slug(task.anchor)}"}
         write_text(page, template.render(**context, **whole))
         return
@@ -106,11 +104,6 @@ def _environment() -> Environment:
     environment.filters["slug"] = slug
     environment.filters["breakable"] = breakable
     return environment
-
-
-def slug(text: Any) -> str:
-    """A text as an id: letters, digits and dashes."""
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in str(text)).strip("-").lower()
 
 
 def breakable(text: Any) -> Markup:

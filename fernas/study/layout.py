@@ -37,6 +37,11 @@ class Folder:
         return self.path / name
 
 
+def files_of(folder: Folder) -> list[Path]:
+    """The paths of all files of a folder."""
+    return [folder.path / file.name for file in vars(type(folder)).values() if isinstance(file, File)]
+
+
 class RenderedFolder(Folder):
     """`rendered/<dataset>`: synthetic faces in the dataset's real layout on disk."""
 
@@ -89,6 +94,7 @@ class SearchFolder(Folder):
 
     architecture = File("architecture.json")
     history = File("search.jsonl")
+    metrics = File("metrics.jsonl")  # what the mirror reads
     drawing = File("cell.svg")
     cost = File("cost.json")
     status = File("status.json")
@@ -99,6 +105,7 @@ class ShardFolder(Folder):
 
     models = File("models.safetensors")
     history = File("training.jsonl")
+    metrics = File("metrics.jsonl")
     cost = File("cost.json")
     status = File("status.json")
 
@@ -156,6 +163,7 @@ class ResultsLayout(Folder):
     comparison = File("comparison.csv")
     comparison_markdown = File("comparison.md")
     tables = File("tables")
+    drawings = File("tables/drawings")
     benchmarks = File("benchmarks.json")
     mlflow = File("mlflow.db")
     logs = File("logs")

@@ -340,6 +340,7 @@ class Mirror:
         tables = self.layout.tables
         files: list[tuple[Path, str | None]] = [(results / name, None) for name in run.files]
         files += [(table, "tables") for table in (sorted(tables.glob("*.*")) if tables.is_dir() else [])]
+        files += [(drawing, "tables/drawings") for drawing in sorted(self.layout.drawings.glob("*.svg"))]
         self._upload(stored, files)
         self._store.end(stored, "FINISHED", milliseconds(written))
         self._mirrored[run.path] = state

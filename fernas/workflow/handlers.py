@@ -4,24 +4,21 @@ import atexit
 import logging
 import os
 import re
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fernas.core.io import write_json
 from fernas.study import Study
-from fernas.workflow import mirror
-from fernas.workflow.stale import cancel_slurm_jobs, dead_owner
+from fernas.workflow import mirror, stale
 
 
 def started(study: Study) -> None:
     """End what a killed Snakemake has left in a queue, record who owns the working folder, start the mirror."""
-    if dead_owner(study.layout) is not None:
-        cancel_slurm_jobs()
-    # after the queue was cleared: until then the record names the owner that is gone
-    owner = {"pid": os.getpid(), "host": socket.gethostname(), "folder": str(Path.cwd())}
-    write_json(study.layout.work.owner, owner)
+    # the queue names the folder of a job and not its study
+    if (stale.owner_of(study.layout) or {}).get("after_kill") and not stale.others_run(study.layout):
+        stale.cancel_slurm_jobs()
+    # the record may have been that of another host; after a kill the next start must clear the queue until now
+    stale.own(study.layout)
     mirror.start(study)
 
 

@@ -23,6 +23,12 @@ def truth_of(study: Study, wildcards: Any) -> list[Path]:
     return [study.layout.rendered(dataset.name).truth] if dataset.is_rendered and not dataset.parts else []
 
 
+def rendered_of(study: Study, wildcards: Any) -> list[Path]:
+    """The synthetic faces that a job reads, of a dataset or of a task's; nothing for real ones."""
+    dataset = study.dataset_of(wildcards.data) if hasattr(wildcards, "data") else study.task_of(wildcards.task).dataset
+    return [study.layout.rendered(member.name).root for member in dataset.members if member.is_rendered]
+
+
 def inputs_of(study: Study, wildcards: Any) -> InputsFolder:
     """What the networks of a job's method see."""
     return study.task_of(wildcards.task).inputs(wildcards.method)

@@ -1,5 +1,6 @@
 """What a killed Snakemake leaves behind: its lock, and jobs in a Slurm queue that would run beside new ones."""
 
+import atexit
 import os
 import shutil
 import socket
@@ -9,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fernas.core.errors import DataError
-from fernas.core.io import read_json
+from fernas.core.errors import ContractError, DataError
+from fernas.core.io import read_json, write_json
 from fernas.core.run_log import process_is_alive
 from fernas.study import ResultsLayout
 
@@ -18,16 +19,51 @@ SKEW_S = 60.0
 SAVING_S = 120.0  # longest time that cancelled jobs are waited for; they save their state first
 
 
-def dead_owner(layout: ResultsLayout) -> dict[str, Any] | None:
-    """The record of the Snakemake that last ran in this folder on this host, when its process is gone; else None."""
-    if not layout.work.owner.exists():
-        return None
+def owner_of(layout: ResultsLayout) -> dict[str, Any] | None:
+    """The record of the Snakemake that runs this study, or of one that was killed; None where there is none."""
     try:
         owner = read_json(layout.work.owner)
-    except DataError:  # a record that cannot be read says nothing about its writer
+        return owner if isinstance(owner, dict) else None
+    except DataError:  # no record, or one that cannot be read: it says nothing about its writer
         return None
-    here = owner.get("host") == socket.gethostname() and owner.get("folder") == str(Path.cwd())
-    return owner if here and not _is_snakemake(int(owner.get("pid", 0))) else None
+
+
+def take_over(layout: ResultsLayout) -> None:
+    """Record that this process runs the study, before Snakemake takes its lock; clear what a killed run has left.
+
+    The record belongs to the study, Snakemake's locks to the working folder, where other studies may run: of these only
+    the locks of this study's files go, and only when its recorded process is gone on this very host. A run on another
+    host keeps its record until `own` replaces it.
+
+    Raises:
+        ContractError: another Snakemake on this host runs the study.
+    """
+    owner = owner_of(layout)
+    is_here = owner is not None and owner.get("host") == socket.gethostname()
+    if owner is not None and is_here and _is_snakemake(int(owner.get("pid", 0))):
+        raise ContractError(
+            f"{layout}: Snakemake runs this study already (process {owner.get('pid')}), expected one at a time"
+        )
+    if owner is not None and not is_here:
+        return
+    was_killed = owner is not None and owner.get("folder") == str(Path.cwd())
+    if was_killed and _clear_locks(layout):
+        sys.stderr.write(f"cleared the lock of a Snakemake that is gone (process {(owner or {}).get('pid')})\n")
+    own(layout, was_killed)
+    atexit.register(_give_up, layout)
+
+
+def own(layout: ResultsLayout, after_kill: bool = False) -> None:
+    """Record that this process runs the study."""
+    owner = {"pid": os.getpid(), "host": socket.gethostname(), "folder": str(Path.cwd()), "after_kill": after_kill}
+    write_json(layout.work.owner, owner)
+
+
+def _give_up(layout: ResultsLayout) -> None:
+    """Remove the record at the end of this process, where Snakemake came to no end of the workflow."""
+    owner = owner_of(layout)
+    if owner is not None and (owner.get("pid"), owner.get("host")) == (os.getpid(), socket.gethostname()):
+        layout.work.owner.unlink(missing_ok=True)
 
 
 def _is_snakemake(pid: int) -> bool:
@@ -43,17 +79,32 @@ def _is_snakemake(pid: int) -> bool:
         return True
 
 
-def clear_stale_lock(layout: ResultsLayout) -> None:
-    """Remove the lock of a Snakemake that was killed: only when its recorded process is gone on this very host."""
-    locks = Path(".snakemake/locks")
-    if not locks.is_dir() or not any(locks.iterdir()):
-        return
-    owner = dead_owner(layout)
-    if owner is None:
-        return
-    for lock in locks.iterdir():
+def _locks() -> list[Path]:
+    folder = Path(".snakemake/locks")
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_of(lock: Path, layout: ResultsLayout) -> bool:
+    """Whether a lock names files of this study alone."""
+    results = os.path.abspath(layout.path)
+    try:
+        names = lock.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    return all(os.path.abspath(name).startswith(results + os.sep) for name in names)
+
+
+def _clear_locks(layout: ResultsLayout) -> list[Path]:
+    """Remove the locks of this study's files; returns them."""
+    cleared = [lock for lock in _locks() if _is_of(lock, layout)]
+    for lock in cleared:
         lock.unlink(missing_ok=True)
-    sys.stderr.write(f"cleared the lock of a Snakemake that is gone (process {owner['pid']})\n")
+    return cleared
+
+
+def others_run(layout: ResultsLayout) -> bool:
+    """Whether another study holds a lock in this working folder."""
+    return not all(_is_of(lock, layout) for lock in _locks())
 
 
 def date_future_files(layout: ResultsLayout) -> int:

@@ -1,5 +1,7 @@
 """The start of the workflow: the checked study, and a results folder that can be written."""
 
+import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -7,6 +9,7 @@ from typing import Any
 
 from fernas.core.errors import FernasError
 from fernas.study import Study
+from fernas.workflow import stale
 
 
 def checked(document: dict[str, Any], files: list[Any]) -> Study:
@@ -17,6 +20,38 @@ def checked(document: dict[str, Any], files: list[Any]) -> Study:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.stderr.flush()
         raise SystemExit(2) from error
+
+
+NO_RUN = (
+    "dryrun", "unlock", "lint", "report", "summary", "detailed_summary", "dag", "rulegraph", "filegraph", "d3dag",
+    "list_rules", "list_target_rules", "list_changes", "list_input_changes", "list_params_changes", "list_untracked",
+    "archive", "containerize", "cleanup_metadata", "print_compilation",
+)  # fmt: skip
+
+
+def will_run() -> bool:
+    """Whether the Snakemake of this process will run jobs, by its command line: no dry run, no list, no report."""
+    # as a function, so that only the process that starts jobs loads it
+    from snakemake.cli import parse_args
+
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):  # it names the profile, which has been said
+            _, arguments = parse_args(sys.argv[1:])
+    except SystemExit:  # the command line is not Snakemake's
+        return False
+    return not any(getattr(arguments, name, None) for name in NO_RUN)
+
+
+def take_over(study: Study) -> None:
+    """Check that results can be written and that no other Snakemake runs the study; clear what a killed one left."""
+    check_writable(study)
+    try:
+        stale.take_over(study.layout)
+    except FernasError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        raise SystemExit(2) from error
+    stale.date_future_files(study.layout)
 
 
 def check_writable(study: Study) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fernas.core.errors import ConfigError, FernasError
-from fernas.study import Study
+from fernas.study import Study, outputs
 
 SHIPPED = (
     "ckplus", "ck48", "mug", "ised", "disfa", "oulu", "fer2013", "rafdb", "jaffe",
@@ -19,7 +19,18 @@ def all_files(study: Study) -> list[Path]:
     """The files of the whole study; one line on stderr per task that is skipped for want of a root."""
     for task, reason in study.skipped:
         sys.stderr.write(f"skipped: {task}: {reason}\n")
-    return [study.layout.comparison, study.layout.report.index]
+    return [*table_files(study), study.layout.drawings, *report_files(study), *outputs.run_files(study)]
+
+
+def table_files(study: Study) -> list[Path]:
+    """What `compare` makes, but for the drawings."""
+    return [study.layout.comparison, study.layout.comparison_markdown, *outputs.table_files(study)]
+
+
+def report_files(study: Study) -> list[Path]:
+    """What `report` makes."""
+    pages = outputs.report_pages(outputs.reported_tasks(study))
+    return [study.layout.report.index, *(study.layout.report / page for page in pages)]
 
 
 def score_files(study: Study, dataset: str | None = None) -> list[Path]:

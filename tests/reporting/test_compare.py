@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError
 from fernas.core.io import write_json
 from fernas.reporting import compare
 from fernas.reporting.compare import StudyTables, compare_study, is_current
 from fernas.reporting.report import build_report
-from fernas.study import Study
+from fernas.study import Study, outputs
 from tests.fixtures.made_up_results import fabricate
 from tests.reporting.conftest import Tree
 
@@ -26,6 +27,21 @@ def test_tables_come_in_three_forms(tables: StudyTables, tree: Tree) -> None:
     assert "ckplus-7n-kfold4-datasets.csv" not in names  # one dataset
     latex = (tree[0] / "tables/megc2019-3-megc.tex").read_text()
     assert r"\toprule" in latex and "12 of 68 subjects, rendered" in latex and r"small\_cnn" in latex
+
+
+@pytest.mark.parametrize("patches", [False, True])
+def test_the_tables_that_the_study_declares_are_written_and_no_others(tmp_path: Path, patches: bool) -> None:
+    config = fabricate(tmp_path / "results")
+    if patches:
+        document = config.model_dump(mode="json")
+        document["methods"]["small_cnn"].update(search="evolution", space="patches")
+        config = StudyConfig(**document)
+    study = Study.of(config).at(tmp_path / "results")
+    compare_study(study.results, study)
+    written = {path for path in study.layout.tables.rglob("*") if path.is_file()}
+    assert {path for path in written if path.parent != study.layout.drawings} == set(outputs.table_files(study))
+    assert {path.suffix for path in study.layout.drawings.iterdir()} == {".svg"}
+    assert any(path.name.endswith("-patches.csv") for path in written) is patches
 
 
 def test_markdown_labels_rendered_faces_and_says_how_many_subjects(tables: StudyTables, tree: Tree) -> None:
@@ -77,7 +93,7 @@ def test_what_was_written_is_read_again(tree: Tree, tables: StudyTables) -> None
     for name in StudyTables.frames():
         read, written = getattr(again, name), getattr(tables, name)
         assert list(read.columns) == list(written.columns) and len(read) == len(written), name
-    for one, other in zip(again.tables(), tables.tables(), strict=True):
+    for one, other in zip(again.tables(tree[1]), tables.tables(tree[1]), strict=True):
         assert one.caption == other.caption and one.markdown() == other.markdown() and one.latex() == other.latex()
 
 

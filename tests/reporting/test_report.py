@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 
 from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
-from fernas.reporting import complexity, report
+from fernas.reporting import complexity
 from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from fernas.scoring.scores import score_predictions
+from fernas.study import outputs
 from tests.fixtures.made_up_results import fabricate, predictions, study_document
 from tests.reporting.conftest import Tree, fixed_study, ranked_study, report_of, study_of
 
@@ -158,7 +159,7 @@ def test_names_may_break() -> None:
 
 
 def test_many_tasks_are_a_folder_of_pages_and_an_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MAX_TASKS_OF_ONE_PAGE", 2)
+    monkeypatch.setattr(outputs, "MAX_TASKS_OF_ONE_PAGE", 2)
     study, _ = ranked_study(tmp_path, 3)
     index = report_of(tmp_path, study)
     names = {path.name for path in index.parent.iterdir()}

@@ -129,7 +129,7 @@ def test_ranks_over_five_datasets_have_an_image(tmp_path: Path) -> None:
     assert "strong" in svg and "critical difference" in svg and svg == ranks_svg(ranks)
     html = report_of(tmp_path, study).read_text(encoding="utf-8")
     assert "Mean ranks over 5 datasets: strong 1.00, middle 2.00, weak 3.00" in html
-    assert (tmp_path / "tables/ranks.svg").is_file()
+    assert (tmp_path / "tables/drawings/ranks.svg").is_file()
 
 
 def test_datasets_with_the_same_subjects_and_rendered_ones_beside_real_ones_are_no_ranks(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """The lock and the queued jobs of a Snakemake that is gone; results from the future."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fernas.core.errors import ContractError
 from fernas.core.io import write_json
 from fernas.study import ResultsLayout
 from fernas.workflow import stale
@@ -19,7 +21,7 @@ def folder(tmp_path, monkeypatch):
     """A working folder with a lock, and the record of its owner, a process that has ended."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".snakemake" / "locks").mkdir(parents=True)
-    (tmp_path / ".snakemake" / "locks" / "0.output.lock").touch()
+    (tmp_path / ".snakemake" / "locks" / "0.output.lock").write_text("results/comparison.csv\n")
     own(tmp_path, ended())
     return tmp_path
 
@@ -31,25 +33,46 @@ def ended() -> int:
 
 
 def own(place, pid, **changes):
-    import socket
-
     record = {"pid": pid, "host": socket.gethostname(), "folder": str(place), **changes}
     write_json(place / RESULTS.work.owner, record)
 
 
 def locks(folder):
-    return list((folder / ".snakemake" / "locks").iterdir())
+    return sorted((folder / ".snakemake" / "locks").iterdir())
 
 
 def test_the_lock_of_a_dead_owner_is_cleared_with_a_line(folder, capsys):
-    stale.clear_stale_lock(RESULTS)
+    stale.take_over(RESULTS)
     assert locks(folder) == [] and "cleared the lock" in capsys.readouterr().err
+    assert stale.owner_of(RESULTS) == {
+        "pid": os.getpid(), "host": socket.gethostname(), "folder": str(folder), "after_kill": True,
+    }  # fmt: skip
+
+
+def test_the_lock_of_another_study_in_the_folder_stays(folder):
+    """Snakemake numbers the locks of all studies of a folder alike; each names the files that it protects."""
+    other = folder / ".snakemake" / "locks" / "1.output.lock"
+    other.write_text("results-of-another/comparison.csv\n")
+    mixed = folder / ".snakemake" / "locks" / "2.input.lock"
+    mixed.write_text("results/comparison.csv\nresults-b/comparison.csv\n")
+    stale.take_over(RESULTS)
+    assert locks(folder) == [other, mixed]
+    assert stale.others_run(RESULTS)
+
+
+def test_a_study_without_a_record_clears_nothing_and_is_recorded(folder):
+    (folder / RESULTS.work.owner).unlink()
+    stale.take_over(RESULTS)
+    assert len(locks(folder)) == 1 and not stale.others_run(RESULTS)
+    assert stale.owner_of(RESULTS)["after_kill"] is False
+    stale._give_up(RESULTS)
+    assert stale.owner_of(RESULTS) is None, "a start that came to nothing leaves no record"
 
 
 @pytest.mark.parametrize("changes", [{"host": "elsewhere"}, {"folder": "/elsewhere"}])
 def test_the_lock_of_somebody_else_stays(folder, changes):
     own(folder, ended(), **changes)
-    stale.clear_stale_lock(RESULTS)
+    stale.take_over(RESULTS)
     assert len(locks(folder)) == 1
 
 
@@ -60,7 +83,11 @@ def test_the_lock_of_a_living_snakemake_stays_and_that_of_a_reused_number_goes(f
         try:
             process.stdout.readline()
             own(folder, process.pid)
-            stale.clear_stale_lock(RESULTS)
+            if left:
+                with pytest.raises(ContractError, match=f"process {process.pid}"):
+                    stale.take_over(RESULTS)
+            else:
+                stale.take_over(RESULTS)
             assert len(locks(folder)) == left
         finally:
             process.kill()
@@ -69,7 +96,7 @@ def test_the_lock_of_a_living_snakemake_stays_and_that_of_a_reused_number_goes(f
 
 def test_a_record_that_cannot_be_read_clears_nothing(folder):
     (folder / RESULTS.work.owner).write_text("{")
-    stale.clear_stale_lock(RESULTS)
+    stale.take_over(RESULTS)
     assert len(locks(folder)) == 1
 
 
