@@ -369,11 +369,41 @@ def report(
     from fernas.reporting.compare import compare_study, is_current
     from fernas.reporting.report import build_report
     from fernas.study import Study
+    from fernas.study.left_over import list_left_over
 
     study = Study.load(config)
+    if study.results.is_dir():
+        list_left_over(study)
     if not is_current(study.results):
         compare_study(study.results, study)
     typer.echo(str(build_report(study.results, study, study.layout.report.path)))
+
+
+@app.command()
+def clean(
+    config: ConfigFile = Path("config.yaml"),
+    left_over: Annotated[
+        bool, typer.Option("--left-over", help="searches, repetitions and shards that the config no longer asks for")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be removed, remove nothing")] = False,
+) -> None:
+    """Remove results that tables no longer count."""
+    import shutil
+
+    from fernas.core.errors import ConfigError
+    from fernas.study import Study
+    from fernas.study.left_over import left_over as left_over_of
+    from fernas.study.left_over import list_left_over
+
+    if not left_over:
+        raise ConfigError("clean: nothing is named, expected --left-over")
+    study = Study.load(config)
+    for folder in left_over_of(study):
+        if not dry_run:
+            shutil.rmtree(folder)
+        typer.echo(f"{'would remove' if dry_run else 'removed'} {folder}")
+    if study.results.is_dir() and not dry_run:
+        list_left_over(study)
 
 
 @app.command("retry-failed")

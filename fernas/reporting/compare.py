@@ -23,7 +23,8 @@ from fernas.reporting.statistics import Statistics, best_runs, run_name, run_of,
 from fernas.reporting.stored import RENDERED_NOTE
 from fernas.reporting.table import Table, write_csv
 from fernas.reporting.verdict import summary_table
-from fernas.study import Study, outputs
+from fernas.study import Study, left_over, outputs
+from fernas.study.left_over import list_left_over
 
 FOLDER, FACTS = "tables", "statistics.json"
 DRAWINGS = "drawings"  # below FOLDER
@@ -125,6 +126,7 @@ def compare_study(results: Path, study: Study) -> StudyTables:
         results: the results folder.
         study: decides the rows.
     """
+    list_left_over(study.at(results))
     frame = comparison(results, study)
     statistics = study_statistics(results, frame, study)
     texts = captions(results, frame, study)
@@ -198,5 +200,5 @@ def is_current(results: Path) -> bool:
         return False
     written = facts.stat().st_mtime
     sources = [*results.glob("runs/**/status.json"), *results.glob("runs/**/scores.json")]
-    sources.append(results / FOLDER / "complexity.csv")
+    sources += [results / FOLDER / "complexity.csv", results / left_over.NAME]
     return all(path.stat().st_mtime <= written for path in sources if path.is_file())

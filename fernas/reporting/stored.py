@@ -12,7 +12,7 @@ from typing import Any
 
 from fernas.core.errors import DataError
 from fernas.core.io import read_json, read_jsonl
-from fernas.study import ResultsLayout, Run
+from fernas.study import ResultsLayout, Run, left_over
 from fernas.study.layout import RENDERED, RunFolder, folder_name, plain_name
 
 RENDERED_NOTE = "synthetic faces: no statement about real people"
@@ -126,11 +126,13 @@ def folds_document(results: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def numbered(folder: Path, prefix: str) -> list[tuple[int, Path]]:
-    """The subfolders `<prefix><number>` of `folder`, by number."""
+    """The subfolders `<prefix><number>` of a folder of a run, by number, without what the config no longer has."""
     if not folder.is_dir():
         return []
     matches = [(re.fullmatch(rf"{prefix}(\d+)", child.name), child) for child in folder.iterdir() if child.is_dir()]
-    return sorted((int(match.group(1)), child) for match, child in matches if match)
+    runs = next((parent for parent in folder.parents if parent.name == "runs"), None)
+    gone = set() if runs is None else {runs / name for name in left_over.listed(runs.parent)}
+    return sorted((int(match.group(1)), child) for match, child in matches if match and child not in gone)
 
 
 def folders(folder: Path) -> list[Path]:

@@ -36,6 +36,7 @@ from fernas.core.io import canonical_json, is_number, sha256_file
 from fernas.metrics import HEADLINE, all_metrics
 from fernas.reporting.formats import optional, records_of
 from fernas.reporting.stored import number, optional_json, optional_jsonl
+from fernas.study import left_over
 from fernas.study.layout import ResultsLayout, folder_name
 from fernas.tracking.run_files import (
     Mirrored,
@@ -124,6 +125,7 @@ class Mirror:
                 for run in mirrored_runs(self.layout):
                     self._mirror_parent(run, final, live and not final)
                 self._end_lost()
+                self._withdraw_left_over()
                 self._mirror_comparison()
         except StoreError as error:
             self._report.error = str(error)
@@ -218,6 +220,13 @@ class Mirror:
         for path, stored in self._runs.items():
             if path not in self._visited and stored.is_open:
                 self._store.end(stored, "KILLED", milliseconds(time.time()))
+                self._mirrored.pop(path, None)
+
+    def _withdraw_left_over(self) -> None:
+        """Withdraw the runs of seeds, fold groups and shards that the config no longer has."""
+        for name in left_over.listed(self.layout.path):
+            for path in [path for path in self._runs if path == name or path.startswith(f"{name}/")]:
+                self._store.withdraw(self._runs.pop(path))
                 self._mirrored.pop(path, None)
 
     # Parents and their children
@@ -425,8 +434,10 @@ def _is_repeated(stored: StoredRun, rows: list[dict[str, Any]], cost: Path) -> b
 
 
 def _is_rescored(run: Mirrored, stored: StoredRun) -> bool:
-    """Whether scores that the store has were replaced since, by those of a later training."""
+    """Whether scores that the store has were replaced since, by those of a later training, or are left over."""
     digests = json.loads(stored.tags.get("fernas.scores", "{}"))
+    if not set(digests) <= {str(seed) for seed in run.trainings}:
+        return True
     for seed, folder in run.trainings.items():
         with contextlib.suppress(FileNotFoundError):  # Snakemake removes it before its job runs again
             if str(seed) in digests and file_digest(folder / "scores.json") != digests[str(seed)]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fernas.core.errors import FernasError
 from fernas.study import Study
+from fernas.study.left_over import list_left_over
 from fernas.workflow import stale
 
 
@@ -52,6 +53,12 @@ def take_over(study: Study) -> None:
         sys.stderr.flush()
         raise SystemExit(2) from error
     stale.date_future_files(study.layout)
+    folders = list_left_over(study)
+    if folders:
+        sys.stderr.write(
+            f"not counted: {len(folders)} folders of seeds, fold groups or shards that the config no longer has "
+            f"(first: {folders[0]}); `fernas clean --left-over` removes them\n"
+        )
 
 
 def check_writable(study: Study) -> None:

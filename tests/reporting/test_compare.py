@@ -10,7 +10,7 @@ import pytest
 
 from fernas.core.config import StudyConfig
 from fernas.core.errors import DataError
-from fernas.core.io import write_json
+from fernas.core.io import read_json, write_json
 from fernas.reporting import compare
 from fernas.reporting.compare import StudyTables, compare_study, is_current
 from fernas.reporting.report import build_report
@@ -125,3 +125,22 @@ def test_the_rule_declares_the_frames() -> None:
     rule = Path("rules/tables.smk").read_text(encoding="utf-8")
     declared = re.search(r"FRAMES = \[(.*?)\]", rule, re.DOTALL)
     assert declared is not None and re.findall(r'"(\w+)"', declared[1]) == StudyTables.frames()
+
+
+def test_seeds_that_the_config_no_longer_has_are_not_counted(tmp_path: Path) -> None:
+    """Scores, intervals, costs and the report go by the config, whatever lies on disk beside it."""
+    study = Study.of(fabricate(tmp_path / "results")).at(tmp_path / "results")
+    both = compare_study(study.results, study).comparison.set_index(["task", "method"]).loc[("ckplus-7n", "emonas")]
+    base = study.results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    document = study.config.model_dump(mode="json")
+    document["methods"]["emonas"]["train_seeds"] = 1
+    fewer = Study.parse(document).at(study.results)
+    tables = compare_study(study.results, fewer)
+    row = tables.comparison.set_index(["task", "method"]).loc[("ckplus-7n", "emonas")]
+    assert (both["seed_count"], row["seed_count"]) == (2, 1)
+    assert row["uar"] == read_json(base / "t0/scores.json")["uar"] != both["uar"]
+    assert is_current(study.results)
+    shutil.rmtree(base / "t1")
+    clean = compare_study(study.results, fewer)
+    for one, other in zip(tables.tables(fewer), clean.tables(fewer), strict=True):
+        assert one.markdown() == other.markdown(), one.name

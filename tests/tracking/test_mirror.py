@@ -56,6 +56,20 @@ def test_a_deleted_store_is_rebuilt_the_same(results: Path, empty_store: Path) -
     assert content(results) == before
 
 
+def test_seeds_that_the_config_no_longer_has_leave_the_store(results: Path) -> None:
+    sync(results)
+    base = "ckplus-7n-rendered/kfold4/emonas/per_group/s0"
+    mean = runs(results)[base].data.metrics["uar"]
+    write_json(results / "left_over.json", [f"{base}/t1"])
+    sync(results)
+    stored = runs(results)
+    assert f"{base}/t0/shard0" in stored and not [path for path in stored if path.startswith(f"{base}/t1")]
+    uar = read_json(results / "runs" / base / "t0/scores.json")["uar"]
+    assert stored[base].data.metrics["uar"] == pytest.approx(uar) != mean
+    before = content(results)
+    assert sync(results).created == 0 and content(results) == before
+
+
 def test_a_killed_job_becomes_killed_and_comes_back(results: Path) -> None:
     import socket
 
