@@ -145,3 +145,21 @@ def test_score_and_compare_of_a_perfect_predictor_say_that_there_is_no_interval(
     table.assign(fold=0).to_csv(path, index=False)
     message = fernas("score", path, status=2)
     assert "fold 0 is tested with subject p0, p1, p2; loso tests one subject per fold" in message
+
+
+def test_clean_removes_what_the_config_no_longer_has_and_only_when_it_is_named(tmp_path):
+    config = tmp_path / "tiny.yaml"
+    results = tmp_path / "results"
+    config.write_text((ROOT / "configs" / "tiny.yaml").read_text().replace("results-tiny", str(results)))
+    run = results / "runs" / "ckplus-3-rendered" / "subject2" / "emonas" / "per_group"
+    for name in ("s0/g0", "s0/t0/shard0", "s0/t1/shard0", "s3/g0"):
+        (run / name).mkdir(parents=True)
+    assert "expected --left-over" in fernas("clean", config, status=2)
+    assert fernas("clean", "--left-over", "--dry-run", config).splitlines() == [
+        f"would remove {run / 's0/t1'}", f"would remove {run / 's3'}",
+    ]  # fmt: skip
+    assert (run / "s3" / "g0").is_dir()
+    assert len(fernas("clean", "--left-over", config).splitlines()) == 2
+    left = sorted(str(path.relative_to(run)) for path in run.rglob("*") if path.is_dir())
+    assert left == ["s0", "s0/g0", "s0/t0", "s0/t0/shard0"]
+    assert fernas("clean", "--left-over", config) == ""

@@ -102,7 +102,7 @@ def test_the_report_computes_nothing_again(own_tree: Tree, monkeypatch: pytest.M
     with pytest.raises(DataError):
         build_report(results, study, results / "report")
     compare_study(results, study)
-    files = {path: path.read_bytes() for path in results.rglob("tables/*")} | {
+    files = {path: path.read_bytes() for path in results.rglob("tables/**/*.*")} | {
         results / "comparison.csv": (results / "comparison.csv").read_bytes()
     }
     for name in ("comparison", "study_statistics", "detail_frames", "published_frame"):
