@@ -1,10 +1,13 @@
 """The study's configuration: every key, its type, its default and what it means; unknown keys are errors."""
 
+import os
 from typing import Any, Literal, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fernas.core.errors import ConfigError, did_you_mean
+
+LONGEST_NAME = 255  # bytes of a file name
 
 
 class Strict(BaseModel):
@@ -262,7 +265,7 @@ class StudyConfig(Strict):
     """A whole study."""
 
     results: str = Field("results", description="folder of all results")
-    seed: int = Field(1, description="base of all seeds")
+    seed: int = Field(1, strict=True, description="base of all seeds")
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: int = Field(
         1, ge=1, description="threads of a search or training job; results differ between thread counts"
@@ -281,6 +284,17 @@ class StudyConfig(Strict):
     methods: dict[str, MethodConfig]
     study: tuple[StudyEntry, ...]
     final: tuple[FinalEntry, ...] = Field((), description="models on all subjects, trained when `final` is asked for")
+
+    @field_validator("results")
+    @classmethod
+    def _folder(cls, value: str) -> str:
+        # Snakemake takes braces for wildcards, and `./x`, `x/` and `a//b` for other files than `x` and `a/b`
+        if not value.strip() or not value.isprintable() or set(value) & set("{}"):
+            raise ValueError("expected the path of a folder, without braces and control characters")
+        folder = os.path.normpath(value)
+        if set(folder) <= {".", "/"} or max(len(os.fsencode(name)) for name in folder.split("/")) > LONGEST_NAME:
+            raise ValueError(f"expected a folder of its own, with names of at most {LONGEST_NAME} bytes")
+        return folder
 
 
 def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:

@@ -27,6 +27,31 @@ from fernas.study.tasks import Task
 Value = TypeVar("Value")
 
 
+def refuse_repeated_keys(text: str, where: str) -> None:
+    """A ConfigError where a mapping of a yaml text has a key twice, of which yaml would take the last in silence."""
+    try:
+        nodes = [yaml.compose(text, yaml.SafeLoader)]
+    except yaml.YAMLError:  # said by who reads it
+        return
+    seen: set[int] = set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or id(node) in seen:  # an anchor is one node, however often it is used
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[str, int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, str(key.value)
+            if isinstance(key, yaml.ScalarNode) and name in lines:
+                raise ConfigError(f"{where}: {name}: stands in line {lines[name]} and in line {line}, expected once")
+            lines[name] = line
+            nodes.append(value)
+
+
 class Named(dict[str, Value]):
     """Entries of the config by name; an unknown name is a ConfigError that tells the nearest known one."""
 
@@ -55,6 +80,7 @@ class Study:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}") from error
+        refuse_repeated_keys(text, str(path))
         try:
             document = yaml.safe_load(text)
         except yaml.YAMLError as error:

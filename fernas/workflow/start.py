@@ -5,17 +5,22 @@ import io
 import os
 import sys
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from fernas.core.errors import FernasError
 from fernas.study import Study
 from fernas.study.left_over import list_left_over
+from fernas.study.study import refuse_repeated_keys
 from fernas.workflow import stale
 
 
 def checked(document: dict[str, Any], files: list[Any]) -> Study:
     """The checked study of the workflow; an error is one message on stderr and exit status 2."""
     try:
+        for file in filter(os.path.isfile, files):
+            # Snakemake has read it, and kept the last of two
+            refuse_repeated_keys(Path(file).read_text(encoding="utf-8"), os.path.relpath(str(file)))
         return Study.parse(document, ", ".join(os.path.relpath(str(file)) for file in files))
     except FernasError as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

@@ -134,7 +134,7 @@ def test_seeds_that_the_config_no_longer_has_are_not_counted(tmp_path: Path) -> 
     base = study.results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0"
     document = study.config.model_dump(mode="json")
     document["methods"]["emonas"]["train_seeds"] = 1
-    fewer = Study.parse(document).at(study.results)
+    fewer = Study.of(StudyConfig(**document)).at(study.results)
     tables = compare_study(study.results, fewer)
     row = tables.comparison.set_index(["task", "method"]).loc[("ckplus-7n", "emonas")]
     assert (both["seed_count"], row["seed_count"]) == (2, 1)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from fernas.core.config import StudyConfig
 from fernas.study import Study
 from fernas.study.left_over import left_over, list_left_over, listed
 from tests.fixtures.made_up_results import fabricate
@@ -20,7 +21,7 @@ def changed(study: Study, **method: int) -> Study:
     """The study after a change of one method."""
     document = study.config.model_dump(mode="json")
     document["methods"]["emonas"].update(method)
-    return Study.parse(document).at(study.results)
+    return Study.of(StudyConfig(**document)).at(study.results)
 
 
 def test_what_the_config_asks_for_is_not_left_over(study: Study) -> None:
@@ -34,6 +35,7 @@ def test_seeds_groups_and_shards_beyond_the_config_are_left_over(study: Study) -
     (runs / RUN / "s0" / "notes").mkdir()
     fewer = changed(study, train_seeds=1)
     names = [f"{RUN}/{name}" for name in ("s0/g2", "s0/t0/shard7", "s0/t1", "s1")]
+    names.append("megc2019-3-rendered/megc/emonas/per_group/s0/t1")  # the method runs there too
     assert left_over(fewer) == [runs / name for name in names]
     list_left_over(fewer)
     assert listed(study.results) == names
