@@ -62,6 +62,16 @@ def test_macs_of_one_convolution_and_one_linear_layer():
     assert count_macs(net, (3, 8, 8)) == 4 * 4 * 8 * 3 * 9 + 128 * 5
 
 
+def test_a_depthwise_convolution_costs_one_channel_per_output():
+    assert count_macs(torch.nn.Conv2d(8, 8, 3, 1, 1, groups=8), (8, 5, 5)) == 5 * 5 * 8 * 9
+
+
+def test_parameters_leave_the_auxiliary_head_out_whether_the_network_has_one_or_not():
+    arch = cells(EMONAS, cells=3, channels=4, classes=7, input=(3, 32, 32))
+    assert params(arch, aux=True) == params(arch, aux=False)
+    assert sum(p.numel() for p in build_network(arch, aux=True).parameters()) > params(arch)
+
+
 def test_saved_bytes_is_the_size_of_the_safetensors_file():
     net = build_network(cells(EMONAS), classes=7, input_shape=(3, 32, 32), cells=3, channels=8)
     assert saved_bytes(net) == len(save(net.state_dict()))

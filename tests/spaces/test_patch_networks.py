@@ -85,5 +85,6 @@ def test_unknown_noses_are_the_train_splits_mean():
     known = net(images, torch.tensor([[5.0, 7.0], [2.0, 2.0]]))
     partly = net(images, torch.tensor([[np.nan, np.nan], [2.0, 2.0]]))
     assert torch.equal(known, partly)
+    assert not torch.allclose(known[1], net(images[1:], torch.tensor([[5.0, 7.0]]))[0]), "a known nose is its own"
     assert torch.equal(net(images)[:1], known[:1])
     assert dict(net.named_buffers())["mean_nose"].tolist() == [5.0, 7.0]

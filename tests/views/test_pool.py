@@ -107,8 +107,8 @@ def test_memory_does_not_grow_with_the_clip():
 
 
 def test_image_stretches_over_all_channels_together():
-    raw = np.array([[[-1.0, 0.0, 1.0], [3.0, 1.0, 1.0]]])
-    np.testing.assert_array_equal(to_image(raw), [[[0, 64, 128], [255, 128, 128]]])
+    raw = np.array([[[0.0, -1.0, 1.0], [1.0, 1.0, 3.0]]])
+    np.testing.assert_array_equal(to_image(raw), [[[64, 0, 128], [128, 128, 255]]])
 
 
 @given(st.floats(-1e5, 1e5))
