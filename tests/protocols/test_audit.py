@@ -138,3 +138,22 @@ def test_a_subject_saved_again_under_another_name_stops_the_run(tmp_path):
 def test_a_subject_saved_with_noise_under_another_name_is_a_leak_of_all_its_samples(tmp_path):
     found = audit_of_copied_subject(tmp_path, saved_with_noise)
     assert found["leaks"] == {"test samples with a near-duplicate in training": 4}
+
+
+def test_without_subjects_an_image_saved_again_leaves_the_train_split(tmp_path):
+    """A mirror of FER2013 in which a training image is a test image in another format."""
+    rng = np.random.default_rng(2)
+    for row in range(24):
+        usage, word = ("Training", "PrivateTest")[row % 4 == 3], ("happy", "sad")[row % 2]
+        path = tmp_path / usage / ("happy" if row % 8 < 4 else word) / f"{usage}_{row}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.kron(rng.integers(30, 220, (12, 12)), np.ones((4, 4))).astype(np.uint8)).save(path)
+    copy = tmp_path / "Training/happy/Training_99.bmp"
+    Image.open(tmp_path / "PrivateTest/happy/PrivateTest_3.png").save(copy)
+    adapter = adapter_of("fer2013")
+    manifest = adapter.build(tmp_path)
+    pairs = audit_dataset(adapter.spec, manifest, FrameReader({"fer2013": tmp_path}))["duplicates"]
+    samples = task_samples(manifest, TaskConfig(dataset="fer2013", classes=("happiness", "sadness"), view="still"))
+    train, test = make_folds(samples, SplitSpec("official", fold_groups=1, parts=SHARES, seed=0), pairs)
+    dropped = [{"fold": 0, "sample_id": "fer2013/Training_99", "reason": "exact"}]
+    assert train["dropped"] == audit_folds(samples, train, test, pairs)["dropped"] == dropped
