@@ -65,19 +65,23 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
 @app.command()
 def plan(
     config: ConfigFile = Path("config.yaml"),
+    targets: Annotated[list[str] | None, typer.Argument(help="datasets whose targets are planned; none: all")] = None,
     nodes: Annotated[int | None, typer.Option(min=1, help="simulate the schedule on this many nodes")] = None,
     cores: Annotated[int, typer.Option(min=1, help="cores per node of the simulation")] = 1,
     json: Json = False,
 ) -> None:
-    """Estimate jobs, core-hours, disk and memory of a study before it starts; with --nodes also when it will end."""
+    """Estimate jobs, core-hours, disk and memory of a study, or of the targets of some datasets, before it starts.
+
+    The hours are those of processor cores. With --nodes it also says when the study will end.
+    """
     from fernas.cli.planning import estimate
     from fernas.cli.schedule import outlook
     from fernas.study import Study
 
     study = Study.load(config)
-    document = estimate(study)
+    document = estimate(study, targets or ())
     if nodes is not None:
-        document["schedule"] = outlook(study, nodes, cores)
+        document["schedule"] = outlook(study, nodes, cores, targets or ())
     if json:
         emit(document, True)
         return

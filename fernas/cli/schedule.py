@@ -2,10 +2,13 @@
 
 import heapq
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fernas.cli.planning import FACE_S, FRAME_S, LIGHT_JOB_S, TORCH_JOB_S, RunCost, run_costs, task_size
+from fernas.cli import rates
+from fernas.cli.planning import RunCost, data_s, inputs_s, run_costs
+from fernas.cli.sizes import dataset_size
 from fernas.study import Study
 
 QUEUE_S = 10.0  # seconds between the end of a job and the start of one that waited for it (polling, queue)
@@ -21,8 +24,8 @@ class Job:
     needs: list[int] = field(default_factory=list)
 
 
-def jobs_of(study: Study) -> list[Job]:
-    """All jobs of a study with their costs, each after what it needs."""
+def jobs_of(study: Study, datasets: Sequence[str] = ()) -> list[Job]:
+    """All jobs of a study, or of the targets of some datasets, with their costs, each after what it needs."""
     jobs: list[Job] = []
 
     def add(stage: str, name: str, seconds: float, needs: list[int]) -> int:
@@ -31,17 +34,20 @@ def jobs_of(study: Study) -> list[Job]:
 
     audits: dict[tuple[str, str], int] = {}
     scores = []
-    for cost in run_costs(study):
+    for cost in run_costs(study, datasets):
         place = (cost.run.task, cost.run.protocol)
         if place not in audits:
-            size = task_size(study, *place)
-            read = add("data", cost.run.task, 2 * LIGHT_JOB_S + size.frames * FRAME_S, [])
-            faces = add("align_faces", cost.run.task, LIGHT_JOB_S + size.samples * FACE_S, [read])
-            inputs = add("make_inputs", cost.run.task, LIGHT_JOB_S + size.frames * FRAME_S, [faces])
-            audits[place] = add("make_folds", "/".join(place), 2 * LIGHT_JOB_S, [inputs])
+            task = study.tasks[cost.run.task]
+            work = data_s(study, task.dataset.name, dataset_size(task.dataset))
+            start = rates.LIGHT_JOB_S
+            read = add("data", task.name, 2 * start + work.get("synthesize", 0) + work["audit_dataset"], [])
+            faces = add("align_faces", task.name, start + work.get("align_faces", 0), [read])
+            inputs = add("make_inputs", task.name, start + inputs_s(study, task.name, task.section.view), [faces])
+            audits[place] = add("make_folds", "/".join(place), 2 * start, [inputs])
         scores += _run(cost, audits[place], add)
-    end = add("compare", "", LIGHT_JOB_S, scores)
-    add("report", "", LIGHT_JOB_S, [end])
+    if not datasets:
+        end = add("compare", "", rates.LIGHT_JOB_S, scores)
+        add("report", "", rates.LIGHT_JOB_S, [end])
     return jobs
 
 
@@ -55,8 +61,8 @@ def _run(cost: RunCost, audit: int, add: Any) -> list[int]:
         for train_seed in range(run.train_seeds):
             own = f"{name}/s{search_seed}/t{train_seed}"
             shards = [add("train", f"{own}/shard{k}", cost.train_s, found) for k in range(run.shards)]
-            predictions = add("predict", own, TORCH_JOB_S, shards)
-            ends.append(add("score", own, LIGHT_JOB_S, [predictions]))
+            predictions = add("predict", own, cost.predict_s, shards)
+            ends.append(add("score", own, rates.LIGHT_JOB_S, [predictions]))
     return ends
 
 
@@ -122,6 +128,6 @@ def _words(chain: list[int]) -> str:
     return f"{len(chain)} jobs one after another"
 
 
-def outlook(study: Study, nodes: int, cores_per_node: int) -> dict[str, Any]:
-    """When the study would end on a cluster of so many nodes."""
-    return simulate(jobs_of(study), nodes * cores_per_node)
+def outlook(study: Study, nodes: int, cores_per_node: int, datasets: Sequence[str] = ()) -> dict[str, Any]:
+    """When the study, or the targets of some datasets, would end on a cluster of so many nodes."""
+    return simulate(jobs_of(study, datasets), nodes * cores_per_node)

@@ -74,6 +74,11 @@ class FitConfig(BatchOptions):
     )
     augment: AugmentConfig = AugmentConfig()
 
+    @property
+    def all_epochs(self) -> int:
+        """Most epochs of all trainings of one network."""
+        return self.epochs
+
 
 def effective_batch(options: BatchOptions, samples: int) -> int:
     """The batch size for a part of `samples`: `batch`, at most `batch_share` of the part, but not below 8."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from fernas.core.config import Strict, validate_section
 from fernas.core.errors import ConfigError, ContractError, DataError
 from fernas.core.images import natural_key
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +96,17 @@ class Protocol:
     def is_stratified(self, options: Any) -> bool:
         """Whether labels, those of test samples among them, decide how samples are divided into folds."""
         return False
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """The number of folds that `split` will make of so many samples; what a plan counts with."""
+        raise NotImplementedError
+
+    def train_share(self, options: Any, counts: Counts) -> float:
+        """The share of the samples that the train split of a fold holds, on average over the folds.
+
+        By default each sample is tested once.
+        """
+        return 1 - 1 / max(2, self.count_folds(options, counts))
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """One sentence for the tables: what was split, and what makes the numbers not comparable."""

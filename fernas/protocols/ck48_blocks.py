@@ -14,6 +14,7 @@ from pydantic import Field
 from fernas.core.config import Strict
 from fernas.core.errors import DataError
 from fernas.protocols._base import Fold, Protocol, checked
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,10 @@ class Ck48Blocks(Protocol):
                 raise DataError(f"{where}: fold {k} tests all {len(ordered)} samples; expected more samples")
             folds.append(Fold(f"block{k}", train, test))
         return folds
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """As many as the options say."""
+        return int(self.options(options).folds)
 
 
 def _tested_positions(fold: int, folds: int, counts: tuple[int, ...]) -> set[int]:

@@ -17,6 +17,7 @@ from fernas.protocols._base import (
     refuse_same_people,
     shared_subjects,
 )
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,15 @@ class CrossDataset(Protocol):
         shared = common_classes(train, test, where)
         name = f"{'+'.join(config.train)}-to-{'+'.join(config.test)}"
         return [Fold(name, ids(train[train["label"].isin(shared)]), ids(test[test["label"].isin(shared)]))]
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """One."""
+        return 1
+
+    def train_share(self, options: Any, counts: Counts) -> float:
+        """The samples of the datasets to train on."""
+        trained = sum(counts.datasets.get(name, 0) for name in self.options(options).train)
+        return trained / sum(counts.datasets.values())
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says from where to where, and which classes are left out."""

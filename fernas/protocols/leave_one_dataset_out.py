@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from fernas.core.config import Strict
 from fernas.core.errors import ConfigError, DataError
 from fernas.protocols._base import Fold, Protocol, checked, common_classes, ids, naturally, refuse_same_people
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +48,10 @@ class LeaveOneDatasetOut(Protocol):
             shared = common_classes(train, test, f"{where}: fold {dataset}")
             folds.append(Fold(dataset, ids(train[train["label"].isin(shared)]), ids(test[test["label"].isin(shared)])))
         return folds
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """One per dataset."""
+        return len(counts.datasets)
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Names the datasets."""

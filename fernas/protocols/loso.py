@@ -7,6 +7,7 @@ from pydantic import Field
 from fernas.core.config import Strict
 from fernas.core.errors import DataError
 from fernas.protocols._base import Fold, Protocol, checked, folds_by_unit, naturally, need_subjects
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +41,10 @@ class Loso(Protocol):
         if config.exact and config.subjects not in (None, len(subjects)):
             raise DataError(f"{where}: got {len(subjects)} subjects, expected {config.subjects}")
         return folds_by_unit(rows, {subject: k for k, subject in enumerate(subjects)}, subjects)
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """One per subject."""
+        return counts.units
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says how many subjects of how many."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fernas.core.config import Strict
 from fernas.core.errors import DataError
 from fernas.protocols._base import Fold, Protocol
+from fernas.protocols.counts import Counts
 from fernas.protocols.loso import PLUGIN as LOSO
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Megc2019(Protocol):
                     f"protocol {self.name}: {column}: got {', '.join(values)}; expected {', '.join(expected)}"
                 )
         return LOSO.split(table, {}, seed)
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """One per subject of the three datasets."""
+        return LOSO.count_folds({}, counts)
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says how many of the 68 subjects and 442 clips there are."""

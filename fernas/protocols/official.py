@@ -7,6 +7,7 @@ from pydantic import Field
 from fernas.core.config import Strict
 from fernas.core.errors import DataError
 from fernas.protocols._base import Fold, Protocol, checked, ids, naturally
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,19 @@ class Official(Protocol):
         inner = split["inner_validation"] or None
         # the train split holds its inner validation, as every `Fold` does; the part splitter takes it apart again
         return [Fold("official", split["train"] + (inner or ()), split["test"], inner)]
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """One."""
+        return 1
+
+    def train_share(self, options: Any, counts: Counts) -> float:
+        """The samples of the train split and of the inner validation."""
+        config = self.options(options)
+        if not counts.splits:
+            return 0.8  # what most published splits are near to
+        return sum(counts.splits.get(name, 0) for name in (*config.train, *config.inner_validation)) / sum(
+            counts.splits.values()
+        )
 
 
 PLUGIN = Official()

@@ -8,6 +8,7 @@ from fernas.core.config import Strict
 from fernas.core.errors import DataError
 from fernas.core.seeds import derive_seed
 from fernas.protocols._base import Fold, Protocol, checked
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,14 @@ class Random8020(Protocol):
             Fold(f"random{k}", tuple(names[np.sort(train)].tolist()), tuple(names[np.sort(test)].tolist()))
             for k, (train, test) in enumerate(splits)
         ]
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """As many as there are repeats."""
+        return int(self.options(options).repeats)
+
+    def train_share(self, options: Any, counts: Counts) -> float:
+        """All but the test share."""
+        return 1 - float(self.options(options).test_share)
 
 
 PLUGIN = Random8020()

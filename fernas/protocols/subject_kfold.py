@@ -8,6 +8,7 @@ from fernas.core.config import Strict
 from fernas.core.errors import DataError
 from fernas.core.seeds import derive_seed
 from fernas.protocols._base import Fold, Protocol, checked, folds_by_unit, naturally, unit_word
+from fernas.protocols.counts import Counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,10 @@ class SubjectKfold(Protocol):
     def is_stratified(self, options: Any) -> bool:
         """Balanced folds are."""
         return bool(self.options(options).assignment == "balanced")
+
+    def count_folds(self, options: Any, counts: Counts) -> int:
+        """As many as the options say."""
+        return int(self.options(options).folds)
 
     def note(self, table: "pd.DataFrame", options: Any) -> str:
         """Says the number of folds and how subjects are assigned to them."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import Field
@@ -94,6 +95,12 @@ def spend(options: MixedConfig, train: float, full: float, parts: PartSizes, loo
     # rounded up, since the last epoch is validated too
     validations = -(-options.epochs // options.validate_every)
     return 3 * (train * images + full * curvature) + full * validations * parts.inner_validation
+
+
+def cell_steps(options: SupernetConfig, size: SearchSize, cells: Iterable[int] = ()) -> int:
+    """Steps of the supernet's weights times its cells, over supernets of so many `cells` one after another."""
+    depths = list(cells) or [options.supernet_network(size.network).cells]
+    return options.epochs * batches_per_epoch(options, size.parts.weights) * sum(depths)
 
 
 def selection_images(options: SupernetConfig, parts: PartSizes) -> int:

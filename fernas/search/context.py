@@ -71,6 +71,8 @@ class SearchPlugin:
         uses_data: False for methods that look at no sample; they spend nothing.
         budget: the multiply-accumulates that a run spends, known beforehand, from its options and size; None when only
             a limit decides. Not asked where `uses_data` is False.
+        cell_steps: of a search by gradients: the steps of the supernet's weights times its cells, from the same; a plan
+            needs them for the costs of a step that do not grow with its images.
         budget_exact: False where what is spent depends on the course of the search; `budget` is its expectation then.
         architecture: the cells that the options bring along, for methods that take them from a file; a rule's params
             hold their hash, so that a changed file searches again.
@@ -87,6 +89,7 @@ class SearchPlugin:
     budget_exact: bool = True
     architecture: "Callable[[Any], CellsArchitecture] | None" = None
     replica: Callable[[Any], str] | None = None
+    cell_steps: Callable[[Any, SearchSize], int] | None = None
 
 
 def _stopwatch() -> "Stopwatch":

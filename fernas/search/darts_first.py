@@ -10,7 +10,7 @@ from fernas.core.config import NetworkConfig
 from fernas.core.rank_agreement import FEWEST
 from fernas.core.seeds import rng
 from fernas.learn.config import FitConfig
-from fernas.search._supernet_options import MixedConfig, skip, spend, supernet_cost, training_shape
+from fernas.search._supernet_options import MixedConfig, cell_steps, skip, spend, supernet_cost, training_shape
 from fernas.search.context import SearchContext, SearchPlugin, SearchSize
 
 
@@ -95,6 +95,11 @@ def budget(options: DartsConfig, size: SearchSize, look_ahead_passes: int = 0) -
     return total + agreement_macs(options, size)
 
 
+def steps(options: DartsConfig, size: SearchSize) -> int:
+    """Steps of the weights times cells, over all numbers of cells."""
+    return cell_steps(options, size, options.cell_choices(size.network))
+
+
 def agreement_macs(options: DartsConfig, size: SearchSize) -> float:
     """Multiply-accumulates of scoring the cells of `agreement` twice."""
     if options.agreement is None:
@@ -148,4 +153,6 @@ def run(context: SearchContext) -> Architecture:
     return search(context, Darts)
 
 
-PLUGIN = SearchPlugin("darts_first", "DARTS search, first order", DartsConfig, run, skip, budget=budget)
+PLUGIN = SearchPlugin(
+    "darts_first", "DARTS search, first order", DartsConfig, run, skip, budget=budget, cell_steps=steps
+)

@@ -29,4 +29,12 @@ def run(context: SearchContext) -> Architecture:
     return search(context, SecondOrder)
 
 
-PLUGIN = SearchPlugin("darts_second", "DARTS search, second order", SecondOrderConfig, run, skip, budget=budget)
+PLUGIN = SearchPlugin(
+    "darts_second",
+    "DARTS search, second order",
+    SecondOrderConfig,
+    run,
+    skip,
+    budget=budget,
+    cell_steps=darts_first.steps,
+)

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from fernas.core.architecture import Architecture
-from fernas.search._supernet_options import MixedConfig, partial_cost, skip, spend, training_shape
+from fernas.search._supernet_options import MixedConfig, cell_steps, partial_cost, skip, spend, training_shape
 from fernas.search.context import SearchContext, SearchPlugin, SearchSize
 
 
@@ -34,4 +34,6 @@ def run(context: SearchContext) -> Architecture:
     return search(context)
 
 
-PLUGIN = SearchPlugin("pcdarts", "PC-DARTS, partial channels", PcdartsConfig, run, skip, budget=budget)
+PLUGIN = SearchPlugin(
+    "pcdarts", "PC-DARTS, partial channels", PcdartsConfig, run, skip, budget=budget, cell_steps=cell_steps
+)

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from fernas.core.architecture import Architecture
 from fernas.core.config import NetworkConfig
-from fernas.search._supernet_options import MixedConfig, edge_macs, skip, spend, training_shape
+from fernas.search._supernet_options import MixedConfig, cell_steps, edge_macs, skip, spend, training_shape
 from fernas.search.context import SearchContext, SearchPlugin, SearchSize
 from fernas.spaces.cell_space import space_of
 
@@ -100,6 +100,11 @@ def budget(options: PdartsConfig, size: SearchSize) -> float:
     return total
 
 
+def steps(options: PdartsConfig, size: SearchSize) -> int:
+    """Steps of the weights times cells, over all stages."""
+    return cell_steps(options, size, [stage.cells for stage in options.stages(size.network, size.space)])
+
+
 def run(context: SearchContext) -> Architecture:
     """Search stage by stage."""
     from fernas.search._pdarts import search
@@ -108,5 +113,12 @@ def run(context: SearchContext) -> Architecture:
 
 
 PLUGIN = SearchPlugin(
-    "pdarts", "P-DARTS, progressive search", PdartsConfig, run, skip, budget=budget, budget_exact=False
+    "pdarts",
+    "P-DARTS, progressive search",
+    PdartsConfig,
+    run,
+    skip,
+    budget=budget,
+    budget_exact=False,
+    cell_steps=steps,
 )

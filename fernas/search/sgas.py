@@ -149,6 +149,14 @@ def _macs_of_random_decisions(space: CellSpace, mixed: "np.ndarray", random: "np
         yield cost.sum()
 
 
+def steps(options: SgasConfig, size: SearchSize) -> int:
+    """Steps of the weights times cells, in batches that may grow with the decisions."""
+    batches = (options.batch_after(options.made(e, size.space)) for e in range(options.total_epochs(size.space)))
+    return options.supernet_network(size.network).cells * sum(
+        batches_per_epoch(grown, size.parts.weights) for grown in batches
+    )
+
+
 def batch_of(options: SgasConfig, decisions: int, samples: int) -> int:
     """The batch for a part of `samples` after so many decisions."""
     return effective_batch(options.batch_after(decisions), samples)
@@ -167,5 +175,13 @@ def replica(options: SgasConfig) -> str:
 
 
 PLUGIN = SearchPlugin(
-    "sgas", "SGAS, greedy search", SgasConfig, run, skip, budget=budget, budget_exact=False, replica=replica
+    "sgas",
+    "SGAS, greedy search",
+    SgasConfig,
+    run,
+    skip,
+    budget=budget,
+    budget_exact=False,
+    cell_steps=steps,
+    replica=replica,
 )

@@ -11,14 +11,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fernas.core.architecture import Architecture
+from fernas.core.architecture import Architecture, CellsArchitecture
 from fernas.core.errors import ConfigError
 from fernas.spaces.cell_space import STEMS, CellSpace, edge_list, space_of
+from fernas.spaces.kernels.plan import has_kernels
 from fernas.spaces.networks import build_network, network_shape
 
 FLOAT_BYTES = 4
@@ -33,8 +35,8 @@ def count_parameters(net: nn.Module) -> tuple[int, int]:
 
 
 @contextmanager
-def _counted(net: nn.Module) -> Iterator[list[int]]:
-    """Collects the MACs of every convolution and linear layer that runs inside the block."""
+def _counted(net: nn.Module, outputs: list[int] | None = None) -> Iterator[list[int]]:
+    """Collects the MACs of every convolution and linear layer that runs inside the block, and its output elements."""
     counts: list[int] = []
 
     def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -42,6 +44,8 @@ def _counted(net: nn.Module) -> Iterator[list[int]]:
             counts.append(output.numel() * module.weight[0].numel())
         elif isinstance(module, nn.Linear):
             counts.append(output.numel() * module.in_features)
+        if outputs is not None:
+            outputs.append(output.numel())
 
     handles = [m.register_forward_hook(hook) for m in net.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     try:
@@ -91,6 +95,41 @@ def macs(arch: Architecture, **overrides: Any) -> int:
     shape = network_shape(arch, input=overrides.get("input_shape"))
     size = shape.need("input")
     return count_macs(_throwaway(lambda: build_network(arch, **overrides), size, arch), size)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the time of a network's training depends on.
+
+    Attributes:
+        macs: multiply-adds per image of a forward pass.
+        outputs: elements that all convolutions and linear layers put out for one image.
+        layers: modules without children, the auxiliary head's among them.
+        params: parameters, likewise.
+        plain_cells: whether it is of cells whose width the compiled loops cannot run.
+    """
+
+    macs: int
+    outputs: int
+    layers: int
+    params: int
+    plain_cells: bool
+
+
+def work(arch: Architecture) -> Work:
+    """The work of an architecture with a full `network` block."""
+    size = network_shape(arch).need("input")
+    net = _throwaway(lambda: build_network(arch), size, arch)
+    outputs: list[int] = []
+    with _counted(net, outputs) as macs_of_layers, torch.enable_grad():
+        net.eval()(torch.zeros(1, *size, device=next(net.parameters()).device))
+    layers = sum(not list(module.children()) for module in net.modules())
+    params, plain = sum(p.numel() for p in net.parameters()), False
+    if isinstance(arch, CellsArchitecture):
+        plain = not has_kernels(
+            network_shape(arch).need("channels"), {name for name, _ in (*arch.normal, *arch.reduce)}
+        )
+    return Work(sum(macs_of_layers), sum(outputs), layers, params, plain)
 
 
 def saved_bytes(net: nn.Module) -> int:

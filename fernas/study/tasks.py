@@ -50,12 +50,6 @@ class Task:
         """The view that a method's networks see: that of the method, or that of the task."""
         return self.study.methods[method].view or self.section.view
 
-    @property
-    def views(self) -> list[str]:
-        """All views that the study needs: that of the task first, then those of methods."""
-        methods = [name for entry in self.study.config.study if entry.task == self.name for name in entry.methods]
-        return list(dict.fromkeys([self.section.view, *(self.view_of(name) for name in methods)]))
-
     def inputs(self, method: str | None = None) -> InputsFolder:
         """Its inputs in the view of a method, or in the view of the task."""
         return self.files.inputs(self.section.view if method is None else self.view_of(method))

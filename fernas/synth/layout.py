@@ -67,6 +67,14 @@ class Layout(ABC):
     def write(self, out: Path, config: Any, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset into the empty folder `out` and return its truth (see `fernas.synth.write_dataset`)."""
 
+    def count(self, config: Any) -> dict[str, int]:
+        """Class -> number of samples that `write` writes, known before it does; what a plan counts with.
+
+        By default as many of each subject as `clips` says, or one of each of `emotions`.
+        """
+        shown = getattr(config, "clips", None) or dict.fromkeys(config.emotions, 1)
+        return {name.lower(): number * config.subjects for name, number in shown.items()}
+
 
 def follow(progress: Progress | None, items: Iterable[T], total: int, desc: str) -> Iterator[T]:
     """Iterate with the caller's progress, or silently."""

@@ -33,6 +33,11 @@ class FineTuneConfig(PlainConfig):
     )
     zero_shot: bool = Field(default=False, description="no training at all: the other run's network as it is")
 
+    @property
+    def all_epochs(self) -> int:
+        """None without training."""
+        return 0 if self.zero_shot else super().all_epochs
+
 
 def run(context: TrainContext) -> dict[str, Any]:
     """Fine-tune, or take over, the network for every fold.

@@ -34,9 +34,9 @@ class PlainConfig(FitConfig):
         return self
 
     @property
-    def trainings(self) -> int:
-        """How often each fold's network is trained."""
-        return len(self.lr_choices or (self.lr,))
+    def all_epochs(self) -> int:
+        """As many with each rate."""
+        return self.epochs * len(self.lr_choices or (self.lr,))
 
 
 def run(context: TrainContext) -> dict[str, Any]:

@@ -69,6 +69,11 @@ class RelabelConfig(FitConfig):
         """The epoch (from 0) with which the first phase ends at the latest."""
         return max(1, round(self.start_share * self.epochs)) - 1
 
+    @property
+    def all_epochs(self) -> int:
+        """Those of both phases; the first may end before."""
+        return self.last_plain_epoch + 1 + self.relabel.epochs
+
     def phase_one(self) -> FitConfig:
         """The first phase: training goes on from its last weights, so no epoch is chosen."""
         return self._fit_config({"select": "last"})

@@ -2,12 +2,12 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fernas.core.errors import ConfigError, FernasError
-from fernas.study import Study, outputs
+from fernas.core.errors import ConfigError, FernasError, unknown
+from fernas.study import Run, Study, outputs
 
 SHIPPED = (
     "ckplus", "ck48", "mug", "ised", "disfa", "oulu", "fer2013", "rafdb", "jaffe",
@@ -115,12 +115,28 @@ def _refuse(message: str) -> NoReturn:
     os._exit(2)  # Snakemake would wrap any exception of an input function into its own message and status 1
 
 
-def count_jobs(study: Study) -> dict[str, int]:
-    """Jobs per rule that the whole study needs."""
-    runs = list(study.runs())
+def runs_of(study: Study, datasets: Sequence[str] = ()) -> list[Run]:
+    """The runs of the whole study, or those of the targets of these datasets.
+
+    Raises:
+        ConfigError: there is no such target, or it cannot run.
+    """
+    for name in datasets:
+        if name not in study.datasets:
+            raise unknown("target", name, study.datasets)
+        dataset_files(study, name)
+    return [run for name in dict.fromkeys(datasets or (None,)) for run in study.runs(name)]
+
+
+def count_jobs(study: Study, datasets: Sequence[str] = ()) -> dict[str, int]:
+    """Jobs per rule that the whole study needs, or the targets of these datasets, which make no tables."""
+    runs = runs_of(study, datasets)
     splits = {(run.task, run.protocol) for run in runs}
     tasks = [study.tasks[name] for name in {run.task for run in runs}]
     sources = {source for task in tasks for source in task.dataset.sources}
+    # folds are made of the samples that have an input in the task's own view
+    views = {(task.name, task.section.view) for task in tasks}
+    views |= {(run.task, study.tasks[run.task].view_of(run.method)) for run in runs if run.shards}
     # a composite has jobs of its own beside those of its parts
     every = sources | {task.dataset.name for task in tasks}
     return {
@@ -129,7 +145,7 @@ def count_jobs(study: Study) -> dict[str, int]:
         "audit_dataset": len(every),
         "align_faces": len(every),
         "make_samples": len(tasks),
-        "make_inputs": sum(len(task.views) for task in tasks),
+        "make_inputs": len(views),
         "make_folds": len(splits),
         "audit_folds": len(splits),
         "search": sum(len(run.searches) for run in runs),
@@ -137,6 +153,6 @@ def count_jobs(study: Study) -> dict[str, int]:
         "predict": sum(len(run.seeds) for run in runs if run.shards),
         "combine": sum(len(run.seeds) for run in runs if not run.shards),
         "score": sum(len(run.seeds) for run in runs),
-        "compare": 1,
-        "report": 1,
+        "compare": int(not datasets),
+        "report": int(not datasets),
     }

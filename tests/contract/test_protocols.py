@@ -8,8 +8,9 @@ import pytest
 
 from fernas.core import plugins
 from fernas.core.errors import ConfigError
-from fernas.protocols._base import Fold, Protocol
+from fernas.protocols._base import Fold, Protocol, checked
 from fernas.protocols.audit import audit_folds
+from fernas.protocols.counts import Counts
 from fernas.protocols.folds import SplitSpec, make_folds
 from tests.fixtures.sample_tables import anonymous, regular, table_of
 
@@ -64,6 +65,19 @@ def test_splits_are_disjoint_known_and_never_empty(kind):
         assert fold.inner_validation is None or set(fold.inner_validation) < set(fold.train)
     tested = [sample for fold in folds for sample in fold.test]
     assert not protocol.tests_once or len(set(tested)) == len(tested)
+
+
+@protocols
+def test_folds_are_counted_before_they_are_made(kind):
+    table, options = case(kind)
+    table.attrs["same_people_as"] = SAME_PEOPLE
+    protocol, rows = plugins.load("protocols", kind), checked(table, kind)
+    splits = rows["split"].value_counts().to_dict() if kind == "official" else {}
+    counts = Counts(rows["unit"].nunique(), rows["dataset"].value_counts().to_dict(), splits)
+    folds = protocol.split(table, options, 0)
+    assert protocol.count_folds(protocol.options(options), counts) == len(folds)
+    learnt = sum(len(fold.train) for fold in folds) / len(folds) / len(rows)
+    assert protocol.train_share(protocol.options(options), counts) == pytest.approx(learnt, abs=0.05)
 
 
 @protocols

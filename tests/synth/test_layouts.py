@@ -58,6 +58,16 @@ def test_truth_counts_itself_and_is_json(datasets, name):
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
+def test_the_number_of_samples_is_known_before_they_are_written(datasets, name):
+    layout, written = plugins.load("synth/layouts", name), datasets[name][1]["classes"]
+    counted = layout.count(layout.Config(**small_options(name)))
+    if name in ("fer2013", "rafdb"):  # their labels are drawn at random
+        assert sum(counted.values()) == pytest.approx(sum(written.values()), abs=len(counted) / 2)
+    else:
+        assert {label: number for label, number in counted.items() if number} == written
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
 def test_the_dataset_says_that_it_is_rendered(datasets, name):
     text = (datasets[name][0] / RENDERED_NAME).read_text()
     assert "RENDERED" in text and name in text and "seed: 7" in text

@@ -44,6 +44,16 @@ def test_the_demo_is_planned_as_counted(demo):
     assert sum(planned.values()) < 130
 
 
+@pytest.mark.parametrize(
+    ("config", "datasets"), [("configs/tiny.yaml", ()), ("config.yaml", ("fer2013",)), ("config.yaml", ("megc2019",))]
+)
+def test_a_small_study_and_named_targets_are_planned_as_counted(workflow, config, datasets):
+    result = workflow.snakemake("-n", *datasets, "--configfile", config)
+    assert result.status == 0, result.text
+    counted = {rule: n for rule, n in targets.count_jobs(Study.load(ROOT / config), datasets).items() if n}
+    assert {rule: n for rule, n in result.rules.items() if rule not in ("all", *datasets)} == counted
+
+
 def test_the_full_demo_holds_every_method_and_is_planned_as_counted(workflow):
     study = Study.load(ROOT / "configs" / "full.yaml")
     listed = {name for entry in study.config.study for name in entry.methods}

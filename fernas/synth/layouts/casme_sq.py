@@ -43,6 +43,12 @@ class CasmeSquare(Layout):
     name = "casme_sq"
     Config = CasmeSquareConfig
 
+    def count(self, config: CasmeSquareConfig) -> dict[str, int]:
+        """Both kinds of expressions; see `Layout.count`."""
+        names = [*config.macro, *config.micro]
+        shown = {name: config.macro.get(name, 0) + config.micro.get(name, 0) for name in names}
+        return {name: number * config.subjects for name, number in shown.items()}
+
     def write(self, out: Path, config: CasmeSquareConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import write_xlsx

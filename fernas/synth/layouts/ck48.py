@@ -27,6 +27,10 @@ class Ck48(Layout):
     name = "ck48"
     Config = Ck48Config
 
+    def count(self, config: Ck48Config) -> dict[str, int]:
+        """The last frames of each sequence; see `Layout.count`."""
+        return {name: number * config.sequences * config.last for name, number in super().count(config).items()}
+
     def write(self, out: Path, config: Ck48Config, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.truth import Truth

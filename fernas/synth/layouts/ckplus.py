@@ -66,6 +66,10 @@ class CkPlus(Layout):
     name = "ckplus"
     Config = CkPlusConfig
 
+    def count(self, config: CkPlusConfig) -> dict[str, int]:
+        """So many sequences of each emotion; see `Layout.count`."""
+        return {name: number * config.sequences for name, number in super().count(config).items()}
+
     def write(self, out: Path, config: CkPlusConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.truth import Truth

@@ -52,6 +52,11 @@ class Disfa(Layout):
     name = "disfa"
     Config = DisfaConfig
 
+    def count(self, config: DisfaConfig) -> dict[str, int]:
+        """Three images around each peak, and three neutral ones of each subject; see `Layout.count`."""
+        shown = {name: 3 * config.repeats * number for name, number in super().count(config).items()}
+        return {**shown, "neutral": 3 * config.subjects}
+
     def write(self, out: Path, config: DisfaConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import person, write_video

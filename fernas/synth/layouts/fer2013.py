@@ -43,6 +43,11 @@ class Fer2013(Layout):
     name = "fer2013"
     Config = Fer2013Config
 
+    def count(self, config: Fer2013Config) -> dict[str, int]:
+        """All classes evenly, which is about what is drawn; see `Layout.count`."""
+        images = config.training + config.public + config.private
+        return dict.fromkeys(LABELS, round(images / len(LABELS)))
+
     def write(self, out: Path, config: Fer2013Config, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import write_lines

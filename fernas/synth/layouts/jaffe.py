@@ -28,6 +28,10 @@ class Jaffe(Layout):
     name = "jaffe"
     Config = JaffeConfig
 
+    def count(self, config: JaffeConfig) -> dict[str, int]:
+        """So many images of each expression; see `Layout.count`."""
+        return dict.fromkeys(CODES.values(), config.stills * config.subjects)
+
     def write(self, out: Path, config: JaffeConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import write_lines

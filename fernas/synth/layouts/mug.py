@@ -30,6 +30,10 @@ class Mug(Layout):
     name = "mug"
     Config = MugConfig
 
+    def count(self, config: MugConfig) -> dict[str, int]:
+        """So many takes of each emotion; see `Layout.count`."""
+        return {name: number * config.takes for name, number in super().count(config).items()}
+
     def write(self, out: Path, config: MugConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.truth import Truth

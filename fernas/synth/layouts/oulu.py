@@ -37,6 +37,12 @@ class Oulu(Layout):
     name = "oulu"
     Config = OuluConfig
 
+    def count(self, config: OuluConfig) -> dict[str, int]:
+        """One sequence per emotion, camera and lighting; see `Layout.count`."""
+        return {
+            name: number * len(config.cameras) * len(config.lightings) for name, number in super().count(config).items()
+        }
+
     def write(self, out: Path, config: OuluConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`. The truth lists the sequences of VL and Strong."""
         from fernas.synth.macro import Recording, facts_to_apex, render_macro

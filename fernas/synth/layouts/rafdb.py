@@ -36,6 +36,10 @@ class RafDb(Layout):
     name = "rafdb"
     Config = RafDbConfig
 
+    def count(self, config: RafDbConfig) -> dict[str, int]:
+        """All classes evenly, which is about what is drawn; see `Layout.count`."""
+        return dict.fromkeys(CODES, round((config.train + config.test) / len(CODES)))
+
     def write(self, out: Path, config: RafDbConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`. Landmarks of the truth are those in the original images."""
         from fernas.synth.dataset import write_lines

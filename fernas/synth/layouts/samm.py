@@ -49,6 +49,10 @@ class Samm(Layout):
     name = "samm"
     Config = SammConfig
 
+    def count(self, config: SammConfig) -> dict[str, int]:
+        """See `Layout.count`; what SAMM calls Other is the class others."""
+        return {"others" if name == "other" else name: number for name, number in super().count(config).items()}
+
     def write(self, out: Path, config: SammConfig, progress: Progress | None = None) -> dict[str, Any]:
         """Write the dataset; see `Layout.write`."""
         from fernas.synth.dataset import write_xlsx
