@@ -1,4 +1,4 @@
-"""EmoNAS' cell space: seven operations, those of DARTS without `none` (research: methods, 1.3)."""
+"""EmoNAS' cell space: seven operations, those of DARTS without `none`."""
 
 from fernas.spaces.cell_space import SEVEN, CellSpace
 

@@ -96,7 +96,8 @@ def limit_skips(space: str | CellSpace, normal: Tensor, reduce: Tensor, limit: i
             return architecture
         column = space.operations.index(SKIP)
         skipping.sort(key=lambda edge: (-float(table[edge, column]), edge))
-        table[skipping[limit:], column] = 0.0
+        # below 0, the weight of operations that were left out: such a skip cannot return, and the loop ends
+        table[skipping[limit:], column] = -1.0
 
 
 def architecture_of(
