@@ -8,7 +8,6 @@ from fernas.core.io import read_jsonl
 from fernas.search._pdarts import Progressive, skip_dropout, strongest_operations
 from fernas.search.pdarts import PLUGIN as PDARTS
 from fernas.search.pdarts import PdartsConfig, Stage, scaled
-from fernas.spaces.cell_space import space_of
 from fernas.spaces.supernet import discretise, limit_skips
 from tests.fixtures.toy_searches import CPU, NORMAL, SEP, SKIP, SPACE, next_batches, search_context
 
@@ -47,10 +46,9 @@ def test_the_operations_that_remain_worked_by_hand():
 
 
 def test_the_skip_limit_ends_where_an_edge_has_nothing_but_a_skip_left():
-    alphas = torch.full((14, 7), -1e4)
-    alphas[:, space_of("emonas").operations.index("skip_connect")] = 0.0
-    cell = limit_skips("emonas", alphas, alphas, 2).normal
-    assert sum(name == "skip_connect" for name, _ in cell) == 2
+    alphas = torch.full_like(NORMAL, -1e4)
+    alphas[:, SPACE.operations.index(SKIP)] = 0.0
+    assert sum(name == SKIP for name, _ in limit_skips(SPACE, alphas, alphas, 1).normal) == 1
 
 
 def test_skip_dropout_falls_to_zero():
