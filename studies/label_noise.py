@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fernas.cli.output import refuse_taken
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import atomic_path, write_text
 from fernas.core.seeds import derive_seed, rng
@@ -347,6 +348,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--tests", type=int, default=420, help="rendered rows of PrivateTest; half as many of PublicTest"
     )
+    parser.add_argument("--force", action="store_true", help="replace a table that this study did not write")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     import torch
@@ -354,13 +356,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from fernas.synth import write_dataset
 
     settings = {"training": options.training, "tests": options.tests}
-    csv = Path(f"{options.out}.csv")
+    csv, report = Path(f"{options.out}.csv"), Path(f"{options.out}.md")
+    refuse_taken(report, options.force or csv.exists())
     table = finished(csv, settings)
 
     def save(rows: "pd.DataFrame") -> None:
         with atomic_path(csv) as temporary:
             rows.assign(**settings).to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-        write_text(f"{options.out}.md", summary(rows))
+        write_text(report, summary(rows))
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

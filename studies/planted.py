@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fernas.cli.output import refuse_taken
 from fernas.core.budget import BudgetMeter
 from fernas.core.checkpoint import CheckpointStore
 from fernas.core.config import NetworkConfig
@@ -187,9 +188,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--out", type=Path, required=True, help="markdown file to write")
+    parser.add_argument("--force", action="store_true", help="replace a table that this study did not write")
     args = parser.parse_args(arguments)
     options = EvolutionConfig(**OPTIONS)
     done = args.out.with_suffix(".jsonl")  # a study that was ended goes on with the next seed
+    refuse_taken(args.out, args.force or done.exists())
     rows = read_jsonl(done) if done.exists() else []
     seeds = [s for s in range(args.first, args.first + args.seeds) if s not in {row["seed"] for row in rows}]
     for seed in progress(seeds, total=len(seeds), desc="planted problem"):

@@ -1,11 +1,12 @@
 """The commands of fernas, with stable names and options. Each imports what it needs when it runs."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fernas.cli.output import emit, print_table
+from fernas.cli.output import emit, print_table, refuse_taken
 from fernas.core import log
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ track = typer.Typer(no_args_is_help=True, help="Mirror results into MLflow.")
 app.add_typer(track, name="track")
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+Force = Annotated[bool, typer.Option("--force", help="write although something is there, or although it is an input")]
 ConfigFile = Annotated[Path, typer.Argument(help="the study's config file")]
 
 
@@ -158,19 +160,20 @@ def synth(
     subjects: Annotated[int | None, typer.Option(help="number of identities")] = None,
     seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
     option: Annotated[list[str] | None, typer.Option(help="layout option as key=value, repeatable")] = None,
+    force: Force = False,
 ) -> None:
-    """Render synthetic faces in the real on-disk layout of a dataset."""
-    from fernas.core.errors import ConfigError
+    """Render synthetic faces in the real on-disk layout of a dataset; --force replaces rendered faces, no others."""
     from fernas.core.io import write_json
     from fernas.synth import write_dataset
 
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"{out}: not empty; expected a new or an empty folder")
+    sidecar = Path(f"{os.path.abspath(out)}.truth.json")
+    refuse_taken(out, force, folder=True)
+    refuse_taken(sidecar, force)
     options = {"seed": seed, **_options(option)}
     if subjects is not None:
         options["subjects"] = subjects
     truth = write_dataset(dataset, out, options)
-    write_json(out.with_name(out.name + ".truth.json"), truth)
+    write_json(sidecar, truth)
     typer.echo(f"{truth['samples']} samples of {truth['subjects']} synthetic subjects in {out}")
 
 
@@ -179,10 +182,12 @@ def dynamic_image(
     frames: Annotated[Path, typer.Argument(help="folder of frames, sorted naturally")],
     out: Annotated[Path, typer.Option("-o", "--out", help="image to write")],
     method: Annotated[str, typer.Option(help="bilen, learnet or exact")] = "bilen",
+    force: Force = False,
 ) -> None:
     """Turn a folder of frames into one dynamic image."""
     from fernas.views.folder import dynamic_image_from_folder
 
+    refuse_taken(out, force, [frames])
     dynamic_image_from_folder(frames, method, out)
     typer.echo(str(out))
 
@@ -238,12 +243,14 @@ def _shape(text: str | None) -> tuple[int, int, int] | None:
 def draw(
     architecture: Annotated[Path, typer.Argument(help="architecture json")],
     out: Annotated[Path, typer.Option("-o", "--out", help="svg to write")],
+    force: Force = False,
 ) -> None:
     """Draw the cells, or the patches on the mean face."""
     from fernas.core.architecture import read_architecture
     from fernas.core.io import write_text
     from fernas.spaces.draw import draw_svg
 
+    refuse_taken(out, force, [architecture])
     write_text(out, draw_svg(read_architecture(architecture)))
     typer.echo(str(out))
 
@@ -322,11 +329,13 @@ def compare(
 def export(
     run: Annotated[Path, typer.Argument(help="folder of a final model: results/final/<task>/<protocol>/<method>")],
     out: Annotated[Path, typer.Option("-o", "--out", help="onnx file to write")],
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Write a model on all subjects as one ONNX file, after comparing its predictions with those of torch."""
     from fernas.deploy.export import export_onnx
 
+    refuse_taken(out, force)
     emit(export_onnx(run, out), json, str(out))
 
 
@@ -345,12 +354,15 @@ def predict(
             "video, for all its frames"
         ),
     ] = "trained",
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """Predict new images, folders or videos: label, probabilities, annotated images."""
     from fernas.cli.predicting import predict_camera, predict_files
     from fernas.core.errors import ConfigError
 
+    if annotate is not None:
+        refuse_taken(annotate, force, inputs or [], folder=True)
     if camera is not None:
         if inputs:
             raise ConfigError(f"predict: got --camera {camera} and {inputs[0]}, expected one of them")

@@ -5,6 +5,7 @@ All that can fail later fails here, with the key, what it holds and what is expe
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fernas.core import plugins
@@ -98,6 +99,8 @@ def _check_names(study: "Study", where: str) -> None:
 
 def _check_dataset(study: "Study", dataset: "Dataset", key: str) -> None:
     section = dataset.section
+    if section.root is not None and study.results.resolve().is_relative_to(Path(section.root).resolve()):
+        raise ConfigError(f"{key}.root: results ({study.results}) lie in it; expected them outside of your dataset")
     for other in section.same_people_as:
         _known(f"{key}.same_people_as", other, study.datasets)
     if section.parts:

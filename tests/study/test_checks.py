@@ -57,6 +57,14 @@ def test_one_clear_message_for_a_bad_key(document, path, value, message):
         Study.parse(broken)
 
 
+@pytest.mark.parametrize("results", ["mine", "mine/results", "other/../mine/x"])
+def test_results_in_the_root_of_a_dataset_are_refused(document, tmp_path, results):
+    document["datasets"]["ckplus"] |= {"source": "real", "root": str(tmp_path / "mine")}
+    Study.parse(document | {"results": str(tmp_path / "results")})
+    with pytest.raises(ConfigError, match=r"datasets.ckplus.root: results .* lie in it"):
+        Study.parse(document | {"results": str(tmp_path / results)})
+
+
 def test_not_a_mapping_and_not_yaml(tmp_path):
     with pytest.raises(ConfigError, match="expected a mapping"):
         Study.parse([1])
