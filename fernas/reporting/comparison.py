@@ -357,7 +357,7 @@ def comparison_markdown(frame: pd.DataFrame, captions: Captions, statistics: Sta
     if frame.empty:
         parts.append("Nothing has been run yet.\n")
     if bool(frame["rendered"].any()):
-        parts.append(f"**Tables marked rendered: {RENDERED_NOTE}.**\n")
+        parts.append(f"**Tables marked rendered show {RENDERED_NOTE}.**\n")
     for task, protocol, _ in task_groups(frame):
         caption = captions[(task, protocol)]
         parts.append(f"## {escape_markdown(task)} · {escape_markdown(protocol)}\n")
