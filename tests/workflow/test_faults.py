@@ -378,8 +378,8 @@ def test_two_snakemakes_at_once(study, expected):
     first = start(study.folder, *CONFIG)
     assert wait_for(lambda: rules_at_work(first.pid), 120, first)
     second = study.snakemake("--cores", "1", *CONFIG)
-    assert second.status != 0
-    one_message(second.text, "cannot be locked")
+    assert second.status == 2
+    one_message(second.text, "Snakemake runs this study already", f"process {first.pid}")
     assert first.wait(300) == 0
     again(study, expected)
 
