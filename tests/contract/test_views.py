@@ -139,7 +139,7 @@ PLUGIN = Range()
 USE_IT = """
 import sys
 import numpy as np, yaml
-from fernas.cli.planning import _shape
+from fernas.cli.planning import _shape_of
 from fernas.workflow import params
 from fernas.core.errors import ConfigError
 from fernas.study import Study
@@ -157,7 +157,7 @@ else:
     raise SystemExit("a view that needs clips passes on a task of still images")
 document["tasks"]["ckplus-3"]["frames"] = {"kind": "clip"}
 study = Study.parse(document)
-assert _shape(study.views["new"]) == (1, 16, 16)
+assert _shape_of(study, "new") == (1, 16, 16)
 frames = np.random.default_rng(0).integers(0, 256, (12, 60, 60, 3)).astype(np.uint8)
 sources = InputSources(*clip_tables([3]), lambda _, reference: frames[int(reference)])
 make_inputs(sources, params.view_section(study, "new"), sys.argv[2], sys.argv[3])
