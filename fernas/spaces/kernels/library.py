@@ -8,8 +8,8 @@ The only module of the spaces that reads the environment:
 
 A library is compiled for the processor that it runs on and cached under a name that contains the processor's flags, the
 sources, the compiler and torch's version, so a home directory shared by several machines is safe. Beside it lies its
-checksum: a half-written or damaged file is built again. Whatever goes wrong, a run continues on the pure path and
-logs that once.
+checksum: a half-written or damaged file is built again. A library is code that runs as its user, so a cache where other
+users can write is refused. Whatever goes wrong, a run continues on the pure path and logs that once.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import hashlib
 import logging
 import os
 import platform
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ FLAGS = ["-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math", "
 REALS = {torch.float32: "float", torch.float64: "double"}  # double is for the equality tests; built at first use
 ABI = 1  # as `abi()` in kernels.cpp; raised when the arguments of a loop change
 BUILD_SECONDS = 600
+TRUSTED = (0,)  # users beside the own one whose libraries are loaded: root
 
 _enabled = True
 
@@ -116,10 +118,29 @@ def _checksum(path: Path) -> Path:
     return path.with_suffix(".sha256")
 
 
+def _is_closed(path: Path, sticky: bool = False) -> bool:
+    """Whether only this user and root can write there; with `sticky`, a folder like /tmp will do as well."""
+    status = path.stat()
+    open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not (sticky and status.st_mode & stat.S_ISVTX)
+    return status.st_uid in (os.getuid(), *TRUSTED) and not open_to_others
+
+
+def _make_cache(folder: Path) -> None:
+    """Make the folder of libraries and the one above it, closed to others whatever the umask is.
+
+    Raises:
+        BuildError: other users can write in one of them.
+    """
+    for path in (folder.parent, folder):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_closed(path, sticky=path != folder):
+            raise BuildError(f"{path}: other users can write there; remove it, or name another one in FERNAS_CACHE")
+
+
 def _intact(path: Path) -> bool:
-    """Whether the library is there and is what its checksum says."""
+    """Whether the library is there, is what its checksum says, and nobody else can have written it."""
     try:
-        return _checksum(path).read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
+        return _is_closed(path) and _checksum(path).read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return False
 
@@ -154,6 +175,7 @@ def _compile(target: Path, dtype: torch.dtype) -> None:
         objects, library = f"{work}/kernels.o", f"{work}/kernels.so"
         _run([compiler(), *flags, "-c", str(SOURCES / "kernels.cpp"), "-o", objects])
         _run([compiler(), "-shared", objects, *(_torch_openmp() or ("-fopenmp",)), "-o", library])
+        os.chmod(library, 0o700)
         digest = hashlib.sha256(Path(library).read_bytes()).hexdigest()
         Path(work, "sha256").write_text(digest + "\n", encoding="utf-8")
         _checksum(target).unlink(missing_ok=True)  # library first: a kill between the two leaves no valid pair
@@ -165,13 +187,13 @@ def build(dtype: torch.dtype = torch.float32) -> Path:
     """Builds the library if it is not there intact (some seconds, once) and returns its path.
 
     Raises:
-        BuildError: no compiler, a failing compiler, a folder that cannot be written.
+        BuildError: no compiler, a failing compiler, a folder that cannot be written, or that others can write.
     """
     target = library_path(dtype)
-    if _intact(target):
-        return target
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_cache(target.parent)
+        if _intact(target):
+            return target
         with _lock(target.parent):
             if not _intact(target):
                 log.info("compiling the supernet kernels (%s), once: %s", REALS[dtype], target)

@@ -3,6 +3,8 @@
 import ctypes
 import hashlib
 import logging
+import os
+import stat
 
 import pytest
 import torch
@@ -38,8 +40,9 @@ def built():
 def put(cache, data, digest=None):
     """Lays a library where the next load looks for it."""
     path = library.library_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.write_bytes(data)
+    path.chmod(0o600)
     digest = hashlib.sha256(data).hexdigest() if digest is None else digest
     path.with_suffix(".sha256").write_text(digest)
     return path
@@ -117,3 +120,50 @@ def test_switched_off_by_the_environment(monkeypatch):
     monkeypatch.setattr(library, "load", lambda *a: pytest.fail("looked for the library"))
     assert step().abs().sum() > 0
     assert "FERNAS_KERNELS=0" in library.status()
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o775, 0o1777])
+@pytest.mark.parametrize("level", ["kernels", "."])
+def test_a_cache_where_others_can_write_is_refused(cache, monkeypatch, caplog, mode, level):
+    put(cache, b"somebody's library")
+    folder = cache.parent / level
+    folder.chmod(mode)
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: pytest.fail(f"loaded {path}"))
+    monkeypatch.setattr(library, "_compile", lambda target, dtype: target.write_bytes(b"our own"))
+    if (level, mode) == (".", 0o1777):  # a folder like /tmp, with a folder of ours in it
+        assert library.build() == library.library_path()
+        return
+    with caplog.at_level(logging.WARNING):
+        assert library.load() is None
+    assert f"{folder}: other users can write there" in caplog.text
+
+
+def test_a_cache_of_another_user_is_refused(cache, monkeypatch):
+    put(cache, b"somebody's library")
+    owner = cache.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    monkeypatch.setattr(library, "TRUSTED", ())
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: pytest.fail(f"loaded {path}"))
+    assert library.load() is None
+    assert "other users can write there" in library.status()
+
+
+def test_a_library_that_others_can_write_is_built_again(built, cache, monkeypatch):
+    path = put(cache, built.read_bytes())
+    cache.chmod(0o700)
+    path.chmod(0o666)
+    compiled = []
+    monkeypatch.setattr(library, "_compile", lambda target, dtype: compiled.append(target))
+    library.build()
+    assert compiled == [path]
+
+
+def test_without_a_umask_the_cache_is_closed_all_the_same(cache, monkeypatch):
+    monkeypatch.setattr(library, "_run", lambda command: open(command[-1], "wb").close())
+    before = os.umask(0)
+    try:
+        path = library.build()
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(p.stat().st_mode) & 0o022 for p in (path, path.parent)] == [0, 0]
+    assert library._intact(path)
