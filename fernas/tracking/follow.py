@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -72,7 +73,12 @@ def follow(
 
     The last pass leaves no run in state RUNNING. A dead store costs one warning, and is tried again after pauses that
     double up to a minute.
+
+    Raises:
+        ConfigError: the uri is a file store or of an unknown scheme, or the interval is no number of seconds above 0.
     """
+    if not (math.isfinite(interval_s) and interval_s > 0):
+        raise ConfigError(f"every: {interval_s}, expected a number of seconds above 0")
     stop = Path(stop_file) if stop_file is not None else ResultsLayout(Path(results)).work.stop
     mirror = Mirror(Path(results), check_uri(uri or default_uri(results)))
     with _collect_sigterm() as signals:

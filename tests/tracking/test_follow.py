@@ -34,6 +34,13 @@ def test_an_unknown_scheme_is_refused(results: Path) -> None:
         check_uri("ftp://x")
 
 
+@pytest.mark.parametrize("seconds", [0.0, -5.0, float("nan"), float("inf")])
+def test_an_interval_that_is_no_time_is_refused(results: Path, seconds: float) -> None:
+    (results / "stop").touch()  # so that a follow that is not refused ends
+    with pytest.raises(ConfigError, match="every: .*expected a number of seconds above 0"):
+        follow(results, stop_file=results / "stop", interval_s=seconds)
+
+
 def test_follow_shows_curves_while_files_grow(results: Path) -> None:
     folder = results / "runs/ckplus-7n-rendered/kfold4/emonas/per_group/s0/g1"
     path = "ckplus-7n-rendered/kfold4/emonas/per_group/s0/g1"
