@@ -66,13 +66,21 @@ def take_over(study: Study) -> None:
         )
 
 
+PROBE_BYTES = 1 << 18  # about what Snakemake's solver writes for some hundred jobs
+
+
 def check_writable(study: Study) -> None:
-    """One message and exit status 2 when the results folder cannot be written."""
-    try:
-        study.results.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=study.results, prefix=".write-"):
-            pass
-    except OSError as error:
-        sys.stderr.write(f"ConfigError: results: {study.results}: cannot be written ({error.strerror or error})\n")
-        sys.stderr.flush()
-        raise SystemExit(2) from error
+    """One message and exit status 2 when the results folder or the one for temporary files cannot be written."""
+    # not tempfile.gettempdir(), which passes over a full TMPDIR; Snakemake's solver and shells do not
+    temporary = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
+    for name, folder, size in (("results", study.results, 0), ("TMPDIR", temporary, PROBE_BYTES)):
+        try:
+            if name == "results":
+                folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-") as file:
+                file.write(bytes(size))
+                file.flush()
+        except OSError as error:
+            sys.stderr.write(f"ConfigError: {name}: {folder}: cannot be written ({error.strerror or error})\n")
+            sys.stderr.flush()
+            raise SystemExit(2) from error

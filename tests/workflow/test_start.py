@@ -1,4 +1,8 @@
-"""Whether a start of Snakemake will run jobs."""
+"""Whether a start of Snakemake will run jobs, and whether it can."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +29,30 @@ def test_only_a_run_takes_a_study_over(monkeypatch, capsys, words, expected):
     monkeypatch.setattr("sys.argv", ["snakemake", *words])
     assert start.will_run() is expected
     assert capsys.readouterr().err == ""
+
+
+CHECK = """
+from pathlib import Path
+from types import SimpleNamespace
+from fernas.workflow import start
+start.check_writable(SimpleNamespace(results=Path("results")))
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "temporary", "said"),
+    [
+        ("unlimited", "absent", "ConfigError: TMPDIR: absent: cannot be written (No such file or directory)\n"),
+        ("100", ".", "ConfigError: TMPDIR: .: cannot be written (File too large)\n"),
+        ("unlimited", ".", ""),
+    ],
+)
+def test_temporary_files_that_cannot_be_written_are_one_line_at_the_start(tmp_path, limit, temporary, said):
+    """A limit on the size of files stands for a disk that is nearly full."""
+    script = f"ulimit -f {limit}; cd {tmp_path}; TMPDIR={temporary} exec {sys.executable} -c '{CHECK}'"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env={"PYTHONPATH": str(Path(__file__).parents[2])}, text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2 if said else 0, said)
+    assert not list(tmp_path.glob(".write-*"))
