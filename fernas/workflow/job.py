@@ -86,10 +86,10 @@ def run_rule(snakemake: Any, main: Callable[..., None]) -> None:
     """
     for name in THREAD_VARIABLES:
         os.environ[name] = str(snakemake.threads)
-    log.to_file(str(snakemake.log[0]))
-    parent.watch_snakemake()
-    arguments = arguments_for(snakemake, main)
     try:
+        log.to_file(str(snakemake.log[0]))
+        parent.watch_snakemake()
+        arguments = arguments_for(snakemake, main)
         with lease.for_job(dict(snakemake.resources.items()), dict(snakemake.params.items())):
             main(**arguments)
     except interrupt.Interrupted as stop:
@@ -98,11 +98,11 @@ def run_rule(snakemake: Any, main: Callable[..., None]) -> None:
     except FernasError as error:
         logger.error("%s", error)
         raise SystemExit(2) from error
-    except Exception as error:  # noqa: BLE001 - all but those that say that there is no room are raised again
-        number = no_room(error)
-        if number is None:
+    except Exception as error:  # noqa: BLE001 - all but those of the machine are raised again
+        message = machine_fault(error)
+        if message is None:
             raise
-        logger.error("%s: %s; what is finished is kept: make room and run again", NO_ROOM[number], error)
+        logger.error("%s", message)
         raise SystemExit(2) from error
 
 
@@ -130,6 +130,18 @@ def _plain(group: Any) -> dict[str, Any]:
     """Names of a group of Snakemake -> values; several files are a list."""
     return {name: value if isinstance(value, str | Mapping) or not hasattr(value, "items") else list(value)
             for name, value in group.items()}  # fmt: skip
+
+
+def machine_fault(error: BaseException) -> str | None:
+    """The one line for an error of disk, memory or permissions, which the user can mend; None for any other."""
+    number = no_room(error)
+    if number is not None:
+        return f"{NO_ROOM[number]}: {error}; what is finished is kept: make room and run again"
+    if isinstance(error, PermissionError):
+        return f"no permission: {error}; expected files that this user ({os.getuid()}) can read and write"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):  # torch's is a RuntimeError
+        return f"out of memory: {str(error) or 'no more was given'}; what is finished is kept: run again with more"
+    return None
 
 
 def no_room(error: BaseException) -> int | None:

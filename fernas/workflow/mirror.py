@@ -19,6 +19,7 @@ def start(study: Study) -> None:
     work, tracking = study.layout.work, study.config.tracking
     # a request that an earlier run left would end the new mirror at once
     work.stop.unlink(missing_ok=True)
+    work.tracker.unlink(missing_ok=True)
     if not tracking.enabled:
         return
     log = study.layout.logs / "track.log"
@@ -27,7 +28,12 @@ def start(study: Study) -> None:
     command += ["--every", str(tracking.every_s), "--parent", str(os.getpid())]
     if tracking.uri:
         command += ["--uri", tracking.uri]
-    with open(log, "ab") as stream:
+    try:
+        stream = open(log, "ab")  # noqa: SIM115  closed below
+    except OSError as error:  # another user's
+        sys.stderr.write(f"tracking: {log}: {error.strerror or error}; the study runs without it\n")
+        return
+    with stream:
         # a session of its own: Ctrl-C must not end the mirror before the last results are in
         process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
     write_text(work.tracker, f"{process.pid}\n")

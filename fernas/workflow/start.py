@@ -71,16 +71,24 @@ PROBE_BYTES = 1 << 18  # about what Snakemake's solver writes for some hundred j
 
 def check_writable(study: Study) -> None:
     """One message and exit status 2 when the results folder or the one for temporary files cannot be written."""
+    layout = study.layout
     # not tempfile.gettempdir(), which passes over a full TMPDIR; Snakemake's solver and shells do not
     temporary = Path(os.environ.get("TMPDIR") or tempfile.gettempdir())
-    for name, folder, size in (("results", study.results, 0), ("TMPDIR", temporary, PROBE_BYTES)):
-        try:
-            if name == "results":
-                folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-") as file:
-                file.write(bytes(size))
-                file.flush()
-        except OSError as error:
-            sys.stderr.write(f"ConfigError: {name}: {folder}: cannot be written ({error.strerror or error})\n")
-            sys.stderr.flush()
-            raise SystemExit(2) from error
+    try:
+        # another user may have made what lies in the results folder
+        for folder in (layout.path, layout.work.path, layout.logs):
+            name = "results"
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_probe(folder, 0)
+        name, folder = "TMPDIR", temporary
+        _write_probe(folder, PROBE_BYTES)
+    except OSError as error:
+        sys.stderr.write(f"ConfigError: {name}: {folder}: cannot be written ({error.strerror or error})\n")
+        sys.stderr.flush()
+        raise SystemExit(2) from error
+
+
+def _write_probe(folder: Path, size: int) -> None:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=".write-") as file:
+        file.write(bytes(size))
+        file.flush()

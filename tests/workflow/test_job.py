@@ -1,7 +1,9 @@
 """What a script gets of its job, and how it ends."""
 
 import errno
+import logging
 import os
+import re
 import subprocess
 import sys
 import types
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fernas.core import log
 from fernas.workflow import job
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +32,44 @@ job.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], i
     assert done.returncode == 2
     text = (tmp_path / "log").read_text()
     assert len(text.splitlines()) == 1 and job.NO_ROOM[number] in text and "results/x" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "results/x"), "no permission: .*results/x"),
+        (MemoryError(), "out of memory: no more was given"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), "out of memory"),
+    ],
+)
+def test_no_permission_and_no_memory_are_one_line_and_status_2(tmp_path, monkeypatch, error, said):
+    def main():
+        raise error
+
+    monkeypatch.setattr(log, "to_file", lambda path: logging.basicConfig(filename=path, force=True))
+    items = types.SimpleNamespace(items=lambda: [])
+    snakemake = types.SimpleNamespace(
+        threads=1, log=[str(tmp_path / "log")], input=items, output=items, params=items, resources=items
+    )
+    with pytest.raises(SystemExit, match="^2$"):
+        job.run_rule(snakemake, main)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert len(lines) == 1 and re.search(said, lines[0])
+
+
+def test_a_log_of_another_user_is_one_line():
+    code = """
+import types
+from fernas.core import log
+from fernas.workflow import job
+def closed(path):
+    raise PermissionError(13, "Permission denied", path)
+log.to_file = closed
+job.run_rule(types.SimpleNamespace(threads=1, log=["logs/x.log"]), print)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "logs/x.log" in done.stderr
 
 
 @pytest.mark.parametrize(

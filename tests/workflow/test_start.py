@@ -3,9 +3,11 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from fernas.study import ResultsLayout
 from fernas.workflow import start
 
 
@@ -34,8 +36,9 @@ def test_only_a_run_takes_a_study_over(monkeypatch, capsys, words, expected):
 CHECK = """
 from pathlib import Path
 from types import SimpleNamespace
+from fernas.study import ResultsLayout
 from fernas.workflow import start
-start.check_writable(SimpleNamespace(results=Path("results")))
+start.check_writable(SimpleNamespace(results=Path("results"), layout=ResultsLayout(Path("results"))))
 """
 
 
@@ -56,3 +59,12 @@ def test_temporary_files_that_cannot_be_written_are_one_line_at_the_start(tmp_pa
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (2 if said else 0, said)
     assert not list(tmp_path.glob(".write-*"))
+
+
+@pytest.mark.parametrize("name", [".work", "logs"])
+def test_a_folder_of_results_that_cannot_be_written_is_one_line_at_the_start(tmp_path, capsys, name):
+    (tmp_path / name).touch()  # root may write everywhere, so it is no folder
+    with pytest.raises(SystemExit, match="^2$"):
+        start.check_writable(SimpleNamespace(layout=ResultsLayout(tmp_path)))
+    said = f"ConfigError: results: {tmp_path / name}: cannot be written (File exists)\n"
+    assert capsys.readouterr().err == said

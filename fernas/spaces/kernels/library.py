@@ -140,7 +140,10 @@ def _make_cache(folder: Path) -> None:
 def _intact(path: Path) -> bool:
     """Whether the library is there, is what its checksum says, and nobody else can have written it."""
     try:
-        return _is_closed(path) and _checksum(path).read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
+        return (
+            _is_closed(path)
+            and _checksum(path).read_text(encoding="utf-8").strip() == hashlib.sha256(path.read_bytes()).hexdigest()
+        )
     except OSError:
         return False
 
