@@ -66,7 +66,7 @@ def take_over(study: Study) -> None:
         )
 
 
-PROBE_BYTES = 1 << 18  # about what Snakemake's solver writes for some hundred jobs
+PROBE_BYTES = 1 << 14  # above zero, and below what a limit on file sizes lets through
 
 
 def check_writable(study: Study) -> None:

@@ -46,7 +46,7 @@ start.check_writable(SimpleNamespace(results=Path("results"), layout=ResultsLayo
     ("limit", "temporary", "said"),
     [
         ("unlimited", "absent", "ConfigError: TMPDIR: absent: cannot be written (No such file or directory)\n"),
-        ("100", ".", "ConfigError: TMPDIR: .: cannot be written (File too large)\n"),
+        ("10", ".", "ConfigError: TMPDIR: .: cannot be written (File too large)\n"),
         ("unlimited", ".", ""),
     ],
 )
