@@ -17,15 +17,25 @@ version=$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 as_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 apt_install() { apt-get install -y -qq "$@" >/dev/null 2>&1 || { apt-get update -qq >/dev/null && apt-get install -y -qq "$@" >/dev/null; }; }
 
-if [ ! -x "$VENV/bin/python" ]; then
+# until it is whole it is made again, over what a killed start has left
+if [ ! -e "$VENV/.made" ] && [ ! -e "$VENV/.done" ]; then
     say "virtual environment in $VENV"
     "$PYTHON" -m venv "$VENV" 2>/dev/null || {
         as_root || fail "python3.11-venv is missing; on Debian: apt-get install python3.11-venv"
         apt_install python3.11-venv
         "$PYTHON" -m venv "$VENV"
     }
+    touch "$VENV/.made"
 fi
-pip() { "$VENV/bin/python" -m pip --disable-pip-version-check install -q "$@"; }
+errors=$(mktemp)
+trap 'rm -f "$errors"' EXIT
+offline='Failed to establish a new connection|NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Network is unreachable'
+try_pip() {
+    "$VENV/bin/python" -m pip --disable-pip-version-check install -q "$@" 2>"$errors" && return
+    grep -qE "$offline" "$errors" || return 1
+    fail "no connection to your package index (pip config list names it): is there a network? $(tail -n 1 "$errors")"
+}
+pip() { try_pip "$@" || { cat "$errors" >&2; return 1; }; }
 
 torch_version=$(sed -n 's/^torch==//p' requirements/torch.txt)
 vision=$(grep '^torchvision==' requirements/torch.txt)
@@ -36,7 +46,7 @@ if ! have_torch; then
     case "$TORCH" in
         cpu) pip "torch==$torch_version+cpu" || fail "your package index has no CPU build of torch $torch_version; add PyTorch's CPU index to your pip configuration, or use TORCH=cuda" ;;
         cuda) pip "torch==$torch_version" ;;
-        auto-cpu) pip "torch==$torch_version+cpu" 2>/dev/null || { say "no CPU build in your package index; taking the default build (large)"; pip "torch==$torch_version"; } ;;
+        auto-cpu) try_pip "torch==$torch_version+cpu" || { say "no CPU build in your package index; taking the default build (large)"; pip "torch==$torch_version"; } ;;
         *) fail "TORCH=$TORCH, expected auto, cpu or cuda" ;;
     esac
 fi

@@ -33,4 +33,4 @@ def main(
 
 
 if "snakemake" in globals():
-    run_rule(snakemake, main)  # noqa: F821
+    run_rule(snakemake, main, private=True)  # noqa: F821

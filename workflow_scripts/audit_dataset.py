@@ -35,4 +35,4 @@ def main(
 
 
 if "snakemake" in globals():
-    run_rule(snakemake, main)  # noqa: F821
+    run_rule(snakemake, main, private=True)  # noqa: F821

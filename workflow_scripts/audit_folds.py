@@ -14,4 +14,4 @@ def main(samples: str, dataset_audit: str, train: str, test: str, audit: str, du
 
 
 if "snakemake" in globals():
-    run_rule(snakemake, main)  # noqa: F821
+    run_rule(snakemake, main, private=True)  # noqa: F821

@@ -22,4 +22,4 @@ def main(parts: list[str], manifest: str, source: dict[str, Any], options: dict[
 
 
 if "snakemake" in globals():
-    run_rule(snakemake, main)  # noqa: F821
+    run_rule(snakemake, main, private=True)  # noqa: F821

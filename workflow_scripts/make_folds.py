@@ -32,4 +32,4 @@ def main(samples: str, table: str, audit: str, train: str, test: str, split: dic
 
 
 if "snakemake" in globals():
-    run_rule(snakemake, main)  # noqa: F821
+    run_rule(snakemake, main, private=True)  # noqa: F821

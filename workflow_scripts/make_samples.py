@@ -15,4 +15,4 @@ def main(manifest: str, samples: str, task: dict[str, Any]) -> None:
 
 
 if "snakemake" in globals():
-    run_rule(snakemake, main)  # noqa: F821
+    run_rule(snakemake, main, private=True)  # noqa: F821

@@ -1,10 +1,12 @@
 """Files: every write is atomic, every json byte-stable."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +38,22 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_over(path: Path | str) -> list[Path]:
+    """Remove the temporary files and folders that killed writers of `path` left beside it; returns them.
+
+    For the one process that writes `path`: it would take those of another one away from it.
+    """
+    target = Path(path)
+    # eight letters: names of tempfile
+    found = sorted(target.parent.glob(f".{glob.escape(target.stem)}-{'[a-z0-9_]' * 8}{glob.escape(target.suffix)}"))
+    for left in found:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return found
 
 
 def _umask() -> int:

@@ -8,9 +8,11 @@
    science (NaN, a broken contract, no memory) leaves its reason in the status and empty outputs, which the rules that
    follow understand. `killed`: a signal came; the state is saved, and `Interrupted` is raised.
 
-Errors of the configuration, of the disk and of the code are none of these: they are raised.
+Errors of the configuration, of the disk and of the code are none of these: they are raised, as is a second Ctrl-C, and
+the status says `killed` with their text.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -111,26 +113,29 @@ def run_job(kind: JobKind, job: JobInputs, info: dict[str, Any], work: Callable[
         Interrupted: SIGTERM, SIGUSR1 or Ctrl-C came; the state is saved.
     """
     log = RunLog(job.out_dir)
-    log.start({"run_key": job.run_key, "seed": job.seed, **info, **job.info})
-    for name in (kind.history, "metrics.jsonl"):
-        write_text(job.out_dir / name, "")
     store = CheckpointStore(job.work_dir, job.run_key, job.every_s)
     try:
         # Signals wait from here on until the work saves; one that comes after its last save has nothing left to save.
         with interrupt.graceful():
+            log.start({"run_key": job.run_key, "seed": job.seed, **info, **job.info})
+            for name in (kind.history, "metrics.jsonl"):
+                write_text(job.out_dir / name, "")
             extra = work(JobTools(log, store, job.out_dir / kind.history))
     except interrupt.Interrupted as stop:
         log.finish("killed", str(stop))
         raise
     except (ScienceError, ContractError) as error:
         return _failed(kind, job, log, str(error))
-    # torch reports a lack of memory as a RuntimeError, like many errors of the code
-    except (RuntimeError, MemoryError) as error:
-        from fernas.learn.runtime import is_out_of_memory
+    except BaseException as error:
+        # torch reports a lack of memory as a RuntimeError, like many errors of the code
+        if isinstance(error, RuntimeError | MemoryError):
+            from fernas.learn.runtime import is_out_of_memory
 
-        if not is_out_of_memory(error):
-            raise
-        return _failed(kind, job, log, f"out of memory: {error}")
+            if is_out_of_memory(error):
+                return _failed(kind, job, log, f"out of memory: {error}")
+        with contextlib.suppress(OSError):  # a full disk; the error itself is the message
+            log.finish("killed", f"{type(error).__name__}: {error}")
+        raise
     log.finish("ok", **extra)
     # after the status: a job that is killed between the two still has its checkpoint
     store.clear()

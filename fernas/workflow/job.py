@@ -5,6 +5,7 @@ import inspect
 import logging
 import os
 import re
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,8 @@ from typing import Any
 
 from fernas.core import interrupt, log
 from fernas.core.errors import FernasError
-from fernas.core.io import sha256_file
+from fernas.core.io import remove_left_over, sha256_file
+from fernas.study.layout import RENDERED
 from fernas.workflow import lease, parent
 from fernas.workflow.digest import combine_digests, run_key
 
@@ -73,7 +75,7 @@ class RuleJob:
         }
 
 
-def run_rule(snakemake: Any, main: Callable[..., None]) -> None:
+def run_rule(snakemake: Any, main: Callable[..., None], private: bool = False) -> None:
     """Call `main` with what it asks for of a Snakemake job.
 
     `main` gets by name what it has parameters for: an input, an output or a param of its rule (`code` apart). Groups
@@ -83,18 +85,30 @@ def run_rule(snakemake: Any, main: Callable[..., None]) -> None:
     Limits the threads of numerical libraries to the job's (before they are imported) and sends logging to the job's
     log. A FernasError becomes its one message and exit status 2; a signal, after which the job has saved its state,
     becomes 128 + its number. A job that asks for a GPU holds a lease of one (see `fernas.workflow.lease`).
+
+    The files of a `private` rule hold faces and ids; those of real people are readable by their owner alone.
     """
+    if private:
+        names = dict(snakemake.wildcards.items())
+        if not str(names.get("data", names.get("task"))).endswith(RENDERED):
+            os.umask(0o077)
     for name in THREAD_VARIABLES:
         os.environ[name] = str(snakemake.threads)
     try:
         log.to_file(str(snakemake.log[0]))
         parent.watch_snakemake()
         arguments = arguments_for(snakemake, main)
+        for output in _plain(snakemake.output).values():
+            for path in [output] if isinstance(output, str) else output:
+                remove_left_over(path)  # of this job, when it was killed before; nobody else writes its outputs
         with lease.for_job(dict(snakemake.resources.items()), dict(snakemake.params.items())):
             main(**arguments)
     except interrupt.Interrupted as stop:
         logger.warning("%s", stop)
         raise SystemExit(stop.status) from stop
+    except KeyboardInterrupt as stop:
+        logger.warning("ended by Ctrl-C; the next start continues from the last saved state")
+        raise SystemExit(128 + signal.SIGINT) from stop
     except FernasError as error:
         logger.error("%s", error)
         raise SystemExit(2) from error

@@ -7,7 +7,7 @@ import pytest
 
 from fernas.core.errors import ConfigError, ContractError, ScienceError
 from fernas.core.io import append_jsonl, read_json, read_jsonl, write_text
-from fernas.core.run_log import read_status
+from fernas.core.run_log import RunLog, read_status
 from fernas.learn.history import Snapshots
 from fernas.learn.job import JobKind, run_job
 from tests.fixtures.toy_task import TaskFiles
@@ -72,6 +72,39 @@ def test_errors_of_configuration_disk_and_code_are_raised(job, error):
     with pytest.raises(type(error), match=str(error)):
         run_job(KIND, job, {}, work)
     assert not (job.out_dir / "result.txt").exists()
+    status = read_status(job.out_dir)
+    assert (status["status"], status["reason"]) == ("killed", f"{type(error).__name__}: {error}")
+
+
+def test_a_second_ctrl_c_while_data_are_loaded_leaves_no_running_job(job):
+    def work(tools):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert read_status(job.out_dir)["status"] == "running"
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(KIND, job, {}, work)
+    assert read_status(job.out_dir)["status"] == "killed"
+
+
+def test_ctrl_c_between_the_status_and_the_work_waits_for_the_first_save(job, monkeypatch):
+    from fernas.core.interrupt import Interrupted
+
+    start = RunLog.start
+
+    def started(log, info):
+        start(log, info)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def work(tools):
+        Snapshots(tools.checkpoint).save({"step": 1})
+        return {}
+
+    monkeypatch.setattr(RunLog, "start", started)
+    with pytest.raises(Interrupted, match="SIGINT"):
+        run_job(KIND, job, {}, work)
+    assert read_status(job.out_dir)["status"] == "killed"
+    assert (job.work_dir / "key").exists()
 
 
 def test_a_signal_ends_it_after_a_save_and_the_next_call_continues(job):

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fernas.core.io import append_jsonl, write_json, write_parquet, write_text
+from fernas.core.io import append_jsonl, read_npy, write_json, write_parquet, write_text
 from fernas.reporting import complexity
 from fernas.reporting.complexity import COLUMNS
 from fernas.reporting.report import breakable, build_report
 from fernas.scoring.scores import score_predictions
 from fernas.study import outputs
 from tests.fixtures.made_up_results import fabricate, predictions, study_document
+from tests.fixtures.pixels import files_with_faces
 from tests.reporting.conftest import Tree, fixed_study, ranked_study, report_of, study_of
 
 
@@ -117,9 +118,13 @@ def test_images_of_real_people_only_by_config(tmp_path: Path) -> None:
     document["datasets"] = {name: {"source": "real", "root": "/x"} for name in document["datasets"]}
     closed = report_of(results, study_of(document), tmp_path / "a").read_text()
     assert "What the networks see" not in closed and "no statement about real people" not in closed
+    arrays = [read_npy(p)[:3] for name in ("previews.npy", "inputs.npy") for p in sorted(results.rglob(name))]
+    assert files_with_faces(results, arrays, [], ("data", "tasks"))[0] == []
+    assert files_with_faces(tmp_path / "a", arrays, [], ())[0] == []
     document["tracking"] = {"real_faces": True}
     opened = report_of(results, study_of(document), tmp_path / "b").read_text()
     assert "What the networks see" in opened
+    assert files_with_faces(tmp_path / "b", arrays, [], ())[0] != []
 
 
 def test_half_written_files_do_not_stop_the_page(own_tree: Tree) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from fernas.core.io import read_json, write_json
+from fernas.core.io import read_json, read_npy, write_json
 from fernas.metrics import all_metrics
 from fernas.reporting.compare import compare_study
 from fernas.tracking.follow import default_uri, sync
 from fernas.tracking.mirror import Mirror
 from fernas.tracking.run_files import job_state
 from tests.fixtures.mlflow_stores import client_of, content, points, runs, set_running
+from tests.fixtures.pixels import files_with_faces
 from tests.fixtures.stored_studies import Tree
 
 KILLED_JOB = "runs/ckplus-7n-rendered/kfold4/random/per_group/s0/g1"
@@ -44,6 +45,10 @@ def test_sync_mirrors_everything_and_twice_changes_nothing(results: Path) -> Non
     assert parent.info.status == "FINISHED" and search.data.tags["method"] == "emonas"
     assert stored["ckplus-7n-rendered/kfold4/vgg16/no_data/s0"].info.status == "FAILED"
     assert "out of memory" in stored["ckplus-7n-rendered/kfold4/vgg16/no_data/s0/t0/shard0"].data.tags["fernas.reason"]
+    # no run has an image of a face, whoever it shows
+    faces = [read_npy(p)[:3] for name in ("previews.npy", "inputs.npy") for p in sorted(results.rglob(name))]
+    found, looked_at = files_with_faces(results, faces, [], ("data", "tasks"))
+    assert faces and found == [] and looked_at > 50
 
 
 def test_a_deleted_store_is_rebuilt_the_same(results: Path, empty_store: Path) -> None:

@@ -167,3 +167,70 @@ def test_the_run_key_depends_on_contents_options_wildcards_and_code_alone(snakem
         getattr(snakemake, group).named[name] = value
         keys.add(key())
     assert len(keys) == 5
+
+
+@pytest.mark.parametrize(
+    ("private", "name", "mode"),
+    [
+        (True, {"data": "mine"}, 0o600),
+        (True, {"task": "mine-3", "protocol": "x-rendered"}, 0o600),
+        (True, {"data": "ckplus-rendered"}, 0o644),
+        (False, {"task": "mine-3"}, 0o644),
+    ],
+)
+def test_faces_and_ids_of_real_people_are_readable_by_their_owner_alone(tmp_path, private, name, mode):
+    code = f"""
+import os, types
+from fernas.core.io import write_text
+from fernas.workflow import job
+os.umask(0o022)
+items = types.SimpleNamespace(items=lambda: [])
+names = types.SimpleNamespace(items={name!r}.items)
+job.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, output=items, params=items,
+    resources=items, wildcards=names), lambda: write_text({str(tmp_path / "out")!r}, "x"), private={private})
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "log").stat().st_mode & 0o777 == mode
+
+
+def test_what_a_killed_job_left_beside_its_outputs_goes_with_its_next_start(tmp_path):
+    outputs = {"models": str(tmp_path / "models.safetensors"), "root": str(tmp_path / "dataset")}
+    begin = f"""
+import os, tempfile, types
+from fernas.core.io import atomic_path
+from fernas.workflow import job
+items = types.SimpleNamespace(items=lambda: [])
+snakemake = types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, params=items,
+    resources=items, output=types.SimpleNamespace(items={outputs!r}.items))
+"""
+    killed = (
+        begin
+        + f"""
+def main(models, root):
+    tempfile.mkdtemp(prefix=".dataset-", dir={str(tmp_path)!r})
+    with atomic_path(models) as temporary:
+        temporary.write_bytes(b"half")
+        os.kill(os.getpid(), 9)
+job.run_rule(snakemake, main)
+"""
+    )
+    assert subprocess.run([sys.executable, "-c", killed], cwd=ROOT, check=False).returncode == -9
+    (tmp_path / ".models-of-mine.safetensors").write_text("mine")
+    assert len(list(tmp_path.glob(".models-????????.safetensors"))) == len(list(tmp_path.glob(".dataset-*"))) == 1
+    again = begin + "job.run_rule(snakemake, lambda models: open(models, 'w').write('whole'))"
+    subprocess.run([sys.executable, "-c", again], cwd=ROOT, check=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".models-of-mine.safetensors", "log", "models.safetensors"]
+
+
+def test_ctrl_c_before_a_job_saves_is_one_line_in_its_log(tmp_path):
+    code = f"""
+import os, signal, types
+from fernas.workflow import job
+items = types.SimpleNamespace(items=lambda: [])
+job.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, output=items, params=items,
+    resources=items), lambda: os.kill(os.getpid(), signal.SIGINT))
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 130
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert "ended by Ctrl-C" in line

@@ -1,13 +1,20 @@
 """Datasets of one's own under free names, several of them as one dataset, and protocols across datasets, end to end."""
 
 import csv
+import shutil
 
+import numpy as np
 import pytest
 import yaml
 
-from fernas.core.io import read_json, read_parquet
+from fernas.core.io import read_json, read_npy, read_parquet
 from fernas.datasets.manifest import build_manifest
+from fernas.reporting.compare import compare_study
+from fernas.reporting.report import build_report
+from fernas.study import Study
 from fernas.synth import write_dataset
+from fernas.tracking.follow import sync
+from tests.fixtures.pixels import files_with_faces
 from tests.fixtures.workflow_folder import Workflow, copy_workflow
 
 pytestmark = pytest.mark.e2e
@@ -93,3 +100,32 @@ def test_cross_dataset_trains_on_one_and_tests_on_the_other(finished):
 
 def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.snakemake("-n", "lab", "both", "--configfile", "own.yaml").text
+
+
+def test_files_with_faces_and_ids_are_readable_by_their_owner_alone(finished):
+    results = finished.folder / "results"
+    files = [p for name in ("data", "tasks") for p in (results / name).rglob("*") if p.is_file()]
+    assert {"previews.npy", "inputs.npy", "manifest.parquet", "samples.parquet"} <= {p.name for p in files}
+    assert [str(p) for p in files if p.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("allowed", [False, True])
+def test_no_face_of_real_people_leaves_data_and_tasks_unless_the_config_allows_it(finished, tmp_path, allowed):
+    results = tmp_path / "results"
+    shutil.copytree(finished.folder / "results", results)
+    document = yaml.safe_load((finished.folder / "own.yaml").read_text())
+    (tmp_path / "own.yaml").write_text(
+        yaml.safe_dump(document | {"results": str(results), "tracking": {"real_faces": allowed}})
+    )
+    study = Study.load(tmp_path / "own.yaml")
+    compare_study(results, study)
+    build_report(results, study, study.layout.report.path)
+    sync(results)
+    aligned = [np.asarray(read_npy(path)) for path in sorted(results.rglob("previews.npy"))]
+    inputs = [np.asarray(read_npy(path)) for path in sorted(results.rglob("inputs.npy"))]
+    frames = [path.read_bytes() for path in sorted(finished.folder.glob("*/images here/**/*.png"))]
+    assert aligned and inputs and frames
+    found, looked_at = files_with_faces(results, aligned + inputs, frames[::4], ("data", "tasks"))
+    assert looked_at > 50
+    assert (found != []) == allowed, found
