@@ -3,6 +3,7 @@
 Layer: cli. Depends on: everything below.
 """
 
+import io
 import sys
 
 
@@ -11,8 +12,23 @@ def main() -> None:
     from fernas.cli.app import app
     from fernas.core.errors import FernasError
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # names of files need not be UTF-8, nor need a terminal be: what it cannot show is escaped, as json does it
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except FernasError as error:
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
-        raise SystemExit(2) from error
+        message = f"{type(error).__name__}: {error}"
+    except OSError as error:
+        where = "" if error.filename is None else f"{error.filename}: "
+        message = f"{type(error).__name__}: {where}{error.strerror or error}"
+    except UnicodeError as error:
+        message = f"{type(error).__name__}: a text or a name is not UTF-8 ({error})"
+    except RecursionError:
+        message = "RecursionError: the input is nested too deeply"
+    except MemoryError as error:
+        message = f"MemoryError: the input needs more memory than there is ({error})"
+    else:
+        return
+    sys.stderr.write(f"{message}\n")
+    raise SystemExit(2)

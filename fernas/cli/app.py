@@ -1,6 +1,8 @@
 """The commands of fernas, with stable names and options. Each imports what it needs when it runs."""
 
+import math
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +23,10 @@ app = typer.Typer(
 track = typer.Typer(no_args_is_help=True, help="Mirror results into MLflow.")
 app.add_typer(track, name="track")
 
+# Latency is that of 22 passes: the largest published networks have 1.2e9 bytes of weights and 2e11 multiply-adds.
+MAX_WEIGHT_BYTES = 2_000_000_000
+MAX_MACS = 500_000_000_000
+
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 Force = Annotated[bool, typer.Option("--force", help="write although something is there, or although it is an input")]
 ConfigFile = Annotated[Path, typer.Argument(help="the study's config file")]
@@ -37,6 +43,7 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
     from fernas.core.errors import ConfigError
     from fernas.study import Study
     from fernas.study.runs import SCOPE_LEAKS, inherited_leaks
+    from fernas.tracking.follow import check_uri
     from fernas.workflow.targets import count_jobs
 
     study = Study.load(config)
@@ -45,6 +52,11 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
             raise ConfigError(
                 f"{config}: datasets.{name}.root: {dataset.root} does not exist, expected the dataset root"
             )
+    model = study.config.faces.landmark_model
+    if model is not None and not Path(model).is_file():
+        raise ConfigError(f"{config}: faces.landmark_model: {model} does not exist, expected a dlib shape predictor")
+    if study.config.tracking.uri is not None:
+        check_uri(study.config.tracking.uri)
     jobs = count_jobs(study)
     leaks = [
         f"{run.task}, {run.protocol}, {run.method} ({run.scope}): {text}"
@@ -68,8 +80,8 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
 def plan(
     config: ConfigFile = Path("config.yaml"),
     targets: Annotated[list[str] | None, typer.Argument(help="datasets whose targets are planned; none: all")] = None,
-    nodes: Annotated[int | None, typer.Option(min=1, help="simulate the schedule on this many nodes")] = None,
-    cores: Annotated[int, typer.Option(min=1, help="cores per node of the simulation")] = 1,
+    nodes: Annotated[int | None, typer.Option(min=1, max=100_000, help="simulate the schedule on this many nodes")] = None,
+    cores: Annotated[int, typer.Option(min=1, max=10_000, help="cores per node of the simulation")] = 1,
     json: Json = False,
 ) -> None:
     """Estimate jobs, core-hours, disk and memory of a study, or of the targets of some datasets, before it starts.
@@ -140,8 +152,7 @@ def check_data(
 
 def _options(pairs: list[str] | None) -> dict[str, Any]:
     """key=value pairs, values read as yaml."""
-    import yaml
-
+    from fernas.core.config import parse_yaml
     from fernas.core.errors import ConfigError
 
     options = {}
@@ -149,7 +160,7 @@ def _options(pairs: list[str] | None) -> dict[str, Any]:
         key, sign, value = pair.partition("=")
         if not sign:
             raise ConfigError(f"--option {pair!r}: expected key=value")
-        options[key] = yaml.safe_load(value)
+        options[key] = parse_yaml(value, f"--option {pair!r:.80}")
     return options
 
 
@@ -163,12 +174,15 @@ def synth(
     force: Force = False,
 ) -> None:
     """Render synthetic faces in the real on-disk layout of a dataset; --force replaces rendered faces, no others."""
+    from fernas.core.errors import ConfigError
     from fernas.core.io import write_json
     from fernas.synth import write_dataset
 
     sidecar = Path(f"{os.path.abspath(out)}.truth.json")
     refuse_taken(out, force, folder=True)
     refuse_taken(sidecar, force)
+    if out.is_symlink() or not out.name:  # a folder takes the place of what has that name
+        raise ConfigError(f"{str(out)!r}: a link or no name, expected the name of a new or an empty folder")
     options = {"seed": seed, **_options(option)}
     if subjects is not None:
         options["subjects"] = subjects
@@ -204,12 +218,17 @@ def complexity(
 ) -> None:
     """Parameters, multiply-accumulates, bytes and latency of an architecture."""
     from fernas.core.architecture import read_architecture
+    from fernas.core.errors import ConfigError
     from fernas.spaces.complexity import complexity as measure
 
     size: dict[str, Any] = {"cells": cells, "channels": channels, "classes": classes, "input": _shape(input_shape)}
     model = read_architecture(architecture)
     document = measure(model, **size)
     if latency:
+        if document["weight_bytes"] > MAX_WEIGHT_BYTES or document["macs"] > MAX_MACS:
+            cost = f"{document['weight_bytes']:,} bytes of weights and {document['macs']:,} multiply-adds"
+            limits = f"at most {MAX_WEIGHT_BYTES:,} and {MAX_MACS:,}"
+            raise ConfigError(f"{architecture}: {cost}, expected {limits} to measure latency; --no-latency counts only")
         document.update(_latency(model, size))
     emit(document, json, str(architecture))
 
@@ -234,7 +253,7 @@ def _shape(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) != 3 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) != 3 or not all(re.fullmatch("0*[1-9][0-9]{0,8}", part) for part in parts):
         raise ConfigError(f"--input {text!r}: expected CxHxW, for example 3x64x64")
     return int(parts[0]), int(parts[1]), int(parts[2])
 
@@ -452,9 +471,12 @@ def follow(
     parent: Annotated[int | None, typer.Option(help="stop when this process is gone")] = None,
 ) -> None:
     """Mirror new results until the workflow ends (the workflow starts this command)."""
+    from fernas.core.errors import ConfigError
     from fernas.study import ResultsLayout
     from fernas.tracking.follow import follow as mirror
 
+    if not 0 < every < math.inf:
+        raise ConfigError(f"--every {every}: expected seconds above 0")
     mirror(results, uri, interval_s=every, parent_pid=parent, stop_file=ResultsLayout(results).work.stop)
 
 
@@ -464,9 +486,16 @@ def sync(
     uri: Annotated[str | None, typer.Option(help="MLflow store; default sqlite in the results folder")] = None,
 ) -> None:
     """Replay all results into a store; running it twice changes nothing."""
+    from fernas.core.errors import DataError
+    from fernas.study import ResultsLayout
     from fernas.tracking.follow import sync as replay
 
-    typer.echo(replay(results, uri))
+    if not ResultsLayout(results).all_runs.is_dir():
+        raise DataError(f"{results}: no runs in this folder, expected the results of a study")
+    report = replay(results, uri)
+    if report.error:  # the warning said which store and why
+        raise typer.Exit(2)
+    typer.echo(report)
 
 
 @track.command()

@@ -14,15 +14,24 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# Limits far above any published network: a file from outside must not ask for more than a computer has.
+MAX_CELLS = 200
+MAX_CHANNELS = 4096  # of the first cell
+MAX_CLASSES = 1000
+MAX_INPUT = 1 << 24  # numbers of one image: 3 x 2048 x 2048 are 12.6 million
+MAX_PAIRS = 64  # of a cell, 32 nodes; published cells have 4 to 7 nodes
+MAX_PATCHES = 256
+MAX_PX = 4096  # of a face
+
+
 class Network(_Strict):
     """How cells, patches or a named network become a network: written by fernas, optional in files from outside."""
 
-    # the limits are far above any published network: a file from outside must not ask for more than a computer has
-    cells: int | None = Field(default=None, ge=1, le=200, description="number of cells")
-    channels: int | None = Field(default=None, ge=1, le=4096, description="channels C of the first cell")
+    cells: int | None = Field(default=None, ge=1, le=MAX_CELLS, description="number of cells")
+    channels: int | None = Field(default=None, ge=1, le=MAX_CHANNELS, description="channels C of the first cell")
     stem: Literal["plain", "stride2"] = "plain"
     aux: bool = False
-    classes: int | None = Field(default=None, ge=2, le=1000)
+    classes: int | None = Field(default=None, ge=2, le=MAX_CLASSES)
     input: tuple[int, int, int] | None = Field(default=None, description="(C, H, W)")
 
 
@@ -39,10 +48,10 @@ class CellsArchitecture(_Strict):
 
     kind: Literal["cells"] = "cells"
     space: str
-    normal: tuple[tuple[str, int], ...]
-    normal_concat: tuple[int, ...]
-    reduce: tuple[tuple[str, int], ...]
-    reduce_concat: tuple[int, ...]
+    normal: tuple[tuple[str, int], ...] = Field(max_length=MAX_PAIRS)
+    normal_concat: tuple[int, ...] = Field(max_length=MAX_PAIRS)
+    reduce: tuple[tuple[str, int], ...] = Field(max_length=MAX_PAIRS)
+    reduce_concat: tuple[int, ...] = Field(max_length=MAX_PAIRS)
     network: Network | None = None
     origin: Origin | None = None
 
@@ -74,22 +83,22 @@ class CellsArchitecture(_Strict):
 class Patch(_Strict):
     """One box: centre (dx, dy) relative to the nose tip and size (w, h), pixels on a face of `face_px`."""
 
-    dx: int
-    dy: int
-    w: int = Field(ge=1)
-    h: int = Field(ge=1)
+    dx: int = Field(ge=-MAX_PX, le=MAX_PX)
+    dy: int = Field(ge=-MAX_PX, le=MAX_PX)
+    w: int = Field(ge=1, le=MAX_PX)
+    h: int = Field(ge=1, le=MAX_PX)
 
 
 class PatchesArchitecture(_Strict):
     """Face patches relative to the nose tip, on a square aligned face of `face_px` pixels."""
 
     kind: Literal["patches"] = "patches"
-    face_px: int = Field(ge=8)
-    patches: tuple[Patch, ...] = Field(min_length=1)
+    face_px: int = Field(ge=8, le=MAX_PX)
+    patches: tuple[Patch, ...] = Field(min_length=1, max_length=MAX_PATCHES)
     form: Literal["separate", "stacked"] = Field(
         default="separate", description="patches at native size, or resized and stacked as channels (the ablation)"
     )
-    resize_px: int | None = Field(default=None, ge=4, description="form stacked: side of a resized patch")
+    resize_px: int | None = Field(default=None, ge=4, le=MAX_PX, description="form stacked: side of a resized patch")
     network: Network | None = None
 
 

@@ -1,19 +1,35 @@
 """The study's configuration: every key, its type, its default and what it means; unknown keys are errors."""
 
 import os
-from typing import Any, Literal, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from fernas.core.errors import ConfigError, did_you_mean
 
 LONGEST_NAME = 255  # bytes of a file name
+MOST = 10_000  # of what becomes jobs: seeds, groups, shards
 
 
 class Strict(BaseModel):
-    """Base of all config sections: unknown keys are refused."""
+    """Base of all config sections: unknown keys are refused, and so are yes and no where a number is expected."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean_number(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic takes true for 1
+        kinds = {get_origin(kind) or kind for kind in _kinds(cls.model_fields[str(info.field_name)].annotation)}
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise ValueError("expected a number")
+        return value
+
+
+def _kinds(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, or the type itself."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
 
 
 class DatasetConfig(Strict):
@@ -149,10 +165,12 @@ class ProtocolConfig(Strict):
 
     kind: str = Field(description="plug-in of fernas/protocols")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the plug-in")
-    groups: int = Field(2, ge=1, description="G: searches per dataset in scope per_group")
+    groups: int = Field(2, ge=1, le=MOST, description="G: searches per dataset in scope per_group")
     # the number of searches must be known before any sample is read
-    fold_count: int | None = Field(None, ge=2, description="number of folds, needed by scope per_fold")
-    shards: int = Field(2, ge=1, description="training jobs per run; shard j holds the folds k with k mod shards = j")
+    fold_count: int | None = Field(None, ge=2, le=MOST, description="number of folds, needed by scope per_fold")
+    shards: int = Field(
+        2, ge=1, le=MOST, description="training jobs per run; shard j holds the folds k with k mod shards = j"
+    )
     parts: PartsConfig = PartsConfig()
     stratify: bool = Field(
         True, description="whether class counts, those of test subjects among them, steer folds and fold groups"
@@ -207,8 +225,8 @@ class MethodConfig(Strict):
     recipe_options: dict[str, Any] = Field(default_factory=dict)
     network: NetworkConfig = NetworkConfig()
     scopes: tuple[Literal["per_group", "per_fold", "whole_dataset", "whole_matched", "published"], ...] = ("per_group",)
-    search_seeds: int = Field(1, ge=1)
-    train_seeds: int = Field(1, ge=1)
+    search_seeds: int = Field(1, ge=1, le=MOST)
+    train_seeds: int = Field(1, ge=1, le=MOST)
     budget_from: str | None = Field(None, description="method whose search budget limits this one")
     params_from: str | None = Field(
         None, description="method whose searched network, of the same fold group and seed, sets this one's parameters"
@@ -251,7 +269,7 @@ class TrackingConfig(Strict):
 class ScoringConfig(Strict):
     """Intervals."""
 
-    resamples: int = Field(2000, ge=100)
+    resamples: int = Field(2000, ge=100, le=100_000)
     level: float = Field(0.95, gt=0.5, lt=1)
 
 
@@ -268,7 +286,7 @@ class StudyConfig(Strict):
     seed: int = Field(1, strict=True, description="base of all seeds")
     device: Literal["auto", "cpu", "cuda"] = "cpu"
     threads: int = Field(
-        1, ge=1, description="threads of a search or training job; results differ between thread counts"
+        1, ge=1, le=1024, description="threads of a search or training job; results differ between thread counts"
     )
     code_digest: Literal["strict", "frozen"] = Field("strict", description="frozen: code changes rerun nothing")
     keep_models: bool = Field(False, description="keep trained weights after prediction")
@@ -295,6 +313,23 @@ class StudyConfig(Strict):
         if set(folder) <= {".", "/"} or max(len(os.fsencode(name)) for name in folder.split("/")) > LONGEST_NAME:
             raise ValueError(f"expected a folder of its own, with names of at most {LONGEST_NAME} bytes")
         return folder
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value of a yaml text.
+
+    Raises:
+        ConfigError: no valid yaml, a value that is none (a date of month 13, a number of 5,000 digits), or lists in
+            lists beyond the depth that the parser follows; one line.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except RecursionError as error:
+        raise ConfigError(f"{where}: not valid yaml (nested too deeply)") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{where}: not valid yaml ({' '.join(str(error).split())})") from error
 
 
 def validate_section(model: type[BaseModel], document: Any, where: str) -> Any:

@@ -26,7 +26,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     The temporary name keeps the suffix, since some writers choose the format by it.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise DataError(f"{str(path)!r}: is a folder, expected the name of a file to write")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DataError(f"{path}: {error.filename} is a file, expected a folder to write into") from error
     # in the folder of the target: a rename is atomic within one file system only
     handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
     os.close(handle)
@@ -108,7 +113,9 @@ def read_json(path: Path | str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid json ({error})") from error
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from fernas.core.config import validate_section
+from fernas.core.config import Strict, validate_section
 from fernas.core.errors import DataError
 from fernas.core.images import natural_key
 from fernas.core.io import canonical_json
@@ -78,10 +78,8 @@ class DatasetSpec:
         return (*self.classes, *self.more_classes)
 
 
-class Options(BaseModel):
+class Options(Strict):
     """Options that every adapter has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     own_crops: str | None = Field(
         None, description="csv or parquet of your own boxes or landmarks per sample or frame, instead of detection"
@@ -168,17 +166,20 @@ def to_manifest(spec: DatasetSpec, root: Path, collected: Collected) -> "pd.Data
     Raises:
         DataError: two samples have one id.
     """
-    from fernas.datasets._rows import COLUMNS, typed
+    from fernas.datasets._rows import COLUMNS, Problems, typed
 
+    seen: dict[str, Sample] = {}
+    for sample in collected.samples:  # before any image is opened
+        identity = sample_id(spec.name, sample)
+        if identity in seen:
+            one, two = ((s.frames or ["no frames"])[0] for s in (seen[identity], sample))
+            raise DataError(f"{root}: two samples have the id {identity}: {one} and {two}")
+        seen[identity] = sample
     rows = [_row(spec, root, sample, collected.fps or spec.fps) for sample in collected.samples]
     rows.sort(key=lambda row: natural_key(str(row["sample_id"])))
-    for before, after in zip(rows, rows[1:], strict=False):
-        if before["sample_id"] == after["sample_id"]:
-            one, two = ((row["frames"] or ["no frames"])[0] for row in (before, after))
-            raise DataError(f"{root}: two samples have the id {after['sample_id']}: {one} and {two}")
     table = typed(rows, COLUMNS)
     table.attrs = {
-        "problems": list(dict.fromkeys(collected.problems)),
+        "problems": Problems(dict.fromkeys(collected.problems)),
         "ships_crops": spec.ships_crops if collected.ships_crops is None else collected.ships_crops,
         "sources": list(collected.sources),
         "expected": {"subjects": spec.subjects, "classes": dict(spec.counts), "splits": dict(spec.splits)}

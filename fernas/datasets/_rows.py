@@ -15,6 +15,16 @@ COLUMNS = {
 }  # fmt: skip
 
 
+class Problems(tuple[str, ...]):
+    """What is odd in the files, for `attrs["problems"]`.
+
+    pandas copies `attrs` deeply with every column that is taken; a hundred copies of 300,000 texts take minutes.
+    """
+
+    def __deepcopy__(self, memo: object) -> "Problems":
+        return self
+
+
 def typed(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
     """Rows -> data frame with these columns; absent text is None, absent positions are <NA>."""
     data: dict[str, Any] = {}
@@ -34,5 +44,5 @@ def merged(parts: Iterable[pd.DataFrame], problems: list[str]) -> pd.DataFrame:
     # the manifest's order is natural over all ids, whatever the order of the parts
     order = sorted(range(len(table)), key=lambda at: natural_key(str(table["sample_id"].iloc[at])))
     table = table.iloc[order].reset_index(drop=True)
-    table.attrs = {"problems": problems, "ships_crops": False, "expected": {}}
+    table.attrs = {"problems": Problems(problems), "ships_crops": False, "expected": {}}
     return table

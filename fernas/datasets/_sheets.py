@@ -1,6 +1,8 @@
 """Coding tables (xlsx, csv, tsv): the header row is searched for; cells are stripped text with row numbers."""
 
+import contextlib
 import csv
+import functools
 import io
 import re
 import warnings
@@ -9,8 +11,9 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from xml.etree.ElementTree import ParseError
+from xml.parsers import expat
 
 from fernas.core.errors import DataError, did_you_mean
 from fernas.datasets._tree import read_text
@@ -19,8 +22,12 @@ from fernas.datasets._tree import read_text
 MISSING = {"", "/", "-", "nan", "none", "null", "n/a", "na", "?"}
 # SAMM has 13 lines of text above its header in one release and none in another
 SEARCH_ROWS = 60
-MAX_UNPACKED = 512 << 20  # bytes of all members of a workbook; coding tables have a few hundred kilobytes
-MAX_CELLS = 20_000_000  # one cell in the last corner makes a sheet of 17 billion
+MAX_UNPACKED = 64 << 20  # bytes of all members of a workbook; coding tables have a few hundred kilobytes
+# Elements of xml in a workbook, two or three per cell. openpyxl makes objects of all of them before it can be asked.
+MAX_ELEMENTS = 1_000_000
+MAX_SPANNED = 100_000  # cells of all merges and links, which openpyxl makes too: one merge may span 17 billion
+MAX_CELLS = 2_000_000  # of the sheet as a rectangle: one cell in the last corner makes it 17 billion
+SPANS = ("mergeCell", "hyperlink")
 
 
 @dataclass(frozen=True)
@@ -71,14 +78,53 @@ def read_grid(path: Path, sheet: int = 0) -> list[list[str]]:
 
 
 def _refuse_bomb(path: Path) -> None:
-    """Refuse a workbook that unpacks to more than `MAX_UNPACKED`, before it is unpacked."""
+    """Refuse a workbook that is small on the disk and large in memory, before openpyxl makes objects of it."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError):
+            if size > MAX_UNPACKED:
+                raise DataError(f"{path}: unpacks to {size >> 20} MiB, expected at most {MAX_UNPACKED >> 20}")
+            counted = _Counted(path)
+            for name in archive.namelist():
+                with archive.open(name) as member:
+                    counted.add(member)
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError, RuntimeError, zlib.error):
         return  # the reader reports what is wrong with it
-    if size > MAX_UNPACKED:
-        raise DataError(f"{path}: unpacks to {size >> 20} MiB, expected at most {MAX_UNPACKED >> 20}")
+
+
+class _Counted:
+    """Elements and spanned cells of the parts of a workbook, read as a stream; a DataError when there are too many."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.elements = 0
+        self.spanned = 0
+
+    def add(self, member: IO[bytes]) -> None:
+        """Count those of one part; what is no xml counts up to where it breaks."""
+        parser = expat.ParserCreate()
+        parser.StartElementHandler = self._start
+        with contextlib.suppress(expat.ExpatError):
+            parser.ParseFile(member)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self.elements += 1
+        if self.elements > MAX_ELEMENTS:
+            limit = f"more than {MAX_ELEMENTS} elements of xml"
+            raise DataError(f"{self.path}: {limit}, expected a table of fewer cells; save a large one as csv")
+        if name.rpartition(":")[2] in SPANS:
+            self.spanned += _cells_of(attributes.get("ref", ""))
+            if self.spanned > MAX_SPANNED:
+                raise DataError(f"{self.path}: its merged cells or links span more than {MAX_SPANNED} cells")
+
+
+def _cells_of(reference: str) -> int:
+    """Number of cells of a reference such as `A1:C9`; 1 for what is none, which the reader reports."""
+    match = re.fullmatch(r"\$?([A-Za-z]{1,3})\$?(\d{1,7}):\$?([A-Za-z]{1,3})\$?(\d{1,7})", reference)
+    if match is None:
+        return 1
+    left, right = (functools.reduce(lambda n, c: 26 * n + ord(c) - 64, match[k].upper(), 0) for k in (1, 3))
+    return (abs(right - left) + 1) * (abs(int(match[4]) - int(match[2])) + 1)
 
 
 def _read_xlsx(path: Path, sheet: int) -> list[list[str]]:

@@ -24,6 +24,7 @@ from fernas.datasets._duplicates import (
     thumbnail,
 )
 from fernas.datasets._image_statistics import compare_groups, difference_texts, drawn_images, image_statistics
+from fernas.datasets._rows import Problems
 from fernas.datasets.frames import FrameReader
 
 LISTED = 5
@@ -57,6 +58,9 @@ def audit_dataset(
         `_duplicates`), image_statistics (see `compare_groups`), expected, sizes, sources, rendered.
     """
     limits = config or AuditConfig()
+    attributes = {**manifest.attrs, "problems": Problems(manifest.attrs.get("problems", []))}
+    manifest = pd.DataFrame(manifest)
+    manifest.attrs = attributes
     truth = truth or next((t for t in rendered_truths(reader.roots) if t["dataset"] == spec.name), None)
     # a composite has no sidecar of its own, but is rendered as soon as one of its parts is
     is_rendered = truth is not None or bool(rendered_truths(reader.roots))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fernas.core.errors import DataError
+from fernas.datasets._rows import Problems
 from fernas.datasets.adapters import adapter_of
 from fernas.datasets.audit import audit_dataset
 from fernas.datasets.frames import FrameReader
@@ -30,7 +31,7 @@ def check_data(name: str, root: Path | str, options: Mapping[str, Any] | None = 
             table = merge_manifests(name, tables, adapter.options_at(path, options))
             # the composite's own problems come last, those of its parts explain them
             of_parts = [problem for part in tables.values() for problem in part.attrs["problems"]]
-            table.attrs["problems"] = of_parts + table.attrs["problems"]
+            table.attrs["problems"] = Problems([*of_parts, *table.attrs["problems"]])
         else:
             roots = {name: path}
             table = build_manifest(name, path, options)

@@ -23,6 +23,8 @@ CONTAINER = re.compile(
 VIDEO = ("avi", "mp4", "mov", "mkv", "wmv", "mpg", "mpeg")
 PIXEL_ROWS = 1024
 MAX_H5_BYTES = 4 << 30  # FER2013 in doubles takes 0.7 GB
+MAX_FRAMES = 1_000_000  # of a video: more than an hour at 200 frames per second
+FRAME_BYTES = 8  # a repeated frame of an AVI is no more than its chunk's header
 # FER2013 parsed takes 83 MB, so a process holds at most two such tables
 CACHED_TABLES = 2
 _tables: "OrderedDict[tuple[str, int, int, str], Any]" = OrderedDict()
@@ -380,7 +382,11 @@ def read_video_frame(path: Path, index: int) -> "np.ndarray":
 
 
 def video_length(path: Path) -> int:
-    """Number of frames of a video from its header, or counted by reading where the header lacks it."""
+    """Number of frames of a video from its header, or counted by reading where the header lacks it.
+
+    Raises:
+        DataError: not readable, or a header that claims more than `MAX_FRAMES` or than the file can hold.
+    """
     import cv2
 
     cv2.utils.logging.setLogLevel(0)
@@ -389,10 +395,17 @@ def video_length(path: Path) -> int:
         if not reader.isOpened():
             raise DataError(f"{path}: not a readable video")
         count = int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+        size = path.stat().st_size
+        # a list of two billion references would fill the memory before the first frame is read
+        if count > min(MAX_FRAMES, size // FRAME_BYTES):
+            raise DataError(
+                f"{path}: its header claims {count} frames in {size} bytes, expected at most {MAX_FRAMES} frames of at "
+                f"least {FRAME_BYTES} bytes each"
+            )
         if count > 0:
             return count
         count = 0
-        while reader.grab():
+        while count <= MAX_FRAMES and reader.grab():
             count += 1
         return count
     finally:

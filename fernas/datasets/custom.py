@@ -77,8 +77,11 @@ class Custom(Adapter):
         problems = list(tree.problems)
         with_subjects = any(row["subject"] for row in rows)
         samples = []
-        for row in rows:
-            ref = _resolve(row, folder, by_lower)
+        refs = [_resolve(row, folder, by_lower) for row in rows]
+        if rows and not any(refs):  # a wrong root: said once rather than for each row
+            first = f"first {rows[0].where}: {rows[0]['path']}"
+            raise DataError(f"{root}: none of the {len(rows)} paths of {name} is there, {first}")
+        for row, ref in zip(rows, refs, strict=True):
             sample = _sample(row, ref, options, with_subjects)
             if ref is None:
                 sample.excluded = f"{row['path']}: no such file or folder"

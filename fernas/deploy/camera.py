@@ -6,18 +6,20 @@ import numpy as np
 
 from fernas.core.errors import ConfigError, DataError
 
+MAX_NUMBER = 99  # OpenCV reads hundreds as the number of its own driver
+
 
 def camera_frames(number: int, frames: int | None = None) -> Iterator[np.ndarray]:
     """Images of a camera as they come, uint8 RGB (H, W, 3), until `frames` of them or the end.
 
     Raises:
-        ConfigError: a number below zero (OpenCV crashes on it), or fewer than one frame.
+        ConfigError: a number that OpenCV does not take (it crashes below zero), or fewer than one frame.
         DataError: there is no such camera, or it gives no image.
     """
     import cv2
 
-    if number < 0:
-        raise ConfigError(f"camera: got {number}, expected a number from 0")
+    if not 0 <= number <= MAX_NUMBER:
+        raise ConfigError(f"camera: got {number}, expected a number from 0 to {MAX_NUMBER}")
     if frames is not None and frames < 1:
         raise ConfigError(f"frames: got {frames}, expected at least 1")
     cv2.utils.logging.setLogLevel(0)  # OpenCV warns in ten lines of an absent camera; ours is one error

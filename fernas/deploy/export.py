@@ -185,6 +185,8 @@ def read_onnx(path: Path | str) -> tuple[Preprocessing, dict[str, Any]]:
 
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file, expected a model that `fernas export` wrote")
+    if (size := Path(path).stat().st_size) >= 1 << 31:  # protobuf's own limit, asked before the file is loaded
+        raise DataError(f"{path}: no ONNX model ({size} bytes, expected less than 2 GiB)")
     try:
         document = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf's errors have no common class of their own

@@ -78,7 +78,7 @@ class FaceFinder:
             grey: uint8 (H, W).
         """
         scale = min(1.0, DETECT_MAX_PX / max(grey.shape))
-        small = resize(grey, round(grey.shape[0] * scale), round(grey.shape[1] * scale)) if scale < 1 else grey
+        small = resize(grey, *(max(1, round(side * scale)) for side in grey.shape)) if scale < 1 else grey
         for name in self.config.detectors:
             # "dataset_box" is no detector: the aligner uses that box when all detectors failed
             boxes: list[tuple[Box, float]] = []

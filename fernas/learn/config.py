@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fernas.core.config import Strict
 
 
-class Options(BaseModel):
+class Options(Strict):
     """Base of option models: unknown keys are refused, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Schedule = Annotated[

@@ -107,6 +107,9 @@ def _check_rows(table: "pd.DataFrame", classes: Sequence[str], where: str) -> No
         label = str(table["label"].iloc[row])
         return f"unknown label {label!r}{did_you_mean(label, classes)}; expected {', '.join(classes)}"
 
+    for name in (name for name in (*TEXTS, "fold") if name in table.columns):
+        odd = ~table[name].map(pd.api.types.is_hashable).astype(bool)
+        refuse(odd, lambda row: f"{name} is {table[name].iloc[row]!r:.60}, expected a text or a number")  # noqa: B023
     for name in NEEDED:
         empty = f"{name} is empty"
         refuse(table[name].isna(), lambda _: empty)  # noqa: B023  called at once

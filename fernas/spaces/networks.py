@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from fernas.core.architecture import CellsArchitecture
+from fernas.core.architecture import MAX_CELLS, MAX_CHANNELS, MAX_CLASSES, MAX_INPUT, CellsArchitecture
 from fernas.core.errors import ConfigError, unknown
 from fernas.spaces.cell_space import require_operations
 from fernas.spaces.cells import CellNetwork, FinalCell
@@ -50,10 +50,12 @@ def network_shape(arch: Any, **overrides: Any) -> NetworkShape:
             raise ConfigError(f"architecture: network.input must be three positive numbers C, H, W, got {shape.input}")
         c, h, w = shape.input
         shape = replace(shape, input=(int(c), int(h), int(w)))
-    for name in ("cells", "channels", "classes"):
+        if c * h * w > MAX_INPUT:
+            raise ConfigError(f"architecture: network.input {c}x{h}x{w}, expected at most {MAX_INPUT} numbers")
+    for name, most in (("cells", MAX_CELLS), ("channels", MAX_CHANNELS), ("classes", MAX_CLASSES)):
         value = getattr(shape, name)
-        if value is not None and value < 1:
-            raise ConfigError(f"architecture: network.{name} must be >= 1, got {value}")
+        if value is not None and not 1 <= value <= most:
+            raise ConfigError(f"architecture: network.{name} must be in 1..{most}, got {value}")
     return shape
 
 

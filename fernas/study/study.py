@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, ViewConfig, validate_section
+from fernas.core.config import MethodConfig, ProtocolConfig, StudyConfig, ViewConfig, parse_yaml, validate_section
 from fernas.core.errors import ConfigError, unknown
 from fernas.study.checks import check_study, misfit
 from fernas.study.datasets import Dataset
@@ -31,7 +31,7 @@ def refuse_repeated_keys(text: str, where: str) -> None:
     """A ConfigError where a mapping of a yaml text has a key twice, of which yaml would take the last in silence."""
     try:
         nodes = [yaml.compose(text, yaml.SafeLoader)]
-    except yaml.YAMLError:  # said by who reads it
+    except (yaml.YAMLError, RecursionError):  # said by who reads it
         return
     seen: set[int] = set()
     while nodes:
@@ -80,12 +80,10 @@ class Study:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror or error}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
         refuse_repeated_keys(text, str(path))
-        try:
-            document = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path}: not valid yaml ({error})") from error
-        return cls.parse(document, str(path))
+        return cls.parse(parse_yaml(text, str(path)), str(path))
 
     @classmethod
     def parse(cls, document: Any, where: str = "config.yaml") -> "Study":

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from fernas.core.config import Strict
 
 T = TypeVar("T")
 Progress = Callable[..., Any]
 
 
-class LayoutConfig(BaseModel):
+class LayoutConfig(Strict):
     """Options that every rendered dataset has."""
-
-    model_config = ConfigDict(extra="forbid")
 
     seed: int = Field(
         0, ge=0, description="identities, expressions and noise grow from this, the dataset's name and their index"

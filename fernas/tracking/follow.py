@@ -50,7 +50,7 @@ def sync(results: Path | str, uri: str | None = None, attempts: int = 3, final: 
     Raises:
         ConfigError: the uri is a file store or of an unknown scheme.
     """
-    mirror = Mirror(Path(results), check_uri(uri or default_uri(results)))
+    mirror = Mirror(Path(results), check_uri(default_uri(results) if uri is None else uri))
     report = Report()
     for attempt in range(attempts):
         report = mirror.pass_once(final=final)
@@ -80,7 +80,7 @@ def follow(
     if not (math.isfinite(interval_s) and interval_s > 0):
         raise ConfigError(f"every: {interval_s}, expected a number of seconds above 0")
     stop = Path(stop_file) if stop_file is not None else ResultsLayout(Path(results)).work.stop
-    mirror = Mirror(Path(results), check_uri(uri or default_uri(results)))
+    mirror = Mirror(Path(results), check_uri(default_uri(results) if uri is None else uri))
     with _collect_sigterm() as signals:
 
         def is_over() -> bool:

@@ -1,12 +1,16 @@
 """Coding tables."""
 
+import io
+import zipfile
+
 import openpyxl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fernas.core.errors import ConfigError, DataError
 from fernas.datasets._labels import canonical
-from fernas.datasets._sheets import integer, read_table
+from fernas.datasets._sheets import integer, read_grid, read_table
 from fernas.datasets.containers import pixel_table
 from fernas.datasets.manifest import build_manifest
 from tests.fixtures.dataset_trees.casme2 import EXPECTED, write_casme2
@@ -57,3 +61,52 @@ def test_any_text_as_number_or_label(text):
     assert value is None or isinstance(value, int)
     label = value_or_clear_error(canonical, text, ("anger", "others"), "file: row 1")
     assert label in (None, "anger", "others")
+
+
+def workbook(path, rows=b"", after=b"", strings=b""):
+    """A workbook whose sheet holds these rows of xml, and what follows its cells."""
+    plain = io.BytesIO()
+    openpyxl.Workbook().save(plain)
+    page = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    page += rows + b"</sheetData>" + after + b"</worksheet>"
+    with zipfile.ZipFile(plain) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, page if name == "xl/worksheets/sheet1.xml" else source.read(name))
+        target.writestr("xl/more.xml", strings)
+    return path
+
+
+def merges(*references):
+    return b"<mergeCells>%s</mergeCells>" % b"".join(b'<mergeCell ref="%s"/>' % text for text in references)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"rows": b"<row>" + b"<c/>" * 1_000_001 + b"</row>"}, "more than 1000000 elements of xml"),
+        ({"rows": b"<row/>" * 1_000_001}, "more than 1000000 elements of xml"),
+        ({"strings": b"<sst>" + b"<si/>" * 1_000_001}, "more than 1000000 elements of xml"),
+        ({"after": merges(b"A1:XFD1048576")}, "merged cells or links span more than 100000 cells"),
+        ({"after": merges(*(b"A%d:ZZ%d" % (k, k) for k in range(1, 3000)))}, "span more than 100000 cells"),
+        (
+            {"after": b'<hyperlinks><hyperlink ref="$A$1:$XFD$9999" location="x"/></hyperlinks>'},
+            "span more than 100000 cells",
+        ),
+        ({"rows": b"<!--" + b" " * (64 << 20) + b"-->"}, "unpacks to 64 MiB, expected at most 64"),
+    ],
+    ids=["cells", "rows", "strings", "one merge", "many merges", "link", "bytes"],
+)
+def test_a_small_workbook_that_is_large_in_memory_is_refused_before_openpyxl_reads_it(
+    parts, message, tmp_path, monkeypatch
+):
+    path = workbook(tmp_path / "t.xlsx", **parts)
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("was loaded"))
+    with pytest.raises(DataError, match=message):
+        read_grid(path)
+
+
+def test_a_cell_in_the_last_corner_is_refused_before_its_rectangle_is_filled(tmp_path):
+    path = workbook(tmp_path / "t.xlsx", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')
+    with pytest.raises(DataError, match="1048576 rows x 16384 columns, expected at most 2000000 cells"):
+        read_grid(path)

@@ -30,5 +30,5 @@ def test_the_file_gives_what_the_call_leaves_out():
     assert build_network(arch)(torch.randn(2, 1, 16, 16)).shape == (2, 5)
     assert network_shape(arch, classes=None).classes == 5
     assert network_shape(arch, classes=9).classes == 9
-    with pytest.raises(ConfigError, match="network.cells must be >= 1"):
+    with pytest.raises(ConfigError, match="network.cells must be in 1..200"):
         network_shape(arch, cells=0)
