@@ -80,7 +80,9 @@ def check(config: ConfigFile = Path("config.yaml"), json: Json = False) -> None:
 def plan(
     config: ConfigFile = Path("config.yaml"),
     targets: Annotated[list[str] | None, typer.Argument(help="datasets whose targets are planned; none: all")] = None,
-    nodes: Annotated[int | None, typer.Option(min=1, max=100_000, help="simulate the schedule on this many nodes")] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="simulate the schedule on this many nodes")
+    ] = None,
     cores: Annotated[int, typer.Option(min=1, max=10_000, help="cores per node of the simulation")] = 1,
     json: Json = False,
 ) -> None:
