@@ -154,7 +154,7 @@ CALLS = st.one_of(
     words(st.just("complexity"), of("cells.json"), flag("--cells", NUMBERS), flag("--channels", NUMBERS),
           flag("--classes", NUMBERS), flag("--input", st.sampled_from(["1x48x48", "²x1x1", "0x0x0", "9x9999x9999"])),
           st.just("--no-latency")),
-    words(st.just("draw"), of("cells.json"), st.just("-o"), OUTPUTS),
+    words(st.just("draw"), of("cells.json"), st.just("-o"), OUTPUTS, st.sampled_from([[], ["--force"]])),
     words(st.just("score"), of("p.parquet"), flag("--protocol", WORDS), st.sampled_from([[], ["--json"]])),
     words(st.just("compare"), of("p.parquet"), of("p.csv"), flag("--results", RESULTS)),
     words(st.just("export"), of("broken"), st.just("-o"), OUTPUTS),
