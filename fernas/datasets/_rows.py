@@ -15,7 +15,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-class Problems(tuple[str, ...]):
+class Problems(list[str]):
     """What is odd in the files, for `attrs["problems"]`.
 
     pandas copies `attrs` deeply with every column that is taken; a hundred copies of 300,000 texts take minutes.

@@ -24,7 +24,7 @@ MISSING = {"", "/", "-", "nan", "none", "null", "n/a", "na", "?"}
 SEARCH_ROWS = 60
 MAX_UNPACKED = 64 << 20  # bytes of all members of a workbook; coding tables have a few hundred kilobytes
 # Elements of xml in a workbook, two or three per cell. openpyxl makes objects of all of them before it can be asked.
-MAX_ELEMENTS = 1_000_000
+MAX_ELEMENTS = 400_000
 MAX_SPANNED = 100_000  # cells of all merges and links, which openpyxl makes too: one merge may span 17 billion
 MAX_CELLS = 2_000_000  # of the sheet as a rectangle: one cell in the last corner makes it 17 billion
 SPANS = ("mergeCell", "hyperlink")

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from fernas.core.errors import DataError
+from fernas.datasets import _base, custom
 from fernas.datasets.check import check_data
 from fernas.datasets.manifest import build_manifest
 from tests.fixtures.dataset_trees.files import write_image, write_video
@@ -65,3 +66,23 @@ def test_own_dataset_wrong_header_and_class(tmp_path):
     (tmp_path / "list.csv").write_text("pfad,label\nx.png,joy\n")
     with pytest.raises(DataError, match="no header row with the column path"):
         build_manifest("custom", tmp_path)
+
+
+def test_a_table_whose_paths_are_all_absent_is_one_problem_not_one_per_row(tmp_path, monkeypatch):
+    (tmp_path / "t.csv").write_text("path,label,subject\n" + "".join(f"{k}.png,x,{k}\n" for k in range(1000)))
+    monkeypatch.setattr(custom, "_sample", lambda *_: pytest.fail("rows were read one by one"))
+    (problem,) = check_data("custom", tmp_path)["problems"]
+    assert problem == f"{tmp_path}: none of the 1000 paths of t.csv is there, first {tmp_path}/t.csv: row 2: 0.png"
+
+
+def test_an_image_that_is_listed_twice_is_refused_before_any_image_is_opened(tmp_path, monkeypatch):
+    own(tmp_path, [ROWS[0], ROWS[0]])
+    monkeypatch.setattr(_base, "digest_of", lambda *_: pytest.fail("an image was opened"))
+    with pytest.raises(DataError, match="two samples have the id custom/p1/clips_a"):
+        build_manifest("custom", tmp_path)
+
+
+def test_what_is_odd_in_the_files_is_not_copied_with_every_column(tmp_path):
+    own(tmp_path, ROWS)
+    table = build_manifest("custom", tmp_path)
+    assert table.attrs["problems"] and table["label"].attrs["problems"] is table.attrs["problems"]
