@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,14 +111,24 @@ def run_rule(snakemake: Any, main: Callable[..., None], private: bool = False) -
         logger.warning("ended by Ctrl-C; the next start continues from the last saved state")
         raise SystemExit(128 + signal.SIGINT) from stop
     except FernasError as error:
-        logger.error("%s", error)
+        _say(str(error))
         raise SystemExit(2) from error
     except Exception as error:  # noqa: BLE001 - all but those of the machine are raised again
         message = machine_fault(error)
         if message is None:
             raise
-        logger.error("%s", message)
+        _say(message)
         raise SystemExit(2) from error
+
+
+def _say(message: str) -> None:
+    """Log the error of a job; on stderr where the log itself cannot be written."""
+    logger.error("%s", message)
+    try:
+        sys.stderr.flush()  # the log, see `log.to_file`
+    except OSError:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # else Python ends with status 120
+        print(message, file=sys.stderr)  # noqa: T201
 
 
 def arguments_for(snakemake: Any, main: Callable[..., None]) -> dict[str, Any]:

@@ -57,6 +57,23 @@ def test_no_permission_and_no_memory_are_one_line_and_status_2(tmp_path, monkeyp
     assert len(lines) == 1 and re.search(said, lines[0])
 
 
+def test_a_log_on_a_full_disk_is_one_line_on_stderr_and_status_2():
+    """/dev/full opens, and takes nothing; the log of a job lies on the disk that is full."""
+    code = """
+import types
+from fernas.workflow import job
+items = types.SimpleNamespace(items=lambda: [])
+def main():
+    print("a library prints")
+    raise OSError(28, "No space left on device", "results/x")
+job.run_rule(types.SimpleNamespace(threads=1, log=["/dev/full"], input=items, output=items, params=items,
+    resources=items), main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "the disk is full" in done.stderr
+
+
 def test_a_log_of_another_user_is_one_line():
     code = """
 import types
