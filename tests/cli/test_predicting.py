@@ -59,7 +59,7 @@ def test_the_frames_of_a_video_are_predicted_one_by_one_or_as_a_clip(tmp_path: P
     ("arguments", "message"),
     [
         (["--camera", "77"], "DataError: camera 77: gives no image, expected a camera that is plugged in and free"),
-        (["--camera", "-1"], "ConfigError: camera: got -1, expected a number from 0"),
+        (["--camera", "-1"], "ConfigError: camera: got -1, expected a number from 0 to 99"),
         (["--camera", "0", "--frames", "0"], "ConfigError: frames: got 0, expected at least 1"),
         (["--camera", "0", "face.jpg"], "ConfigError: predict: got --camera 0 and face.jpg, expected one of them"),
         ([], "ConfigError: predict: no input; expected images, folders, videos, or --camera 0"),
