@@ -29,7 +29,10 @@ def test_tables_report_and_runs_are_there(finished):
     assert set(table["method"]) == {"emonas", "random_mean", "small_cnn"}
     assert (table["status"] == "ok").all(), table[["method", "status", "reason"]]
     assert table["rendered"].all() and table["leaks"].isna().all()
-    assert table["uar"].between(0, 1).all() and (table["uar_low"] <= table["uar_high"]).all()
+    assert table["uar"].between(0, 1).all()
+    # so small networks may predict one class, whose interval cannot be estimated: then both bounds are missing
+    known = table["uar_low"].notna()
+    assert (table["uar_low"] <= table["uar_high"])[known].all() and (known == table["uar_high"].notna()).all()
     html = (finished.folder / "results-tiny" / "report" / "index.html").read_text()
     assert "endered" in html and "emonas" in html
     status = [read_json(p)["status"] for p in (finished.folder / "results-tiny" / "runs").rglob("status.json")]
