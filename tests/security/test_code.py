@@ -76,7 +76,8 @@ def unsafe_call(call: ast.Call) -> list[str]:
         found.append(name)
     if name == "torch.load" and keyword(call, "weights_only") is not True:
         found.append("torch.load without weights_only=True")
-    if name.startswith("yaml.") and last not in SAFE_YAML and last[:1].islower():
+    has_safe_loader = any(dotted(argument) == "yaml.SafeLoader" for argument in call.args)
+    if name.startswith("yaml.") and last not in SAFE_YAML and last[:1].islower() and not has_safe_loader:
         found.append(f"{name} without a safe loader")
     if keyword(call, "shell") not in (..., False):
         found.append(f"{name}(shell=...)")
@@ -115,6 +116,8 @@ def test_no_rule_file_can_run_code_out_of_data(path):
         "torch.load(path, weights_only=flag)",
         "yaml.load(text, Loader=yaml.Loader)",
         "yaml.unsafe_load(text)",
+        "yaml.compose(text)",
+        "yaml.compose(text, yaml.Loader)",
         "subprocess.run(command, shell=True)",
         "subprocess.run(command, shell=flag)",
         "os.system(command)",
@@ -136,6 +139,7 @@ def test_each_unsafe_form_is_found(code):
     [
         "torch.load(path, weights_only=True)",
         "yaml.safe_load(text)",
+        "yaml.compose(text, yaml.SafeLoader)",
         "np.load(path, allow_pickle=False)",
         "subprocess.run(command, check=True)",
         "import pickle\ntry:\n    x()\nexcept (OSError, pickle.UnpicklingError):\n    pass",
