@@ -223,4 +223,5 @@ def test_what_a_pretrained_source_was_trained_on_is_inherited(document):
     options = {"weights": "w.pt", "trained_on": "ImageNet"}
     changed["methods"]["small_cnn"] |= {"recipe": "pretrained", "recipe_options": options}
     study = Study.parse(changed)
-    assert extra_data(study, "ck48-7c", "subject5", "tuned", "no_data") == "ImageNet"
+    for method in ("small_cnn", "tuned"):
+        assert extra_data(study, "ck48-7c", "subject5", method, "no_data") == "ImageNet"

@@ -120,7 +120,8 @@ def test_autofernet_is_trained_as_published():
 )
 def test_a_papers_config_is_planned_as_counted(paper, datasets, tmp_path):
     workflow = copy_workflow(tmp_path)
-    document = with_roots(paper, tmp_path, datasets)
+    (tmp_path / "data").mkdir()
+    document = with_roots(paper, tmp_path / "data", datasets)
     (tmp_path / "paper.yaml").write_text(yaml.safe_dump(document))
     result = workflow.snakemake("-n", "--configfile", "paper.yaml")
     assert result.status == 0, result.text

@@ -7,11 +7,9 @@ import torch
 from safetensors.torch import save_file
 
 from fernas.core.architecture import NamedArchitecture
-from fernas.core.config import MethodConfig
 from fernas.core.errors import ConfigError, ContractError
 from fernas.core.io import read_jsonl
 from fernas.spaces.networks import build_network
-from fernas.study.runs import extra_data
 from fernas.training.pretrained import PretrainedConfig, load_pretrained, read_weights
 from tests.fixtures.toy_jobs import train_toy, write_small_cnn
 from tests.fixtures.toy_task import write_task
@@ -77,10 +75,6 @@ def test_the_recipe_starts_every_fold_from_them(weights, tmp_path):
     assert train_toy(write_task(tmp_path / "task"), tmp_path / "out", [architecture], method, seed=1) == "ok"
     starts = [row for row in read_jsonl(tmp_path / "out" / "training.jsonl") if row.get("kind") == "start"]
     assert [row["fold"] for row in starts] == [0, 1] and starts[0]["trained_on"] == "bars of seven kinds"
-    assert (
-        extra_data(MethodConfig(search="fixed", recipe="pretrained", recipe_options=options)) == "bars of seven kinds"
-    )
-    assert extra_data(MethodConfig(search="fixed")) is False
 
 
 def test_the_source_must_be_named():

@@ -96,10 +96,10 @@ def test_curves_are_those_of_the_chosen_rate(tmp_path):
 
 def test_the_plan_counts_each_training():
     one, three = (
-        load_recipe(MethodConfig(search="fixed", recipe_options=options))[1].trainings
+        load_recipe(MethodConfig(search="fixed", recipe_options={"epochs": 5, **options}))[1].all_epochs
         for options in ({}, {"lr_choices": RATES})
     )
-    assert (one, three) == (1, 3)
+    assert (one, three) == (5, 15)
 
 
 def test_a_kill_at_any_save_changes_nothing(tmp_path, monkeypatch):

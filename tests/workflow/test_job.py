@@ -244,6 +244,7 @@ def test_ctrl_c_before_a_job_saves_is_one_line_in_its_log(tmp_path):
     code = f"""
 import os, signal, types
 from fernas.workflow import job
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts processes in the background without one
 items = types.SimpleNamespace(items=lambda: [])
 job.run_rule(types.SimpleNamespace(threads=1, log=[{str(tmp_path / "log")!r}], input=items, output=items, params=items,
     resources=items), lambda: os.kill(os.getpid(), signal.SIGINT))
