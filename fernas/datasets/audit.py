@@ -1,7 +1,7 @@
 """The audit of a dataset: counts beside the published ones, unreadable images, duplicates and near-duplicates."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,23 +83,25 @@ def audit_dataset(
         "duplicates": _duplicates(usable, images, limits, reader),
         "image_statistics": compare_groups(usable, images.statistics),
     }
-    problems = [str(problem) for problem in manifest.attrs.get("problems", [])]
-    problems += _image_problems(findings["excluded"], images)
     counts = _count_problems(findings, manifest)
     findings["not_as_published"] = [text for text, explained in counts.items() if not explained]
-    problems += counts
-    problems += difference_texts(findings["image_statistics"]["differences"], usable["dataset"].nunique() > 1)
-    problems += _duplicate_problems(findings["duplicates"], usable)
-    fatal = _fatal(findings, len(manifest))
-    if truth is not None:
-        differences = _against_truth(manifest, truth)
-        problems += differences
-        fatal += differences[:1]
-    listed = list(dict.fromkeys([*fatal, *problems]))
-    more = [f"{len(listed) - MAX_PROBLEMS} more problems"] if len(listed) > MAX_PROBLEMS else []
-    findings["problems"] = listed[:MAX_PROBLEMS] + more
-    findings["fatal"] = bool(fatal)
-    return findings
+    problems = [
+        *(str(problem) for problem in manifest.attrs.get("problems", [])),
+        *_image_problems(findings["excluded"], images),
+        *counts,
+        *difference_texts(findings["image_statistics"]["differences"], usable["dataset"].nunique() > 1),
+        *_duplicate_problems(findings["duplicates"], usable),
+    ]
+    differences = [] if truth is None else _against_truth(manifest, truth)
+    fatal = [*_fatal(findings, len(manifest)), *differences[:1]]
+    return findings | {"problems": _listed([*fatal, *problems, *differences]), "fatal": bool(fatal)}
+
+
+def _listed(problems: Sequence[str]) -> list[str]:
+    """Each problem once, the first `MAX_PROBLEMS` of them and the number of the others."""
+    unique = list(dict.fromkeys(problems))
+    more = [f"{len(unique) - MAX_PROBLEMS} more problems"] if len(unique) > MAX_PROBLEMS else []
+    return unique[:MAX_PROBLEMS] + more
 
 
 def _expected(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fernas.core import plugins
 from fernas.core.architecture import CellsArchitecture
@@ -123,12 +123,18 @@ def scopes_of(study: "Study", method: str) -> tuple[str, ...]:
 
 def cells_of(study: "Study", method: str) -> CellsArchitecture | None:
     """The cells that a method brings along in a file; None for methods that search, or take them from another run."""
-    section = study.methods[method]
-    plugin = None if section.combine else plugins.load("search", section.search)
-    if plugin is None or plugin.architecture is None:
-        return None
-    cells: CellsArchitecture = plugin.architecture(plugin.Config.model_validate(section.search_options))
+    cells: CellsArchitecture | None = _of_search(study, method, "architecture")
     return cells
+
+
+def _of_search(study: "Study", method: str, hook: str) -> Any:
+    """What a hook of a method's search plug-in says of its options; None for ensembles and plug-ins without it."""
+    section = study.methods[method]
+    if section.combine:
+        return None
+    plugin = plugins.load("search", section.search)
+    says = getattr(plugin, hook)
+    return None if says is None else says(plugin.Config.model_validate(section.search_options))
 
 
 def cells_outside(study: "Study", task: str, protocol: str, method: str) -> tuple[str, str]:
@@ -235,11 +241,7 @@ def replicas(study: "Study", task: str, protocol: str, method: str, scope: str) 
     others = ancestors_of(study, task, protocol, method, scope)
     texts = []
     for name in dict.fromkeys((method, *(other.method for other in others))):
-        section = study.methods[name]
-        plugin = None if section.combine else plugins.load("search", section.search)
-        if plugin is None or plugin.replica is None:
-            continue
-        if note := plugin.replica(plugin.Config.model_validate(section.search_options)):
+        if note := _of_search(study, name, "replica"):
             texts.append(note if name == method else f"{name}: {note}")
     return texts
 

@@ -65,15 +65,10 @@ def guard(application: Application, port: int, token: str) -> Application:
             return [b""]
         if not _same(_cookie(environ, cookie), token):
             return _refuse(start, HTTPStatus.FORBIDDEN, "open the address that `fernas track ui` printed")
-        if method == "POST":
-            allowed = SEARCH.fullmatch(path) is not None
-        elif method in ("GET", "HEAD"):
-            if READ.fullmatch(path) is None:
-                return _refuse(start, HTTPStatus.NOT_FOUND, f"{path}: not part of this page")
-            allowed = True
-        else:
-            allowed = False
-        if not allowed:
+        reads = method in ("GET", "HEAD")
+        if reads and not READ.fullmatch(path):
+            return _refuse(start, HTTPStatus.NOT_FOUND, f"{path}: not part of this page")
+        if not reads and not (method == "POST" and SEARCH.fullmatch(path)):
             return _refuse(start, HTTPStatus.METHOD_NOT_ALLOWED, f"{method} {path}: this page only reads")
         return application(environ, start)
 
